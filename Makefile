@@ -1,0 +1,160 @@
+# One non-recursive Makefile. Objects mirror the tree under build/$(MODE)/.
+#   make [MODE=release|debug|asan] [V=1] all|test|demo|check-asan|vectors|fuzz|bench-lookup|lint|...
+MODE  ?= release
+B     := build/$(MODE)
+G     := build/gen
+WARN  := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wvla \
+         -Wswitch-enum -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wformat=2 -Werror
+HARD  := -fstack-protector-strong -fno-common -ffunction-sections -ffile-prefix-map=$(CURDIR)=. -fPIE
+STD   := -std=c11 -D_XOPEN_SOURCE=700 -I. -isystem $(G)
+SAN_release :=
+SAN_debug   :=
+SAN_asan    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_release := -O2 -D_FORTIFY_SOURCE=2
+OPT_debug   := -O0
+OPT_asan    := -O1
+FLAGS := $(STD) $(WARN) $(HARD) -g $(OPT_$(MODE)) $(SAN_$(MODE)) $(CFLAGS)
+LINK  := $(SAN_$(MODE)) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+Q     := $(if $(V),,@)
+
+# --- what there is, folder by folder: a new file is found by standing in its folder ---
+CRYPTO_SRC  := $(sort $(wildcard crypto/*.c))
+PROTO_SRC   := $(sort $(wildcard proto/*.c))
+STORAGE_SRC := $(sort $(wildcard storage/*.c))
+CORE_SRC    := $(sort $(wildcard node/core/*.c))
+NET_SRC     := $(sort $(wildcard node/net/*.c))
+FEED_SRC    := $(sort $(wildcard node/feed/*.c))
+CLI_SRC     := $(sort $(wildcard node/cli/*.c))
+SIM_SRC     := $(sort $(wildcard simulations/*.c))
+TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
+                 tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/simulations/*.c tests/conformance/*.c))
+VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
+FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
+DIRS        := crypto storage proto node simulations tests
+MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
+
+GEN_SRC  := $(G)/proto/cpis.pb-c.c
+PURE_SRC := $(CRYPTO_SRC) $(PROTO_SRC) $(CORE_SRC)
+LIB_SRC  := $(PURE_SRC) $(STORAGE_SRC)
+obj       = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(1)))
+GEN_OBJ  := $(B)/gen/proto/cpis.pb-c.o
+# an archive: a program is linked with what it uses, no more
+LIB      := $(B)/libcpis.a
+NODE     := $(call obj,$(NET_SRC) $(FEED_SRC) $(CLI_SRC))
+
+CORE_LIBS := -lsodium -lprotobuf-c -llmdb
+NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
+TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
+
+.PHONY: all test demo kills vectors check-asan fuzz bench-lookup format format-check lint deps clean
+.DEFAULT_GOAL := all
+.SECONDARY:
+all: $(B)/cpis-vectors
+
+$(LIB): $(call obj,$(LIB_SRC)) $(GEN_OBJ)
+	@echo "  AR   $@"; rm -f $@
+	$(Q)ar rcs $@ $^
+$(B)/libnet.a: $(call obj,$(NET_SRC))
+	@echo "  AR   $@"; rm -f $@
+	$(Q)ar rcs $@ $^
+$(B)/cpis: $(B)/node/cli/main.o $(NODE) $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SRC)) $(LIB)
+	$(call link,-ljansson $(CORE_LIBS))
+$(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libnet.a $(LIB)
+	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(TEST_LIBS) $(CORE_LIBS))
+$(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
+	$(call link,-lcsv $(CORE_LIBS))
+
+comma := ,
+define link
+	@echo "  LD   $@"; mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1)
+endef
+$(B)/%.o: %.c Makefile | $(G)/proto/cpis.pb-c.h
+	@echo "  CC   $<"; mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+$(GEN_OBJ): $(GEN_SRC) Makefile
+	@echo "  CC   $<"; mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(HARD) -g $(OPT_$(MODE)) $(SAN_$(MODE)) $(CFLAGS) -c -o $@ $<
+$(G)/proto/cpis.pb-c.h $(GEN_SRC) &: proto/cpis.proto
+	@echo "  PBC  $<"; mkdir -p $(G)
+	$(Q)protoc-c --c_out=$(G) $<
+
+$(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+# The main job, on real processes: fails if any of its eight stories fails.
+demo: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
+# Real processes killed at random moments of a lookup: one record each, no false no.
+kills: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+bench-lookup: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
+# `test` installs what is missing, then builds and runs everything; Criterion's Synthesis line is the last.
+test: deps
+	@$(MAKE) --no-print-directory MODE=$(MODE) test-built
+.PHONY: test-built
+test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors
+	@$(foreach f,$(FUZZ),$(B)/replay_$(f) tests/fuzz/corpus/$(f)/* &&) true
+	@CPIS_BIN=$(B)/cpis $(B)/test_all --timeout 120
+
+# Criterion 2.4.1 counts a leaking test as passed: so sanitizers log to files, and any file fails.
+check-asan:
+	@rm -rf build/asan/san && mkdir -p build/asan/san
+	@ASAN_OPTIONS=log_path=$(CURDIR)/build/asan/san/r UBSAN_OPTIONS=print_stacktrace=1:log_path=$(CURDIR)/build/asan/san/u \
+	  $(MAKE) MODE=asan test-built; rc=$$?; \
+	  set -- build/asan/san/*; [ ! -e "$$1" ] || { head -n 40 "$$@"; rc=1; }; exit $$rc
+vectors: $(B)/cpis-vectors
+	@$(B)/cpis-vectors $(or $(FILES),$(sort $(wildcard tests/vectors/*.json)))
+fuzz: $(FUZZ:%=build/fuzz/%)
+	@$(foreach f,$(FUZZ),mkdir -p build/fuzz/corpus/$(f) && build/fuzz/$(f) -max_total_time=$(or $(SECONDS),60) build/fuzz/corpus/$(f) tests/fuzz/corpus/$(f) &&) true
+build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(FEED_SRC) $(GEN_SRC)
+	@mkdir -p $(@D)
+	$(Q)clang-14 $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) -lcsv $(CORE_LIBS)
+
+SOURCES := $(sort $(shell find $(DIRS) -name '*.[ch]'))
+format:
+	clang-format-14 -i $(SOURCES)
+format-check:
+	clang-format-14 --dry-run -Werror $(SOURCES)
+
+# lint: static analysis; every header compiles alone; the architecture, read from what was built.
+# Who may include whom: folder=itself|what lies below it.
+ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
+          'node/core=node/core|proto|crypto' 'node/net=node/(net|core)|storage|proto|crypto' \
+          'node/feed=node/(feed|core)|storage|proto|crypto' 'simulations=simulations|node/core|storage|proto|crypto'
+# The one place that may include a foreign header: header=place.
+DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli))' 'pb-c\.h=proto/codec\.c' 'czmq\.h=node/(net|cli)' \
+          'zmq\.h=node/net' 'csv\.h=node/feed' 'libconfig\.h=node/cli' 'jansson\.h=node/(net|cli)'
+# All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.
+PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?snprintf|__(v?snprintf|memcpy|memset|memmove)_chk|__assert_fail|__stack_chk_fail|__ctype_b_loc|(crypto|sodium|protobuf_c|cpis__)_[a-z0-9_]+|randombytes(_[a-z]+)*|_GLOBAL_OFFSET_TABLE_
+# libsodium 1.0.18 functions that draw randomness: in crypto/ only, in *_keygen and *_blind only.
+DRAWS  := randombytes(_buf|_random|_uniform)?|crypto_[a-z0-9_]+_(keygen|random|seal|init_push|str|str_alg)|crypto_(box|sign|kx)(_curve25519x[a-z0-9]+|_ed[a-z0-9]+)?_keypair
+PURE_OBJ := $(call obj,$(PURE_SRC))
+# cppcheck 2.10 takes a struct filled through a pointer to its array for uninitialised: gcc and ASan see to those.
+lint: $(PURE_OBJ) $(GEN_OBJ)
+	@echo "  CPPCHECK"
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude --suppress=uninitvar --suppress=ctuuninitvar --suppress=constParameter -I. $(filter-out tests/%,$(SOURCES))
+	@for h in $(filter %.h,$(SOURCES)); do $(CC) $(STD) $(WARN) -Wno-unused -fsyntax-only -x c $$h || exit 1; done
+	@for a in $(ARROWS); do ! grep -rHn '^#include "' $${a%%=*} 2>/dev/null | grep -vE "\"($${a#*=})/" || exit 1; done
+	@for d in $(DOORS); do ! grep -rHnE "^#include [<\"](.*/)?[a-z-]*$${d%%=*}" $(filter-out tests,$(DIRS)) | grep -vE "^$${d#*=}[/:]?" || exit 1; done
+	@echo "  NM   crypto/ proto/ node/core/ call no clock, socket, thread, log or file"
+	@nm -gA $^ | awk '$$2 == "U" {use[$$3] = $$1; next} {own[$$3] = 1} END {for (s in use) if (!(s in own) && s !~ /^($(PURE_CALLS))$$/) {print use[s], s; bad = 1} exit bad}'
+	@readelf -rW $(PURE_OBJ) | awk '/^File:/ {file = $$2} /^Relocation section/ {fn = $$3} $$5 ~ /^($(DRAWS))$$/ && !(file ~ /\/crypto\// && fn ~ /_(keygen|blind)\47$$/) {print file, fn, $$5; bad = 1} END {exit bad}'
+
+# --- what a fresh Debian 12 lacks, from its packages ---
+PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev protobuf-c-compiler libzmq3-dev \
+            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libcriterion-dev tzdata jq
+LINT_PACKAGES := cppcheck clang-format-14 binutils
+deps:
+	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \
+	  awk '/ ok installed$$/ {have[$$1] = 1} END {n = split("$(PACKAGES) $(EXTRA_PACKAGES)", want, " "); for (i = 1; i <= n; i++) if (!(want[i] in have)) printf "%s ", want[i]}'); \
+	[ -z "$$missing" ] && exit 0; \
+	as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	[ -z "$$as_root" ] || command -v sudo >/dev/null || { echo "missing packages, and neither root nor sudo: apt-get install $$missing" >&2; exit 1; }; \
+	echo "  APT  $$missing"; \
+	$$as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+clean:
+	rm -rf build
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,65 @@
+#include "proto/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_BYTES 4096U
+
+struct arena_block {
+    struct arena_block *next;
+    size_t len, at;
+    _Alignas(max_align_t) uint8_t b[];
+};
+
+/* With no cap above half of all addresses, no sum below can wrap. */
+struct arena arena_make(size_t cap)
+{
+    return (struct arena){.cap = cap < SIZE_MAX / 2 ? cap : SIZE_MAX / 2};
+}
+
+void *arena_take(struct arena *a, size_t len)
+{
+    const size_t align = _Alignof(max_align_t);
+    if (len > a->cap - a->used) return NULL;
+    size_t want = (len + align - 1) / align * align;
+    if (want == 0) want = align;
+    if (want > a->cap - a->used) return NULL;
+    struct arena_block *b = a->blocks;
+    if (b == NULL || want > b->len - b->at) {
+        size_t size = want > BLOCK_BYTES ? want : BLOCK_BYTES;
+        b = malloc(sizeof *b + size);
+        if (b == NULL) {
+            a->failed = true;
+            return NULL;
+        }
+        *b = (struct arena_block){.next = a->blocks, .len = size};
+        a->blocks = b;
+    }
+    void *p = b->b + b->at;
+    b->at += want;
+    a->used += want;
+    memset(p, 0, want);
+    return p;
+}
+
+void *arena_copy(struct arena *a, const void *p, size_t len)
+{
+    void *to = arena_take(a, len);
+    if (to != NULL && len > 0) memcpy(to, p, len);
+    return to;
+}
+
+/* A plain memset before free is dropped by the compiler; through a volatile pointer it is not. */
+static void *(*const volatile wipe)(void *, int, size_t) = memset;
+
+void arena_free(struct arena *a)
+{
+    while (a->blocks != NULL) {
+        struct arena_block *b = a->blocks;
+        a->blocks = b->next;
+        wipe(b->b, 0, b->at);
+        free(b);
+    }
+    a->used = 0;
+    a->failed = false;
+}
