@@ -1,0 +1,544 @@
+#include "crypto/cursor.h"
+#include "node/core/authority_state.h"
+#include "node/core/expiry.h"
+#include "node/core/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RID_KEY_BYTES    (3U + 2U * CPIS_ID_BYTES)
+#define LOOKUP_BYTES_MAX 4096U
+
+static void wipe(void *p, size_t len)
+{
+    volatile uint8_t *v = p;
+    for (size_t i = 0; i < len; i++)
+        v[i] = 0;
+}
+
+cpis_err authority_new(struct children *children, struct publisher *publisher,
+                       struct authority **ret)
+{
+    struct authority *a = calloc(1, sizeof *a);
+    if (a == NULL) return CPIS_E_NOMEM;
+    a->children = children;
+    a->publisher = publisher;
+    *ret = a;
+    return CPIS_OK;
+}
+
+void authority_free(struct authority **p)
+{
+    if (*p == NULL) return;
+    free((*p)->waiting);
+    free((*p)->recalled);
+    free(*p);
+    *p = NULL;
+}
+
+/* --- rows --- */
+
+static void u64_key(uint64_t v, uint8_t ret[static 8])
+{
+    struct cursor c = cursor_write(ret, 8);
+    cursor_put_u64(&c, v);
+}
+
+cpis_err record_load(struct env *e, const struct cpis_hash *rh, struct record *ret)
+{
+    uint8_t *buffer = arena_take(e->scratch, ACCESS_ROW_BYTES_MAX);
+    size_t len;
+    struct signed_message m;
+    if (buffer == NULL) {
+        emit_failure(e);
+        return CPIS_E_NOMEM;
+    }
+    cpis_err err =
+        read_row(e, TABLE_ACCESS, rh->b, sizeof rh->b, buffer, ACCESS_ROW_BYTES_MAX, &len);
+    if (err == CPIS_E_NOTFOUND) return err;
+    if (err == CPIS_OK) err = row_access_decode((struct bytes){buffer, len}, e->scratch, &ret->row);
+    if (err == CPIS_OK) err = signed_message_decode(ret->row.lookup, e->scratch, &m);
+    if (err == CPIS_OK) err = lookup_decode(m.body, e->scratch, &ret->lookup);
+    if (err == CPIS_OK) return CPIS_OK;
+    if (err == CPIS_E_NOMEM) emit_failure(e);
+    emit_event(e, EVENT_STORE_READ, NULL, TABLE_ACCESS);
+    return CPIS_E_STORE;
+}
+
+static void record_persist(struct env *e, const struct row_access *row)
+{
+    EMIT_ROW(e, TABLE_ACCESS, row->rh.b, sizeof row->rh.b, row_access, row);
+}
+
+static bool wait_for_details(struct authority *a, const struct cpis_hash *rh, cpis_ms due)
+{
+    if (a->waiting_count == a->waiting_cap) {
+        size_t cap = a->waiting_cap == 0 ? 32 : 2 * a->waiting_cap;
+        struct waiting *grown = realloc(a->waiting, cap * sizeof *grown);
+        if (grown == NULL) return false;
+        a->waiting = grown;
+        a->waiting_cap = cap;
+    }
+    size_t at = a->waiting_count++;
+    for (; at > 0 && a->waiting[at - 1].due > due; at--)
+        a->waiting[at] = a->waiting[at - 1];
+    a->waiting[at] = (struct waiting){*rh, due};
+    return true;
+}
+
+static void wait_no_more(struct authority *a, const struct cpis_hash *rh)
+{
+    for (size_t i = 0; i < a->waiting_count; i++) {
+        if (!hash_equal(&a->waiting[i].rh, rh)) continue;
+        a->waiting_count--;
+        memmove(&a->waiting[i], &a->waiting[i + 1], (a->waiting_count - i) * sizeof a->waiting[0]);
+        return;
+    }
+}
+
+/* --- start --- */
+
+struct restore {
+    struct authority *a;
+    struct env *e;
+    cpis_err err;
+};
+
+static bool restore_access(void *arg, const struct row *row)
+{
+    struct restore *r = arg;
+    struct arena a = arena_make((size_t)64 * 1024);
+    struct row_access x;
+    r->err = row_access_decode((struct bytes){row->value, row->value_len}, &a, &x);
+    if (r->err == CPIS_OK && x.received > r->a->newest_access) r->a->newest_access = x.received;
+    if (r->err == CPIS_OK && x.state == ACCESS_AWAITING) {
+        cpis_ms until = x.received + DETAILS_WAIT, wall = r->e->wall;
+        cpis_ms left = until > wall ? earlier(until - wall, DETAILS_WAIT) : 0;
+        if (!wait_for_details(r->a, &x.rh, r->e->now + left)) r->err = CPIS_E_NOMEM;
+    }
+    arena_free(&a);
+    return r->err == CPIS_OK;
+}
+
+static bool count_row(void *arg, const struct row *row)
+{
+    struct restore *r = arg;
+    (void)row;
+    r->a->unmatched++;
+    return true;
+}
+
+static bool highest_id(void *arg, const struct row *row)
+{
+    struct restore *r = arg;
+    struct cursor c = cursor_read(row->key, row->key_len);
+    r->a->last_notification = cursor_get_u64(&c);
+    return false; /* newest first: the first is enough */
+}
+
+cpis_err authority_restore(struct authority *a, struct env *e)
+{
+    struct restore r = {.a = a, .e = e, .err = CPIS_OK};
+    const struct view *v = e->view;
+    cpis_err err = v->scan(v->ctx, TABLE_ACCESS, NULL, 0, false, restore_access, &r);
+    if (err == CPIS_OK && r.err == CPIS_OK)
+        err = v->scan(v->ctx, TABLE_UNMATCHED, NULL, 0, false, count_row, &r);
+    if (err == CPIS_OK && r.err == CPIS_OK)
+        err = v->scan(v->ctx, TABLE_NOTIFICATION, NULL, 0, true, highest_id, &r);
+    if (err == CPIS_OK) err = r.err;
+    if (err == CPIS_E_NOMEM) return err;
+    if (err != CPIS_OK) return CPIS_E_STORE;
+    return recall_restore(a, e);
+}
+
+/* --- acks --- */
+
+static void ack(struct env *e, const struct registry_node *to, const struct cpis_hash *rh,
+                enum ack_outcome outcome)
+{
+    const struct msg_ack m = {.authority_id = e->id,
+                              .rh = *rh,
+                              .time = e->wall,
+                              .outcome = outcome,
+                              .log_sequence = e->log->head.sequence,
+                              .log_head = e->log->head.head};
+    struct bytes body;
+    cpis_err err = ack_encode(&m, e->scratch, &body);
+    assert(err != CPIS_E_INVAL);
+    if (err != CPIS_OK) {
+        emit_failure(e);
+        return;
+    }
+    const struct signed_message s = sign_body(e, SIGNED_ACK, body);
+    emit_signed(e, &to->id, &s);
+}
+
+/* --- notifications --- */
+
+static void notification_fill(struct authority *a, struct env *e, const struct record *r,
+                              struct row_notification *n)
+{
+    struct nhs_number number;
+    struct row_child child;
+    memcpy(n->nhs_number, r->row.nhs_number, sizeof n->nhs_number);
+    memcpy(number.digits, r->row.nhs_number, sizeof number.digits);
+    n->rh = r->row.rh;
+    n->at = r->lookup.time;
+    n->received = r->row.received;
+    if (children_get(a->children, e, &number, &child) == CPIS_OK)
+        memcpy(n->local_id, child.local_id, sizeof n->local_id);
+    const struct registry_node *asker = registry_node_ever(e->registry, &r->row.query_id);
+    if (asker == NULL) return;
+    memcpy(n->asker_code, asker->d.code, sizeof n->asker_code);
+    memcpy(n->asker_name, asker->d.name, sizeof n->asker_name);
+}
+
+static cpis_err notification_load(struct env *e, uint64_t id, struct row_notification *ret)
+{
+    uint8_t key[8], *buffer = arena_take(e->scratch, ACCESS_ROW_BYTES_MAX);
+    size_t len;
+    if (buffer == NULL) return CPIS_E_NOMEM;
+    u64_key(id, key);
+    cpis_err err =
+        read_row(e, TABLE_NOTIFICATION, key, sizeof key, buffer, ACCESS_ROW_BYTES_MAX, &len);
+    if (err == CPIS_E_NOTFOUND) return err;
+    if (err == CPIS_OK) err = row_notification_decode((struct bytes){buffer, len}, e->scratch, ret);
+    return err == CPIS_OK || err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
+}
+
+static void notification_persist(struct env *e, const struct row_notification *n)
+{
+    uint8_t key[8];
+    u64_key(n->id, key);
+    EMIT_ROW(e, TABLE_NOTIFICATION, key, sizeof key, row_notification, n);
+}
+
+/* The access's one notification: new, or the envelope's completed in place, as people have left it.
+ */
+static void notify(struct authority *a, struct env *e, struct record *r)
+{
+    struct row_notification n = {.id = r->row.notification};
+    cpis_err err = CPIS_E_NOTFOUND;
+    if (n.id != 0) err = notification_load(e, n.id, &n);
+    if (err != CPIS_OK && err != CPIS_E_NOTFOUND) emit_event(e, EVENT_STORE_READ, NULL, 0);
+    if (err != CPIS_OK) {
+        n = (struct row_notification){.id = n.id != 0 ? n.id : ++a->last_notification,
+                                      .state = NOTIFICATION_NEW,
+                                      .state_since = e->wall};
+        notification_fill(a, e, r, &n);
+    }
+    n.complete = r->row.state == ACCESS_COMPLETE;
+    n.details = r->row.details;
+    r->row.notification = n.id;
+    notification_persist(e, &n);
+}
+
+/* Without details there is still what the envelope says; taken as unscheduled. Once. */
+static void notify_from_envelope(struct authority *a, struct env *e, struct record *r)
+{
+    wait_no_more(a, &r->row.rh);
+    if (r->row.state != ACCESS_AWAITING) return;
+    r->row.state = ACCESS_ENVELOPE_ONLY;
+    notify(a, e, r);
+    record_persist(e, &r->row);
+}
+
+cpis_err authority_set_notification(struct authority *a, struct env *e, uint64_t id,
+                                    enum notification_state to)
+{
+    struct row_notification n;
+    (void)a;
+    if (to < NOTIFICATION_NEW || to > NOTIFICATION_ACTIONED) return CPIS_E_INVAL;
+    cpis_err err = notification_load(e, id, &n);
+    if (err != CPIS_OK) return err;
+    n.state = to;
+    n.state_since = e->wall;
+    notification_persist(e, &n);
+    return CPIS_OK;
+}
+
+/* --- lookups --- */
+
+static void rid_key(const struct msg_lookup *m, uint8_t ret[static RID_KEY_BYTES])
+{
+    struct cursor c = cursor_write(ret, RID_KEY_BYTES);
+    cursor_put(&c, "rid", 3);
+    cursor_put(&c, m->query_id.b, CPIS_ID_BYTES);
+    cursor_put(&c, m->rid.b, CPIS_ID_BYTES);
+}
+
+/* Is there another lookup of this node with this request id? Remembers the first one. */
+static bool is_twin(struct env *e, const struct msg_lookup *m, const struct cpis_hash *rh)
+{
+    uint8_t key[RID_KEY_BYTES];
+    struct cpis_hash first;
+    size_t len = 0;
+    rid_key(m, key);
+    cpis_err err = read_row(e, TABLE_META, key, sizeof key, first.b, sizeof first.b, &len);
+    if (err == CPIS_OK && len == sizeof first.b) return !hash_equal(&first, rh);
+    if (err == CPIS_E_NOTFOUND) {
+        emit_persist(e, TABLE_META, key, sizeof key, (struct bytes){rh->b, sizeof rh->b});
+        expiry_note(e, TABLE_META, key, sizeof key);
+    } else {
+        emit_event(e, EVENT_STORE_READ, NULL, TABLE_META);
+    }
+    return false;
+}
+
+/* Of what the asker signed with, at its time; since revoked still counts. */
+static bool was_in_force(const struct registry_node *n, uint64_t time)
+{
+    return time >= n->d.not_before && time < n->d.not_after && (n->gone == 0 || time < n->gone);
+}
+
+static bool lookup_is_valid(struct env *e, const struct registry_node *from,
+                            const struct registry_node *signer,
+                            const struct signed_message *as_signed, const struct msg_lookup *m)
+{
+    enum event why = EVENT_COUNT;
+    if (from->d.role != ROLE_DIRECTORY || (signer != NULL && signer->d.role != ROLE_QUERY))
+        why = EVENT_ROLE_WRONG;
+    else if (signer == NULL || !was_in_force(signer, m->time))
+        why = EVENT_SIGNER_UNKNOWN;
+    else if (as_signed->type != SIGNED_LOOKUP || m->version != LOOKUP_VERSION ||
+             !id_equal(&m->query_id, &signer->id) || !id_equal(&as_signed->signer, &signer->id))
+        why = EVENT_BODY_MALFORMED;
+    if (why == EVENT_COUNT) return true;
+    emit_event(e, why, &from->id, 0);
+    return false;
+}
+
+/* Writes the access down. Its ack, details and notification all rest on this row. */
+static void record(struct authority *a, struct env *e, const struct own_entry *entry,
+                   const struct signed_message *as_signed, const struct msg_lookup *m,
+                   const struct cpis_hash *rh)
+{
+    const struct registry_node *signer = registry_node(e->registry, &m->query_id);
+    struct row_access row = {.rh = *rh,
+                             .query_id = m->query_id,
+                             .rid = m->rid,
+                             .lookup = signed_bytes(e, as_signed),
+                             .token = entry->token,
+                             .received = e->wall,
+                             .state = ACCESS_AWAITING,
+                             .late = is_late(m->time, e->wall) || is_future(m->time, e->wall),
+                             .revoked = signer == NULL || !registry_may_sign(signer, e->wall)};
+    memcpy(row.nhs_number, entry->number.digits, sizeof row.nhs_number);
+    row.twin = is_twin(e, m, rh);
+    if (row.late) emit_event(e, EVENT_LATE, &m->query_id, 0);
+    if (row.twin) emit_event(e, EVENT_TWIN_LOOKUP, &m->query_id, 0);
+    row.sequence = log_append(e, LOG_ACCESS, rh, 0);
+    record_persist(e, &row);
+    if (!wait_for_details(a, rh, e->now + DETAILS_WAIT)) emit_failure(e);
+}
+
+/* An entry whose child we know: not a dummy, and not one taken over that nobody has claimed yet. */
+static const struct own_entry *match(const struct authority *a, const struct env *e,
+                                     const struct msg_lookup *m)
+{
+    const struct own_entry *x =
+        publisher_match(a->publisher, m, registry_epoch(e->registry, m->epoch));
+    return x != NULL && x->number.digits[0] != 0 ? x : NULL;
+}
+
+static bool has_row(struct env *e, enum table t, const struct cpis_hash *key)
+{
+    uint8_t *buffer = arena_take(e->scratch, LOOKUP_BYTES_MAX);
+    size_t len;
+    cpis_err err = buffer == NULL
+                       ? CPIS_E_NOMEM
+                       : read_row(e, t, key->b, sizeof key->b, buffer, LOOKUP_BYTES_MAX, &len);
+    if (err == CPIS_E_NOMEM) emit_failure(e);
+    return err == CPIS_OK;
+}
+
+void authority_recv_lookup(struct authority *a, struct env *e, const struct registry_node *from,
+                           const struct registry_node *signer,
+                           const struct signed_message *as_signed, const struct msg_lookup *m)
+{
+    struct record known;
+    if (!lookup_is_valid(e, from, signer, as_signed, m)) return;
+    const struct cpis_hash rh = signed_hash(as_signed);
+    cpis_err err = record_load(e, &rh, &known);
+    if (err == CPIS_OK) { /* the same bytes: no second record, the same answer */
+        bool complete = known.row.state == ACCESS_COMPLETE;
+        ack(e, from, &rh, complete ? ACK_COMPLETED : ACK_DUPLICATE);
+        answer_give(a, e, from, &known);
+        return;
+    }
+    if (err != CPIS_E_NOTFOUND) return; /* not acked: it comes again */
+    const struct own_entry *entry = match(a, e, m);
+    if (entry != NULL) {
+        record(a, e, entry, as_signed, m, &rh);
+        ack(e, from, &rh, ACK_RECORDED);
+        return;
+    }
+    if (has_row(e, TABLE_UNMATCHED, &rh)) {
+        ack(e, from, &rh, ACK_DUPLICATE);
+        return;
+    }
+    const struct bytes whole = signed_bytes(e, as_signed);
+    if (whole.p == NULL) return;
+    if (is_twin(e, m, &rh)) emit_event(e, EVENT_TWIN_LOOKUP, &m->query_id, 0);
+    (void)log_append(e, LOG_ACCESS, &rh, 1);
+    emit_persist(e, TABLE_UNMATCHED, rh.b, sizeof rh.b, whole);
+    expiry_note(e, TABLE_UNMATCHED, rh.b, sizeof rh.b);
+    a->unmatched++;
+    ack(e, from, &rh, ACK_RECORDED);
+}
+
+struct kept { /* rows collected before anything is changed under the scan */
+    struct env *e;
+    struct bytes *row;
+    size_t count, cap;
+    bool failed;
+};
+
+static bool keep_row(void *arg, const struct row *row)
+{
+    struct kept *k = arg;
+    if (k->count == k->cap) return false;
+    const uint8_t *copy = arena_copy(k->e->scratch, row->value, row->value_len);
+    k->failed = copy == NULL;
+    if (copy != NULL) k->row[k->count++] = (struct bytes){copy, row->value_len};
+    return copy != NULL;
+}
+
+static void try_again(struct authority *a, struct env *e, struct bytes whole)
+{
+    struct signed_message s;
+    struct msg_lookup m;
+    if (signed_message_decode(whole, e->scratch, &s) != CPIS_OK ||
+        lookup_decode(s.body, e->scratch, &m) != CPIS_OK) {
+        emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
+        return;
+    }
+    const struct own_entry *entry = match(a, e, &m);
+    if (entry == NULL) return;
+    const struct cpis_hash rh = signed_hash(&s);
+    record(a, e, entry, &s, &m, &rh);
+    emit_delete(e, TABLE_UNMATCHED, rh.b, sizeof rh.b);
+    a->unmatched--;
+}
+
+void authority_entries_added(struct authority *a, struct env *e)
+{
+    if (a->unmatched == 0) return;
+    struct kept k = {.e = e, .cap = (size_t)a->unmatched};
+    k.row = arena_take(e->scratch, k.cap * sizeof *k.row);
+    cpis_err err = CPIS_E_NOMEM;
+    if (k.row != NULL)
+        err = e->view->scan(e->view->ctx, TABLE_UNMATCHED, NULL, 0, false, keep_row, &k);
+    if (k.row == NULL || k.failed) emit_failure(e);
+    if (err != CPIS_OK) emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
+    for (size_t i = 0; i < k.count; i++)
+        try_again(a, e, k.row[i]);
+}
+
+/* --- details --- */
+
+static cpis_err details_open(const struct authority *a, struct env *e, const struct record *r,
+                             const struct msg_details *m, struct msg_ask_details *ret)
+{
+    const struct own_entry *entry = publisher_entry(a->publisher, r->lookup.epoch, &r->row.token);
+    struct symmetric_key key;
+    uint8_t padded[DETAILS_PADDED_BYTES];
+    const uint8_t *inside;
+    size_t len;
+    if (entry == NULL) return CPIS_E_NOTFOUND; /* its keys are gone: over 36 days */
+    const struct cpis_hash aad = details_aad(&m->query_id, &m->rh, &m->authority_id, m->time);
+    cpis_err err = details_key(&entry->request, &e->self->sealing, &r->lookup.ephemeral,
+                               &r->lookup.ephemeral, &e->self->pub.sealing, &m->rh, &key);
+    if (err != CPIS_OK) return err;
+    err = seal_open(&key, m->nonce, &aad, m->ciphertext, sizeof m->ciphertext, padded,
+                    sizeof padded, &inside, &len);
+    if (err == CPIS_OK) err = ask_details_decode((struct bytes){inside, len}, e->scratch, ret);
+    /* a number beside the token's: the record would be another child's */
+    if (err == CPIS_OK && strcmp(ret->nhs_number, r->row.nhs_number) != 0) err = CPIS_E_AUTH;
+    wipe(&key, sizeof key);
+    wipe(padded, sizeof padded);
+    return err;
+}
+
+static void history_persist(struct env *e, const struct row_access *row)
+{
+    uint8_t key[NHS_NUMBER_DIGITS + 1 + 8];
+    struct cursor c = cursor_write(key, sizeof key);
+    cursor_put(&c, row->nhs_number, NHS_NUMBER_DIGITS);
+    cursor_put_u8(&c, row->details.scheduled ? 1 : 0);
+    cursor_put_u64(&c, row->sequence);
+    const struct row_history h = {.rh = row->rh};
+    EMIT_ROW(e, TABLE_HISTORY, key, sizeof key, row_history, &h);
+}
+
+/* Scheduled looks are silent, unless they say that the child was not brought. One that was notified
+ * from its envelope stays notified, whatever the details say. */
+static void complete(struct authority *a, struct env *e, struct record *r,
+                     const struct msg_ask_details *details)
+{
+    wait_no_more(a, &r->row.rh);
+    r->row.details = *details;
+    r->row.state = ACCESS_COMPLETE;
+    bool silent = details->scheduled && details->purpose != PURPOSE_NOT_BROUGHT;
+    if (!silent || r->row.notification != 0) notify(a, e, r);
+    record_persist(e, &r->row);
+    history_persist(e, &r->row);
+    (void)log_append(e, LOG_DETAILS, &r->row.rh, details->scheduled ? 1 : 0);
+}
+
+void authority_recv_details(struct authority *a, struct env *e, const struct registry_node *from,
+                            const struct registry_node *signer, const struct msg_details *m)
+{
+    struct record r;
+    struct msg_ask_details details;
+    if (from->d.role != ROLE_DIRECTORY || signer == NULL || signer->d.role != ROLE_QUERY) {
+        emit_event(e, EVENT_ROLE_WRONG, &from->id, 0);
+        return;
+    }
+    if (!id_equal(&m->authority_id, &e->id) || !id_equal(&m->query_id, &signer->id)) {
+        emit_event(e, EVENT_BODY_MALFORMED, &from->id, 0);
+        return;
+    }
+    cpis_err err = record_load(e, &m->rh, &r);
+    if (err == CPIS_E_NOTFOUND) emit_event(e, EVENT_NOT_EXPECTED, &from->id, 0);
+    if (err != CPIS_OK) return; /* before its lookup: the directory sends it again */
+    if (!id_equal(&r.row.query_id, &signer->id)) {
+        emit_event(e, EVENT_SIGNER_NOT_PEER, &from->id, 0);
+        return;
+    }
+    if (r.row.state == ACCESS_COMPLETE) {
+        ack(e, from, &m->rh, ACK_COMPLETED);
+        answer_give(a, e, from, &r);
+        return;
+    }
+    if (details_open(a, e, &r, m, &details) != CPIS_OK) {
+        emit_event(e, EVENT_DETAILS_UNREADABLE, &signer->id, 0);
+        notify_from_envelope(a, e, &r);
+        return;
+    }
+    complete(a, e, &r, &details);
+    ack(e, from, &m->rh, ACK_COMPLETED);
+    answer_give(a, e, from, &r);
+}
+
+/* --- time --- */
+
+void authority_tick(struct authority *a, struct env *e)
+{
+    while (a->waiting_count > 0 && e->now >= a->waiting[0].due) {
+        const struct cpis_hash rh = a->waiting[0].rh;
+        struct record r;
+        cpis_err err = record_load(e, &rh, &r);
+        if (err == CPIS_OK && r.row.state == ACCESS_AWAITING) {
+            emit_event(e, EVENT_DETAILS_MISSING, &r.row.query_id, 0);
+            notify_from_envelope(a, e, &r);
+        }
+        wait_no_more(a, &rh);
+    }
+}
+
+cpis_ms authority_deadline(const struct authority *a)
+{
+    return a->waiting_count > 0 ? a->waiting[0].due : CPIS_MS_NEVER;
+}

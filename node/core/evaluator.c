@@ -1,0 +1,351 @@
+#include "node/core/evaluator.h"
+
+#include "crypto/cursor.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHARES_MAX      8U
+#define EPOCH_GRACE     (10 * CPIS_MS_MINUTE)
+#define QUOTA_KEY_BYTES (CPIS_ID_BYTES + 4U)
+#define QUOTAS_MAX      (4U * REGISTER_NODES_MAX) /* nodes and days in memory */
+#define QUOTA_DAYS_KEPT 2U /* and yesterday: a corrected clock may step back over midnight */
+#define BATCH_PART      2U /* batches may use one half of a day's limit */
+#define SHARE_KEY_BYTES 4U
+
+enum share_fit { SHARE_UNCHECKED = 0, SHARE_FITS, SHARE_REFUSED };
+struct share {
+    uint32_t epoch, index;
+    struct oprf_scalar scalar;
+    struct oprf_element public_share; /* when it fits */
+    enum share_fit fit;
+};
+struct quota {
+    struct cpis_id node;
+    uint32_t day;
+    struct row_quota used;
+};
+struct evaluator {
+    struct cpis_id self;
+    struct share share[SHARES_MAX];
+    size_t shares;
+    struct quota *quota;
+    size_t quotas, quotas_cap;
+    uint32_t keep_from; /* epochs from here on are needed */
+};
+
+cpis_err evaluator_new(struct evaluator **ret)
+{
+    struct evaluator *v = calloc(1, sizeof *v);
+    if (v == NULL) return CPIS_E_NOMEM;
+    *ret = v;
+    return CPIS_OK;
+}
+
+void evaluator_free(struct evaluator **p)
+{
+    if (*p == NULL) return;
+    for (size_t i = 0; i < (*p)->shares; i++)
+        oprf_scalar_wipe(&(*p)->share[i].scalar);
+    free((*p)->quota);
+    free(*p);
+    *p = NULL;
+}
+
+/* --- shares --- */
+
+static void share_key(uint32_t epoch, uint8_t ret[static SHARE_KEY_BYTES])
+{
+    struct cursor c = cursor_write(ret, SHARE_KEY_BYTES);
+    cursor_put_u32(&c, epoch);
+}
+
+static struct share *share_of(const struct evaluator *v, uint32_t epoch)
+{
+    for (size_t i = 0; i < v->shares; i++)
+        if (v->share[i].epoch == epoch) return (struct share *)(uintptr_t)&v->share[i];
+    return NULL;
+}
+
+static cpis_err share_put(struct evaluator *v, const struct row_share *row)
+{
+    if (share_of(v, row->epoch) != NULL) return CPIS_E_STATE;
+    if (v->shares == SHARES_MAX) return CPIS_E_LIMIT;
+    v->share[v->shares++] =
+        (struct share){.epoch = row->epoch, .index = row->index, .scalar = row->scalar};
+    return CPIS_OK;
+}
+
+/* The index is ours in the register's epoch, and the share fits its commitments there. An entry is
+ * fixed from the first register that carries it, so what does not fit never will. */
+static bool share_fits(const struct evaluator *v, const struct registry_epoch *ep,
+                       const struct share *s, struct oprf_element *ret_public)
+{
+    if (s->index == 0 || registry_index_of(ep, &v->self) != s->index) return false;
+    if (threshold_share_fits(&ep->commitments, s->index, &s->scalar) != CPIS_OK) return false;
+    return threshold_public_share(&ep->commitments, s->index, ret_public) == CPIS_OK;
+}
+
+static void share_settle(struct evaluator *v, struct env *e, struct share *s)
+{
+    const struct registry_epoch *ep = registry_epoch(e->registry, s->epoch);
+    if (s->fit != SHARE_UNCHECKED || ep == NULL) return;
+    s->fit = share_fits(v, ep, s, &s->public_share) ? SHARE_FITS : SHARE_REFUSED;
+    if (s->fit == SHARE_FITS) return;
+    oprf_scalar_wipe(&s->scalar);
+    emit_event(e, EVENT_SHARE_WRONG, NULL, s->epoch);
+}
+
+cpis_err evaluator_add_share(struct evaluator *v, struct env *e, const struct row_share *share)
+{
+    uint8_t key[SHARE_KEY_BYTES];
+    v->self = e->id;
+    cpis_err err = share_put(v, share);
+    if (err != CPIS_OK) return err;
+    share_key(share->epoch, key);
+    EMIT_ROW(e, TABLE_SHARE, key, sizeof key, row_share, share);
+    share_settle(v, e, share_of(v, share->epoch));
+    return CPIS_OK;
+}
+
+bool evaluator_has_share(const struct evaluator *v, const struct registry_epoch *ep)
+{
+    const struct share *s = share_of(v, ep->number);
+    struct oprf_element unused;
+    if (s == NULL || s->fit == SHARE_REFUSED) return false;
+    return s->fit == SHARE_FITS || share_fits(v, ep, s, &unused);
+}
+
+bool evaluator_epoch_is_over(const struct registry *r, uint32_t epoch, cpis_ms wall)
+{
+    const struct registry_epoch *current = registry_epoch_current(r, wall);
+    if (current == NULL || epoch >= current->number) return false;
+    const struct registry_epoch *ep = registry_epoch(r, epoch);
+    return ep == NULL || wall > ep->not_after + EPOCH_GRACE;
+}
+
+void evaluator_keep_from(struct evaluator *v, uint32_t lowest) { v->keep_from = lowest; }
+
+static void share_destroy(struct evaluator *v, struct env *e, size_t i)
+{
+    uint8_t key[SHARE_KEY_BYTES];
+    share_key(v->share[i].epoch, key);
+    emit_delete(e, TABLE_SHARE, key, sizeof key);
+    oprf_scalar_wipe(&v->share[i].scalar);
+    if (i != --v->shares) {
+        v->share[i] = v->share[v->shares];
+        oprf_scalar_wipe(&v->share[v->shares].scalar);
+    }
+}
+
+/* --- quotas --- */
+
+static uint32_t day_of(cpis_ms wall) { return (uint32_t)(wall / CPIS_MS_DAY); }
+
+static void quota_key(const struct quota *q, uint8_t ret[static QUOTA_KEY_BYTES])
+{
+    struct cursor c = cursor_write(ret, QUOTA_KEY_BYTES);
+    cursor_put(&c, q->node.b, sizeof q->node.b);
+    cursor_put_u32(&c, q->day);
+}
+
+/* NULL: no memory, or more nodes than a register can hold. */
+static struct quota *quota_of(struct evaluator *v, const struct cpis_id *node, uint32_t day)
+{
+    for (size_t i = 0; i < v->quotas; i++)
+        if (v->quota[i].day == day && id_equal(&v->quota[i].node, node)) return &v->quota[i];
+    if (v->quotas == v->quotas_cap) {
+        size_t cap = v->quotas_cap == 0 ? 64 : 2 * v->quotas_cap;
+        struct quota *grown = cap > QUOTAS_MAX ? NULL : realloc(v->quota, cap * sizeof *v->quota);
+        if (grown == NULL) return NULL;
+        v->quota = grown;
+        v->quotas_cap = cap;
+    }
+    v->quota[v->quotas] = (struct quota){.node = *node, .day = day};
+    return &v->quota[v->quotas++];
+}
+
+static void quota_write(struct env *e, const struct quota *q)
+{
+    uint8_t key[QUOTA_KEY_BYTES];
+    quota_key(q, key);
+    EMIT_ROW(e, TABLE_QUOTA, key, sizeof key, row_quota, &q->used);
+}
+
+static void quotas_forget_old(struct evaluator *v, struct env *e)
+{
+    for (size_t i = 0; i < v->quotas;) {
+        struct quota *q = &v->quota[i];
+        if (q->day + QUOTA_DAYS_KEPT > day_of(e->wall)) {
+            i++;
+            continue;
+        }
+        uint8_t key[QUOTA_KEY_BYTES];
+        quota_key(q, key);
+        emit_delete(e, TABLE_QUOTA, key, sizeof key);
+        *q = v->quota[--v->quotas];
+    }
+}
+
+static bool fits_limit(uint64_t used, uint64_t more, uint64_t limit)
+{
+    return used <= limit && more <= limit - used;
+}
+
+cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
+                                const struct registry_node *asker)
+{
+    struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
+    if (q == NULL) return CPIS_E_LIMIT;
+    if (!fits_limit(q->used.lookups, 1, asker->lookups_per_day)) return CPIS_E_LIMIT;
+    q->used.lookups++;
+    quota_write(e, q);
+    return CPIS_OK;
+}
+
+/* --- start --- */
+
+struct restore {
+    struct evaluator *v;
+    struct env *e;
+    cpis_err err;
+};
+
+static bool restore_share(void *arg, const struct row *row)
+{
+    struct restore *r = arg;
+    struct row_share share;
+    r->err = row_share_decode((struct bytes){row->value, row->value_len}, r->e->scratch, &share);
+    if (r->err == CPIS_E_MALFORMED) r->err = CPIS_E_STORE;
+    if (r->err == CPIS_OK) r->err = share_put(r->v, &share);
+    return r->err == CPIS_OK;
+}
+
+static bool restore_quota(void *arg, const struct row *row)
+{
+    struct restore *r = arg;
+    struct quota q = {.day = 0};
+    struct cursor c = cursor_read(row->key, row->key_len);
+    cursor_get(&c, q.node.b, sizeof q.node.b);
+    q.day = cursor_get_u32(&c);
+    r->err = row_quota_decode((struct bytes){row->value, row->value_len}, r->e->scratch, &q.used);
+    if (r->err == CPIS_E_MALFORMED || !cursor_done(&c)) r->err = CPIS_E_STORE;
+    if (r->err != CPIS_OK) return false;
+    struct quota *mine = quota_of(r->v, &q.node, q.day);
+    if (mine == NULL) {
+        r->err = CPIS_E_NOMEM;
+        return false;
+    }
+    mine->used = q.used;
+    return true;
+}
+
+cpis_err evaluator_restore(struct evaluator *v, struct env *e)
+{
+    struct restore r = {.v = v, .e = e};
+    v->self = e->id;
+    cpis_err err = e->view->scan(e->view->ctx, TABLE_SHARE, NULL, 0, false, restore_share, &r);
+    if (err == CPIS_OK) err = r.err;
+    if (err == CPIS_OK)
+        err = e->view->scan(e->view->ctx, TABLE_QUOTA, NULL, 0, false, restore_quota, &r);
+    if (err == CPIS_OK) err = r.err;
+    if (err == CPIS_OK) quotas_forget_old(v, e);
+    return err;
+}
+
+/* --- requests --- */
+
+static enum refusal may_evaluate(struct evaluator *v, struct env *e,
+                                 const struct registry_node *asker,
+                                 const struct msg_evaluate_request *m, struct share **ret)
+{
+    size_t count = m->elements.len / OPRF_ELEMENT_BYTES;
+    if (asker->d.role != ROLE_AUTHORITY && asker->d.role != ROLE_QUERY) return REFUSAL_ROLE;
+    if (!registry_may_sign(asker, e->wall)) return REFUSAL_REGISTER;
+    if (count == 0 || count > OPRF_BATCH_MAX || m->elements.len % OPRF_ELEMENT_BYTES != 0)
+        return REFUSAL_MALFORMED;
+    struct share *s = share_of(v, m->epoch);
+    if (s != NULL) share_settle(v, e, s);
+    if (s == NULL || s->fit != SHARE_FITS || registry_epoch(e->registry, m->epoch) == NULL)
+        return REFUSAL_EPOCH;
+    const struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
+    uint64_t limit = asker->evaluations_per_day;
+    if (q == NULL) return REFUSAL_BUSY;
+    if (!fits_limit(q->used.evaluations, count, count > 1 ? limit / BATCH_PART : limit))
+        return REFUSAL_QUOTA;
+    *ret = s;
+    return REFUSAL_NONE;
+}
+
+static enum event event_of(enum refusal why)
+{
+    switch (why) {
+    case REFUSAL_ROLE: return EVENT_ROLE_WRONG;
+    case REFUSAL_REGISTER: return EVENT_PEER_UNKNOWN;
+    case REFUSAL_EPOCH: return EVENT_EPOCH_UNKNOWN;
+    case REFUSAL_QUOTA: return EVENT_QUOTA;
+    case REFUSAL_BUSY: return EVENT_BUSY;
+    case REFUSAL_NONE:
+    case REFUSAL_MALFORMED:
+    case REFUSAL_BASE:
+    case REFUSAL_NOT_DESCENDANT:
+    case REFUSAL_FUTURE:
+    case REFUSAL_SHRINK:
+    case REFUSAL_ROOT:
+    case REFUSAL_LIMIT:
+    case REFUSAL_SUSPENDED:
+    case REFUSAL_END: break;
+    }
+    return EVENT_BODY_MALFORMED;
+}
+
+static void refuse(struct env *e, const struct registry_node *asker,
+                   const struct msg_evaluate_request *m, enum refusal why)
+{
+    const struct msg_evaluate_reply reply = {
+        .request = m->request, .epoch = m->epoch, .refused = why};
+    emit_event(e, event_of(why), &asker->id, why);
+    EMIT(e, &asker->id, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
+}
+
+void evaluator_recv_request(struct evaluator *v, struct env *e, const struct registry_node *asker,
+                            const struct msg_evaluate_request *m)
+{
+    struct oprf_element blinded[OPRF_BATCH_MAX], evaluated[OPRF_BATCH_MAX];
+    uint8_t random[THRESHOLD_NONCE_RANDOM_BYTES];
+    struct share *s = NULL;
+    drbg_bytes(e->rng, random, sizeof random); /* drawn whatever comes of it */
+    enum refusal why = may_evaluate(v, e, asker, m, &s);
+    if (why != REFUSAL_NONE) {
+        refuse(e, asker, m, why);
+        return;
+    }
+    size_t count = m->elements.len / OPRF_ELEMENT_BYTES;
+    struct msg_evaluate_reply reply = {.request = m->request, .epoch = m->epoch, .index = s->index};
+    memcpy(blinded, m->elements.p, m->elements.len);
+    if (threshold_evaluate(&s->scalar, &s->public_share, blinded, count, random, evaluated,
+                           &reply.proof) != CPIS_OK) {
+        refuse(e, asker, m, REFUSAL_MALFORMED);
+        return;
+    }
+    struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
+    assert(q != NULL); /* may_evaluate has made it */
+    q->used.evaluations += count;
+    quota_write(e, q); /* before the reply: what is not counted is not evaluated */
+    reply.elements = (struct bytes){evaluated[0].b, count * OPRF_ELEMENT_BYTES};
+    EMIT(e, &asker->id, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
+}
+
+void evaluator_tick(struct evaluator *v, struct env *e)
+{
+    for (size_t i = 0; i < v->shares;) {
+        share_settle(v, e, &v->share[i]);
+        uint32_t epoch = v->share[i].epoch;
+        if (epoch < v->keep_from && evaluator_epoch_is_over(e->registry, epoch, e->wall))
+            share_destroy(v, e, i);
+        else
+            i++;
+    }
+    quotas_forget_old(v, e);
+}

@@ -1,0 +1,33 @@
+/* node/core/evaluator.h - a directory's side of blind evaluation: one share for each epoch, quotas
+ * counted durably per node and day. It never sees an NHS number. Source: proto/README.md section 3.
+ * Inside a node of role directory. */
+#ifndef CPIS_NODE_CORE_EVALUATOR_H
+#define CPIS_NODE_CORE_EVALUATOR_H
+#include "node/core/registry.h"
+
+struct evaluator;
+CPIS_CHECK cpis_err evaluator_new(struct evaluator **ret);
+void evaluator_free(struct evaluator **p); /* wipes the shares */
+CPIS_CHECK cpis_err evaluator_restore(struct evaluator *v,
+                                      struct env *e); /* TABLE_SHARE, TABLE_QUOTA */
+/* A share from a finished ceremony: persists it. CPIS_E_STATE: there is one of that epoch. It is
+ * used once a register carries the epoch and our share fits its commitments; one that does not is
+ * refused for good. */
+CPIS_CHECK cpis_err evaluator_add_share(struct evaluator *v, struct env *e,
+                                        const struct row_share *share);
+bool evaluator_has_share(const struct evaluator *v, const struct registry_epoch *ep);
+void evaluator_recv_request(struct evaluator *v, struct env *e, const struct registry_node *asker,
+                            const struct msg_evaluate_request *m);
+/* Counts one lookup of this node against its limit, durably. CPIS_E_LIMIT: over it. */
+CPIS_CHECK cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
+                                           const struct registry_node *asker);
+/* Is this epoch over by our clock: a newer one is current and its not_after was over 10 min ago, or
+ * no register carries it any more. */
+bool evaluator_epoch_is_over(const struct registry *r, uint32_t epoch, cpis_ms wall);
+/* Told by whoever knows the lists (the courier, at each tick): epochs from `lowest` on are still
+ * needed, because a counted authority has no head in a newer one. Until it is told, none is
+ * destroyed. */
+void evaluator_keep_from(struct evaluator *v, uint32_t lowest);
+/* Destroys shares of epochs that are over and no longer needed (section 11). */
+void evaluator_tick(struct evaluator *v, struct env *e);
+#endif

@@ -1,0 +1,431 @@
+#include "node/core/evidence.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* --- a statement --- */
+
+static cpis_err check_common(const struct registry *r, const struct asked *asked,
+                             const struct signed_message *m, const struct checked_statement *s,
+                             const struct cpis_hash *rh, uint32_t epoch, uint64_t time,
+                             cpis_ms wall)
+{
+    const struct registry_epoch *ep = registry_epoch(r, asked->lookup.epoch);
+    if (!hash_equal(rh, &asked->rh) || epoch != asked->lookup.epoch) return CPIS_E_REPLAY;
+    if (ep == NULL) return CPIS_E_NOTFOUND;
+    /* one directory counts once, under the index that the register gives it */
+    if (!id_equal(&s->directory, &m->signer) || registry_index_of(ep, &m->signer) != s->index)
+        return CPIS_E_AUTH;
+    if (is_future(time, wall) || time + LATE_MS < asked->lookup.time) return CPIS_E_REPLAY;
+    if (s->register_version > registry_version(r)) return CPIS_E_VERSION;
+    if (!registry_has_link(r, s->register_version, &s->register_hash)) return CPIS_E_STATE;
+    return CPIS_OK;
+}
+
+bool evidence_head_holds(const struct registry *r, const struct registry_node *n,
+                         const struct signed_message *m, uint32_t epoch, struct arena *a,
+                         struct msg_head *ret)
+{
+    return m->type == SIGNED_HEAD && n != NULL && n->d.role == ROLE_AUTHORITY &&
+           sign_check(&n->d.sign_key, SIGNED_HEAD, registry_net(r), m->body.p, m->body.len,
+                      &m->signature) == CPIS_OK &&
+           head_decode(m->body, a, ret) == CPIS_OK && id_equal(&ret->authority_id, &m->signer) &&
+           id_equal(&n->id, &m->signer) && ret->epoch == epoch;
+}
+
+void evidence_judge_head(const struct registry *r, const struct signed_message *m, uint32_t epoch,
+                         struct arena *a, struct judged_head *ret)
+{
+    struct msg_head head;
+    *ret = (struct judged_head){.authority = m->signer};
+    if (evidence_head_holds(r, registry_node(r, &m->signer), m, epoch, a, &head))
+        *ret = (struct judged_head){m->signer, head.version, head.time, head.n, true};
+}
+
+/* Does our own token stand under this authority's signed head? */
+static bool inclusion_holds(const struct registry *r, const struct asked *asked,
+                            const struct msg_inclusion *in, struct arena *a,
+                            struct judged_presence *ret)
+{
+    struct msg_head head;
+    struct merkle_path path = {.count = (uint32_t)(in->path.len / CPIS_HASH_BYTES)};
+    const struct list_entry entry = {asked->keys.token, in->salt};
+    const struct registry_node *n = registry_node_ever(r, &in->authority_id);
+    if (!id_equal(&in->head.signer, &in->authority_id) ||
+        !evidence_head_holds(r, n, &in->head, asked->lookup.epoch, a, &head))
+        return false;
+    if (path.count > MERKLE_PATH_MAX) return false;
+    memcpy(path.sibling, in->path.p, in->path.len);
+    if (merkle_verify(&head.root, head.n, in->index, &entry, &path) != CPIS_OK) return false;
+    *ret = (struct judged_presence){in->authority_id, head.version};
+    return true;
+}
+
+static cpis_err check_absent(const struct registry *r, const struct asked *asked,
+                             const struct signed_message *m, cpis_ms wall, struct arena *a,
+                             struct checked_statement *ret)
+{
+    struct msg_absent b;
+    cpis_err err = absent_decode(m->body, a, &b);
+    if (err != CPIS_OK) return err;
+    *ret = (struct checked_statement){.index = b.index,
+                                      .absent = true,
+                                      .directory = b.directory_id,
+                                      .state = b.state,
+                                      .register_version = b.register_version,
+                                      .register_hash = b.register_hash};
+    return check_common(r, asked, m, ret, &b.rh, b.epoch, b.time, wall);
+}
+
+static cpis_err check_present(const struct registry *r, const struct asked *asked,
+                              const struct signed_message *m, cpis_ms wall, struct arena *a,
+                              struct checked_statement *ret)
+{
+    struct msg_present b;
+    cpis_err err = present_decode(m->body, a, &b);
+    if (err != CPIS_OK) return err;
+    *ret = (struct checked_statement){.index = b.index,
+                                      .directory = b.directory_id,
+                                      .state = b.state,
+                                      .register_version = b.register_version,
+                                      .register_hash = b.register_hash};
+    for (size_t i = 0; i < b.inclusions_count; i++) {
+        struct judged_presence p;
+        if (inclusion_holds(r, asked, &b.inclusions[i], a, &p))
+            ret->presences[ret->presences_count++] = p;
+        else
+            ret->proof_wrong = true;
+    }
+    return check_common(r, asked, m, ret, &b.rh, b.epoch, b.time, wall);
+}
+
+cpis_err evidence_check_statement(const struct registry *r, const struct asked *asked,
+                                  const struct signed_message *m, cpis_ms wall, struct arena *a,
+                                  struct checked_statement *ret)
+{
+    const struct registry_node *n = registry_node(r, &m->signer);
+    struct checked_statement s;
+    if (m->type != SIGNED_ABSENT && m->type != SIGNED_PRESENT) return CPIS_E_MALFORMED;
+    if (n == NULL || n->d.role != ROLE_DIRECTORY || !registry_may_sign(n, wall)) return CPIS_E_AUTH;
+    cpis_err err = sign_check(&n->d.sign_key, (uint8_t)m->type, registry_net(r), m->body.p,
+                              m->body.len, &m->signature);
+    if (err != CPIS_OK) return err;
+    err = m->type == SIGNED_ABSENT ? check_absent(r, asked, m, wall, a, &s)
+                                   : check_present(r, asked, m, wall, a, &s);
+    if (err == CPIS_OK) *ret = s;
+    return err;
+}
+
+/* --- an answer --- */
+
+static cpis_err open_answer(const struct asked *asked, const struct msg_answer *m, struct arena *a,
+                            const uint8_t **ret, size_t *ret_len)
+{
+    struct symmetric_key key = {{0}};
+    uint8_t *padded = arena_take(a, ANSWER_PADDED_BYTES);
+    if (padded == NULL) return CPIS_E_NOMEM;
+    const struct cpis_hash aad =
+        answer_aad(&m->authority_id, &m->rh, m->time, m->head_version, &m->ephemeral);
+    cpis_err err = answer_key(&asked->keys.answer, &asked->ephemeral, &m->ephemeral,
+                              &asked->lookup.ephemeral, &m->ephemeral, &asked->rh, &key);
+    if (err == CPIS_OK)
+        err = seal_open(&key, m->nonce, &aad, m->ciphertext, sizeof m->ciphertext, padded,
+                        ANSWER_PADDED_BYTES, ret, ret_len);
+    symmetric_key_wipe(&key);
+    return err == CPIS_OK ? CPIS_OK : CPIS_E_AUTH;
+}
+
+cpis_err evidence_check_answer(const struct registry *r, const struct asked *asked,
+                               const struct signed_message *m, struct arena *a,
+                               struct judged_answer *ret, struct msg_flag_payload *ret_payload)
+{
+    struct msg_answer b;
+    struct msg_flag_payload payload = {0};
+    const uint8_t *plain;
+    size_t len;
+    const struct registry_node *n = registry_node_ever(r, &m->signer);
+    if (m->type != SIGNED_ANSWER) return CPIS_E_MALFORMED;
+    if (n == NULL || n->d.role != ROLE_AUTHORITY) return CPIS_E_AUTH;
+    cpis_err err = sign_check(&n->d.sign_key, SIGNED_ANSWER, registry_net(r), m->body.p,
+                              m->body.len, &m->signature);
+    if (err == CPIS_OK) err = answer_decode(m->body, a, &b);
+    if (err != CPIS_OK) return err;
+    if (!id_equal(&b.authority_id, &m->signer)) return CPIS_E_AUTH;
+    if (!hash_equal(&b.rh, &asked->rh)) return CPIS_E_REPLAY;
+    err = open_answer(asked, &b, a, &plain, &len);
+    if (err != CPIS_OK) return err;
+    if (len < 1) return CPIS_E_MALFORMED;
+    const uint8_t status = plain[0];
+    if (status != ANSWER_FLAGS && status != ANSWER_NONE_NOW && status != ANSWER_CONTACT_ONLY)
+        return CPIS_E_MALFORMED;
+    if (status != ANSWER_NONE_NOW) {
+        err = flag_payload_decode((struct bytes){plain + 1, len - 1}, a, &payload);
+        if (err != CPIS_OK) return err;
+    }
+    *ret = (struct judged_answer){b.authority_id, (enum answer_status)status, b.head_version};
+    *ret_payload = payload;
+    return CPIS_OK;
+}
+
+/* --- the whole record, offline --- */
+
+const char *evidence_fault_text(enum evidence_fault f)
+{
+    switch (f) {
+    case EVIDENCE_HOLDS: return "the evidence holds";
+    case EVIDENCE_NUMBER: return "the record names no valid NHS number";
+    case EVIDENCE_REGISTER: return "the record names another register than this chain has";
+    case EVIDENCE_EPOCH: return "the lookup's key epoch is not in the register";
+    case EVIDENCE_EVALUATION: return "fewer than t valid evaluations of this NHS number";
+    case EVIDENCE_LOOKUP:
+        return "the lookup is not signed by a query node, or not about this number";
+    case EVIDENCE_STATEMENT: return "a directory's statement does not hold";
+    case EVIDENCE_HEADS: return "the heads do not give the state that a statement names";
+    case EVIDENCE_ANSWER: return "an authority's answer does not open";
+    case EVIDENCE_TIMES: return "the register-times do not support the verdict";
+    case EVIDENCE_VERDICT: return "the evidence gives another verdict than the one recorded";
+    case EVIDENCE_NO_MEMORY: return "out of memory";
+    }
+    return "";
+}
+
+/* From the number itself to the token, through t evaluations each proven right. */
+static enum evidence_fault derive(const struct registry_epoch *ep, const struct row_evidence *ev,
+                                  const struct nhs_number *number, struct child_keys *ret)
+{
+    struct threshold_reply replies[THRESHOLD_HOLDERS_MAX];
+    struct oprf_element blinded, z;
+    struct oprf_output y = {{0}};
+    uint8_t input[THRESHOLD_INPUT_BYTES];
+    threshold_input(ep->number, number->digits, input);
+    if (ev->evaluations_count != ep->t || /* as many as were used: not one stands unchecked */
+        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &ev->blind, &blinded) != CPIS_OK)
+        return EVIDENCE_EVALUATION;
+    for (size_t i = 0; i < ep->t; i++) {
+        const struct row_evaluation *v = &ev->evaluations[i];
+        replies[i] = (struct threshold_reply){v->index, &v->element, v->proof};
+        if (threshold_verify(&ep->commitments, ep->n, &blinded, 1, &replies[i]) != CPIS_OK)
+            return EVIDENCE_EVALUATION;
+    }
+    cpis_err err = threshold_combine(replies, ep->t, ep->t, 0, &z);
+    if (err == CPIS_OK) err = oprf_finalize(input, sizeof input, &ev->blind, &z, &y);
+    if (err == CPIS_OK) keys_from_output(&y, ep->number, ret);
+    oprf_output_wipe(&y);
+    return err == CPIS_OK ? EVIDENCE_HOLDS : EVIDENCE_EVALUATION;
+}
+
+static enum evidence_fault check_lookup(const struct registry *r, const struct row_evidence *ev,
+                                        struct arena *a, const struct registry_epoch **ret_epoch,
+                                        struct asked *ret)
+{
+    struct signed_message m;
+    struct nhs_number number;
+    if (nhs_number_parse(ev->nhs_number, strlen(ev->nhs_number), &number) != CPIS_OK)
+        return EVIDENCE_NUMBER;
+    if (signed_message_decode(ev->lookup, a, &m) != CPIS_OK || m.type != SIGNED_LOOKUP)
+        return EVIDENCE_LOOKUP;
+    const struct registry_node *n = registry_node_ever(r, &m.signer);
+    if (n == NULL || n->d.role != ROLE_QUERY ||
+        sign_check(&n->d.sign_key, SIGNED_LOOKUP, registry_net(r), m.body.p, m.body.len,
+                   &m.signature) != CPIS_OK ||
+        lookup_decode(m.body, a, &ret->lookup) != CPIS_OK ||
+        !id_equal(&ret->lookup.query_id, &m.signer))
+        return EVIDENCE_LOOKUP;
+    struct box_public ephemeral;
+    box_public_of(&ev->ephemeral_secret, &ephemeral);
+    if (!id_equal(&ret->lookup.rid, &ev->rid) ||
+        memcmp(ephemeral.b, ret->lookup.ephemeral.b, sizeof ephemeral.b) != 0)
+        return EVIDENCE_LOOKUP;
+    ret->rh = signed_hash(&m);
+    ret->ephemeral = ev->ephemeral_secret;
+    const struct registry_epoch *ep = registry_epoch(r, ret->lookup.epoch);
+    if (ep == NULL) return EVIDENCE_EPOCH;
+    *ret_epoch = ep;
+    enum evidence_fault fault = derive(ep, ev, &number, &ret->keys);
+    if (fault != EVIDENCE_HOLDS) return fault;
+    const struct handle h = handle_make(ret->lookup.epoch, &ret->lookup.query_id, &ret->lookup.rid);
+    const struct tag tag = handle_tag(&ret->keys.token, &h);
+    bool right = tag_equal(&tag, &ret->lookup.tag) &&
+                 token_bucket(&ret->keys.token, ep->bucket_bits) == ret->lookup.bucket;
+    return right ? EVIDENCE_HOLDS : EVIDENCE_LOOKUP;
+}
+
+static const struct signed_message *head_by_hash(const struct row_evidence *ev,
+                                                 const struct cpis_hash *hash)
+{
+    for (size_t i = 0; i < ev->heads_count; i++) {
+        const struct cpis_hash h = signed_hash(&ev->heads[i]);
+        if (hash_equal(&h, hash)) return &ev->heads[i];
+    }
+    return NULL;
+}
+
+/* The heads behind one statement's S; each is found by its hash, and together they give S. */
+static enum evidence_fault check_heads(const struct registry *r, const struct row_evidence *ev,
+                                       const struct row_statement *row,
+                                       const struct checked_statement *s, uint32_t epoch,
+                                       struct arena *a, struct judged_statement *ret)
+{
+    const size_t count = row->heads.len / CPIS_HASH_BYTES;
+    struct cpis_hash *hashes = arena_copy(a, row->heads.p, row->heads.len);
+    struct judged_head *heads = arena_take(a, count * sizeof *heads);
+    if (hashes == NULL || heads == NULL) return EVIDENCE_NO_MEMORY;
+    const struct cpis_hash state = state_of(epoch, hashes, count);
+    if (!hash_equal(&state, &s->state)) return EVIDENCE_HEADS;
+    for (size_t i = 0; i < count; i++) {
+        const struct signed_message *m = head_by_hash(ev, &hashes[i]);
+        if (m == NULL) return EVIDENCE_HEADS;
+        evidence_judge_head(r, m, epoch, a, &heads[i]);
+        if (i > 0 && id_compare(&heads[i - 1].authority, &heads[i].authority) >= 0)
+            return EVIDENCE_HEADS;
+    }
+    ret->heads = heads;
+    ret->heads_count = count;
+    ret->heads_known = true;
+    return EVIDENCE_HOLDS;
+}
+
+static void keep_presence(struct judged_presence *list, size_t *count, size_t cap,
+                          const struct judged_presence *p)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (!id_equal(&list[i].authority, &p->authority)) continue;
+        if (p->head_version > list[i].head_version) list[i] = *p;
+        return;
+    }
+    if (*count < cap) list[(*count)++] = *p;
+}
+
+struct gathered {
+    struct judged_statement statements[STATEMENTS_MAX];
+    size_t statements_count;
+    struct judged_presence presences[OUTBOX_AUTHORITIES_MAX];
+    size_t presences_count;
+    struct judged_answer answers[OUTBOX_AUTHORITIES_MAX];
+    size_t answers_count;
+};
+
+static enum evidence_fault gather_statements(const struct registry *r,
+                                             const struct row_evidence *ev,
+                                             const struct asked *asked, struct arena *a,
+                                             struct gathered *g)
+{
+    for (size_t i = 0; i < ev->statements_count; i++) {
+        struct checked_statement s;
+        const struct row_statement *row = &ev->statements[i];
+        if (evidence_check_statement(r, asked, &row->statement, ev->judged, a, &s) != CPIS_OK)
+            return EVIDENCE_STATEMENT;
+        for (size_t k = 0; k < g->statements_count; k++)
+            if (g->statements[k].index == s.index) return EVIDENCE_STATEMENT;
+        if (g->statements_count == STATEMENTS_MAX) return EVIDENCE_STATEMENT;
+        struct judged_statement *to = &g->statements[g->statements_count++];
+        *to = (struct judged_statement){.index = s.index, .absent = s.absent};
+        for (size_t k = 0; k < s.presences_count; k++)
+            keep_presence(g->presences, &g->presences_count, OUTBOX_AUTHORITIES_MAX,
+                          &s.presences[k]);
+        if (!s.absent && row->heads.len == 0) continue; /* a presence needs none */
+        enum evidence_fault fault = check_heads(r, ev, row, &s, asked->lookup.epoch, a, to);
+        if (fault != EVIDENCE_HOLDS) return fault;
+    }
+    return EVIDENCE_HOLDS;
+}
+
+static enum evidence_fault gather_answers(const struct registry *r, const struct row_evidence *ev,
+                                          const struct asked *asked, struct arena *a,
+                                          struct gathered *g)
+{
+    for (size_t i = 0; i < ev->answers_count; i++) {
+        struct msg_flag_payload payload;
+        struct judged_answer *to = &g->answers[g->answers_count];
+        if (g->answers_count == OUTBOX_AUTHORITIES_MAX ||
+            evidence_check_answer(r, asked, &ev->answers[i].answer, a, to, &payload) != CPIS_OK)
+            return EVIDENCE_ANSWER;
+        for (size_t k = 0; k < g->answers_count; k++) /* which of two was judged by? */
+            if (id_equal(&g->answers[k].authority, &to->authority)) return EVIDENCE_ANSWER;
+        g->answers_count++;
+    }
+    return EVIDENCE_HOLDS;
+}
+
+/* Did this directory in force name this register, or one before it in the chain, within 24 h before
+ * the verdict? (Just after a new register the node rests on what confirmed the one before.) */
+static bool time_counts(const struct registry *r, const struct row_evidence *ev,
+                        const struct signed_message *m, struct arena *a)
+{
+    const struct registry_node *n = registry_node(r, &m->signer);
+    struct msg_register_time t;
+    if (n == NULL || n->d.role != ROLE_DIRECTORY || !registry_in_force(n)) return false;
+    if (m->type != SIGNED_REGISTER_TIME ||
+        sign_check(&n->d.sign_key, SIGNED_REGISTER_TIME, registry_net(r), m->body.p, m->body.len,
+                   &m->signature) != CPIS_OK ||
+        register_time_decode(m->body, a, &t) != CPIS_OK || !id_equal(&t.node_id, &m->signer))
+        return false;
+    if (is_future(t.time, ev->judged) ||
+        (ev->judged > t.time && ev->judged - t.time > REGISTER_UNKNOWN_AFTER))
+        return false;
+    return registry_has_link(r, t.version, &t.register_hash);
+}
+
+/* Do t distinct directories support it? t as registry_trust has it: of the epoch then in force. */
+static bool times_support(const struct registry *r, const struct row_evidence *ev, struct arena *a)
+{
+    const struct registry_epoch *ep = registry_epoch_current(r, ev->judged);
+    size_t count = 0;
+    for (size_t i = 0; i < ev->register_times_count; i++) {
+        bool again = false;
+        for (size_t k = 0; k < i; k++)
+            again |= id_equal(&ev->register_times[k].signer, &ev->register_times[i].signer);
+        if (!again && time_counts(r, ev, &ev->register_times[i], a)) count++;
+    }
+    return ep != NULL && count >= ep->t;
+}
+
+static enum evidence_fault judge(const struct registry *r, const struct row_evidence *ev,
+                                 const struct registry_epoch *ep, const struct gathered *g,
+                                 struct arena *a, struct verdict *ret)
+{
+    struct judged_floor *floors = arena_take(a, ev->floors_count * sizeof *floors);
+    if (floors == NULL) return EVIDENCE_NO_MEMORY;
+    for (size_t i = 0; i < ev->floors_count; i++)
+        floors[i] = (struct judged_floor){ev->floors[i].authority_id, ev->floors[i].version};
+    const bool supported = times_support(r, ev, a);
+    const struct evidence facts = {
+        .registry = r,
+        .trust = supported ? REGISTER_FRESH : REGISTER_STALE,
+        .t = ep->t,
+        .wall = ev->judged,
+        .statements = g->statements,
+        .statements_count = g->statements_count,
+        .presences = g->presences,
+        .presences_count = g->presences_count,
+        .answers = g->answers,
+        .answers_count = g->answers_count,
+        .floors = floors,
+        .floors_count = ev->floors_count,
+    };
+    if (verdict_judge(&facts, a, ret) != CPIS_OK) return EVIDENCE_NO_MEMORY;
+    if ((uint32_t)ret->kind == ev->verdict && ret->as_of == ev->as_of) return EVIDENCE_HOLDS;
+    return supported ? EVIDENCE_VERDICT : EVIDENCE_TIMES;
+}
+
+enum evidence_fault evidence_verify(const struct registry *r, const struct row_evidence *ev,
+                                    struct arena *a, struct verdict *ret_verdict)
+{
+    struct asked asked = {0};
+    const struct registry_epoch *ep = NULL;
+    struct gathered *g = arena_take(a, sizeof *g);
+    enum evidence_fault fault = EVIDENCE_NO_MEMORY;
+    if (g == NULL) goto out;
+    fault = EVIDENCE_REGISTER;
+    if (ev->register_version != registry_version(r) ||
+        !hash_equal(&ev->register_hash, registry_hash(r)))
+        goto out;
+    fault = check_lookup(r, ev, a, &ep, &asked);
+    if (fault == EVIDENCE_HOLDS) fault = gather_statements(r, ev, &asked, a, g);
+    if (fault == EVIDENCE_HOLDS) fault = gather_answers(r, ev, &asked, a, g);
+    if (fault == EVIDENCE_HOLDS) fault = judge(r, ev, ep, g, a, ret_verdict);
+out:
+    keys_wipe(&asked.keys);
+    box_secret_wipe(&asked.ephemeral);
+    return fault;
+}

@@ -1,0 +1,459 @@
+#include "node/core/heads.h"
+
+#include "crypto/cursor.h"
+#include "node/core/evidence.h"
+#include "node/core/expiry.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECENT_MAX    8U
+#define REQUEST_EVERY CPIS_MS_SECOND
+
+struct state { /* of one directory in one epoch: rising by authority id */
+    uint32_t epoch;
+    struct known_head **head;
+    size_t count, cap;
+    uint64_t sequence;
+    cpis_ms requested;
+};
+struct directory {
+    struct cpis_id id;
+    uint64_t session;
+    struct state state[REGISTER_EPOCHS_MAX];
+    size_t states;
+};
+struct recent {
+    uint64_t version;
+    cpis_ms since; /* monotonic */
+};
+struct floor { /* of one authority, over all epochs */
+    struct cpis_id authority;
+    uint64_t settled, highest;
+    struct recent recent[RECENT_MAX]; /* newer than settled, oldest first */
+    size_t recents;
+};
+struct heads {
+    struct directory directory[THRESHOLD_HOLDERS_MAX * 2];
+    size_t directories;
+    struct floor *floor; /* rising by authority id */
+    size_t floors, floors_cap;
+};
+
+cpis_err heads_new(struct heads **ret)
+{
+    struct heads *h = calloc(1, sizeof *h);
+    if (h == NULL) return CPIS_E_NOMEM;
+    *ret = h;
+    return CPIS_OK;
+}
+
+static void release(struct known_head *k)
+{
+    assert(k->refs > 0);
+    if (--k->refs == 0) free(k);
+}
+
+static void state_clear(struct state *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        release(s->head[i]);
+    s->count = 0;
+}
+
+static void directory_clear(struct directory *d)
+{
+    for (size_t i = 0; i < d->states; i++) {
+        state_clear(&d->state[i]);
+        free(d->state[i].head);
+        d->state[i] = (struct state){0};
+    }
+    d->states = 0;
+}
+
+void heads_free(struct heads **p)
+{
+    if (*p == NULL) return;
+    for (size_t i = 0; i < (*p)->directories; i++)
+        directory_clear(&(*p)->directory[i]);
+    free((*p)->floor);
+    free(*p);
+    *p = NULL;
+}
+
+/* --- floors --- */
+
+static struct floor *floor_of(struct heads *h, const struct cpis_id *authority)
+{
+    size_t lo = 0;
+    while (lo < h->floors && id_compare(&h->floor[lo].authority, authority) < 0)
+        lo++;
+    if (lo < h->floors && id_equal(&h->floor[lo].authority, authority)) return &h->floor[lo];
+    if (h->floors == h->floors_cap) {
+        size_t cap = h->floors_cap == 0 ? 64 : 2 * h->floors_cap;
+        struct floor *grown = realloc(h->floor, cap * sizeof *grown);
+        if (grown == NULL) return NULL;
+        h->floor = grown;
+        h->floors_cap = cap;
+    }
+    memmove(&h->floor[lo + 1], &h->floor[lo], (h->floors - lo) * sizeof h->floor[0]);
+    h->floors++;
+    h->floor[lo] = (struct floor){.authority = *authority};
+    return &h->floor[lo];
+}
+
+static void settle(struct floor *f, cpis_ms now)
+{
+    while (f->recents > 0 && now >= f->recent[0].since + FLOOR_SETTLE) {
+        f->settled = f->recent[0].version;
+        f->recents--;
+        memmove(&f->recent[0], &f->recent[1], f->recents * sizeof f->recent[0]);
+    }
+}
+
+static void floor_key(const struct cpis_id *authority, uint8_t key[static 20])
+{
+    struct cursor c = cursor_write(key, 20);
+    cursor_put_u32(&c, 0); /* no epoch has number 0: one floor over all epochs */
+    cursor_put(&c, authority->b, sizeof authority->b);
+}
+
+/* A version this node has seen under a good signature may never again be undercut unnoticed. */
+static void raise_floor(struct heads *h, struct env *e, const struct judged_head *j)
+{
+    uint8_t key[20];
+    if (!j->verified || is_future(j->version, e->wall)) return;
+    struct floor *f = floor_of(h, &j->authority);
+    if (f == NULL) {
+        emit_failure(e);
+        return;
+    }
+    settle(f, e->now);
+    if (j->version <= f->highest) return;
+    f->highest = j->version;
+    if (f->recents == RECENT_MAX) f->recents--; /* the older ones settle first */
+    f->recent[f->recents++] = (struct recent){j->version, e->now};
+    const struct row_floor row = {
+        .authority_id = j->authority, .version = j->version, .since = e->wall};
+    floor_key(&j->authority, key);
+    EMIT_ROW(e, TABLE_HEAD, key, sizeof key, row_floor, &row);
+}
+
+struct restoring {
+    struct heads *h;
+    struct env *e;
+    cpis_err err;
+};
+
+static bool restore_floor(void *arg, const struct row *row)
+{
+    struct restoring *r = arg;
+    struct row_floor m;
+    r->err = row_floor_decode((struct bytes){row->value, row->value_len}, r->e->scratch, &m);
+    struct floor *f = r->err == CPIS_OK ? floor_of(r->h, &m.authority_id) : NULL;
+    if (r->err == CPIS_OK && f == NULL) r->err = CPIS_E_NOMEM;
+    if (f != NULL) f->settled = f->highest = m.version;
+    return r->err == CPIS_OK;
+}
+
+cpis_err heads_restore(struct heads *h, struct env *e)
+{
+    struct restoring r = {h, e, CPIS_OK};
+    const uint8_t epoch_0[4] = {0};
+    cpis_err err =
+        e->view->scan(e->view->ctx, TABLE_HEAD, epoch_0, sizeof epoch_0, false, restore_floor, &r);
+    return err != CPIS_OK ? err : r.err;
+}
+
+cpis_err heads_floors(const struct heads *h, cpis_ms now, struct arena *a,
+                      struct judged_floor **ret, size_t *ret_count)
+{
+    struct judged_floor *list = arena_take(a, h->floors * sizeof *list);
+    if (list == NULL) return CPIS_E_NOMEM;
+    for (size_t i = 0; i < h->floors; i++) {
+        struct floor f = h->floor[i];
+        settle(&f, now);
+        list[i] = (struct judged_floor){f.authority, f.settled};
+    }
+    *ret = list;
+    *ret_count = h->floors;
+    return CPIS_OK;
+}
+
+/* --- states --- */
+
+static struct directory *directory_of(struct heads *h, const struct cpis_id *id, bool add)
+{
+    for (size_t i = 0; i < h->directories; i++)
+        if (id_equal(&h->directory[i].id, id)) return &h->directory[i];
+    if (!add || h->directories == sizeof h->directory / sizeof h->directory[0]) return NULL;
+    h->directory[h->directories] = (struct directory){.id = *id};
+    return &h->directory[h->directories++];
+}
+
+static struct state *state_find(struct directory *d, uint32_t epoch)
+{
+    for (size_t i = 0; i < d->states; i++)
+        if (d->state[i].epoch == epoch) return &d->state[i];
+    return NULL;
+}
+
+static const struct state *state_of_directory(const struct heads *h, const struct cpis_id *id,
+                                              uint32_t epoch)
+{
+    for (size_t i = 0; i < h->directories; i++)
+        for (size_t k = 0; id_equal(&h->directory[i].id, id) && k < h->directory[i].states; k++)
+            if (h->directory[i].state[k].epoch == epoch) return &h->directory[i].state[k];
+    return NULL;
+}
+
+static struct state *state_add(struct directory *d, uint32_t epoch)
+{
+    if (d->states == REGISTER_EPOCHS_MAX) { /* the lowest epoch is the one that is over */
+        size_t lowest = 0;
+        for (size_t i = 1; i < d->states; i++)
+            if (d->state[i].epoch < d->state[lowest].epoch) lowest = i;
+        if (epoch < d->state[lowest].epoch) return NULL;
+        state_clear(&d->state[lowest]);
+        free(d->state[lowest].head);
+        d->state[lowest] = d->state[--d->states];
+    }
+    d->state[d->states] = (struct state){.epoch = epoch};
+    return &d->state[d->states++];
+}
+
+static size_t place_of(const struct state *s, const struct cpis_id *authority)
+{
+    size_t lo = 0, hi = s->count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (id_compare(&s->head[mid]->judged.authority, authority) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct known_head *at_place(const struct state *s, size_t i, const struct cpis_id *authority)
+{
+    bool there = i < s->count && id_equal(&s->head[i]->judged.authority, authority);
+    return there ? s->head[i] : NULL;
+}
+
+static struct known_head *known_new(struct env *e, const struct signed_message *m, uint32_t epoch,
+                                    const struct cpis_hash *hash)
+{
+    struct known_head *k = malloc(sizeof *k + m->body.len);
+    if (k == NULL) return NULL;
+    *k = (struct known_head){.hash = *hash, .as_signed = *m};
+    uint8_t *body = (uint8_t *)(k + 1);
+    memcpy(body, m->body.p, m->body.len);
+    k->as_signed.body.p = body;
+    evidence_judge_head(e->registry, m, epoch, e->scratch, &k->judged);
+    if (!k->judged.verified) emit_event(e, EVENT_SIGNATURE_WRONG, &m->signer, epoch);
+    return k;
+}
+
+/* The same head told by another directory: verified once, shared. */
+static struct known_head *shared(const struct heads *h, const struct signed_message *m,
+                                 uint32_t epoch, const struct cpis_hash *hash)
+{
+    for (size_t i = 0; i < h->directories; i++) {
+        const struct state *s = state_of_directory(h, &h->directory[i].id, epoch);
+        if (s == NULL) continue;
+        struct known_head *k = at_place(s, place_of(s, &m->signer), &m->signer);
+        if (k != NULL && hash_equal(&k->hash, hash)) return k;
+    }
+    return NULL;
+}
+
+static cpis_err put(struct heads *h, struct env *e, struct state *s, const struct signed_message *m)
+{
+    const struct cpis_hash hash = signed_hash(m);
+    struct known_head *k = shared(h, m, s->epoch, &hash);
+    if (k == NULL) {
+        k = known_new(e, m, s->epoch, &hash);
+        if (k == NULL) return CPIS_E_NOMEM;
+        raise_floor(h, e, &k->judged);
+    }
+    k->refs++;
+    size_t i = place_of(s, &m->signer);
+    if (at_place(s, i, &m->signer) != NULL) {
+        release(s->head[i]);
+        s->head[i] = k;
+        return CPIS_OK;
+    }
+    if (s->count == s->cap) {
+        size_t cap = s->cap == 0 ? 16 : 2 * s->cap;
+        struct known_head **grown = realloc(s->head, cap * sizeof *grown);
+        if (grown == NULL) {
+            release(k);
+            return CPIS_E_NOMEM;
+        }
+        s->head = grown;
+        s->cap = cap;
+    }
+    memmove(&s->head[i + 1], &s->head[i], (s->count - i) * sizeof s->head[0]);
+    s->head[i] = k;
+    s->count++;
+    return CPIS_OK;
+}
+
+static void take_away(struct state *s, const struct cpis_id *authority)
+{
+    size_t i = place_of(s, authority);
+    if (at_place(s, i, authority) == NULL) return;
+    release(s->head[i]);
+    s->count--;
+    memmove(&s->head[i], &s->head[i + 1], (s->count - i) * sizeof s->head[0]);
+}
+
+/* Heads that do not verify are kept too, so a directory could fill our memory: not beyond this.
+ * What is dropped leaves a gap, and its statements without heads. */
+static bool has_room(const struct state *s, const struct msg_heads *m)
+{
+    const size_t before = m->whole ? 0 : s->count;
+    if (before + m->heads_count > STATE_HEADS_MAX) return false;
+    for (size_t i = 0; i < m->heads_count; i++)
+        if (m->heads[i].head.body.len > HEAD_BODY_BYTES_MAX) return false;
+    return true;
+}
+
+void heads_recv(struct heads *h, struct env *e, const struct cpis_id *directory,
+                const struct msg_heads *m, bool *ret_whole)
+{
+    *ret_whole = false;
+    struct directory *d = directory_of(h, directory, true);
+    if (d == NULL) {
+        emit_event(e, EVENT_BUSY, directory, 0);
+        return;
+    }
+    if (d->session != m->session) {
+        directory_clear(d);
+        d->session = m->session;
+    }
+    struct state *s = state_find(d, m->epoch);
+    if (s == NULL && registry_epoch(e->registry, m->epoch) != NULL) s = state_add(d, m->epoch);
+    if (s == NULL) {
+        emit_event(e, EVENT_EPOCH_UNKNOWN, directory, m->epoch);
+        return;
+    }
+    if (s->count > 0 && m->sequence < s->sequence) { /* overtaken on the way: S would tell anyway */
+        emit_event(e, EVENT_REPLAY, directory, 0);
+        return;
+    }
+    if (!has_room(s, m)) {
+        emit_event(e, EVENT_BODY_MALFORMED, directory, m->heads_count);
+        return;
+    }
+    s->sequence = m->sequence;
+    if (m->whole) state_clear(s);
+    for (size_t i = 0; i < m->heads_count; i++) {
+        const struct msg_head_shown *shown = &m->heads[i];
+        if (!shown->in_state) {
+            take_away(s, &shown->head.signer);
+        } else if (put(h, e, s, &shown->head) != CPIS_OK) {
+            emit_failure(e);
+            return;
+        }
+    }
+    if (m->whole) s->requested = 0;
+    *ret_whole = m->whole;
+}
+
+void heads_request(struct heads *h, struct env *e, const struct cpis_id *directory, uint32_t epoch)
+{
+    struct directory *d = directory_of(h, directory, true);
+    struct state *s = d == NULL ? NULL : state_find(d, epoch);
+    if (d != NULL && s == NULL) s = state_add(d, epoch);
+    if (s == NULL || (s->requested != 0 && e->now < s->requested + REQUEST_EVERY)) return;
+    s->requested = e->now > 0 ? e->now : 1;
+    const struct msg_heads_request m = {.epoch = epoch};
+    EMIT(e, directory, FRAME_HEADS_REQUEST, heads_request, &m);
+}
+
+cpis_err heads_snapshot(const struct heads *h, const struct cpis_id *directory, uint32_t epoch,
+                        const struct cpis_hash *state, struct snapshot *ret)
+{
+    const struct state *s = state_of_directory(h, directory, epoch);
+    size_t count = s == NULL ? 0 : s->count;
+    if (s == NULL) return CPIS_E_NOTFOUND;
+    struct cpis_hash *hashes = malloc((count + 1) * sizeof *hashes);
+    struct known_head **list = malloc((count + 1) * sizeof *list);
+    cpis_err err = hashes == NULL || list == NULL ? CPIS_E_NOMEM : CPIS_OK;
+    for (size_t i = 0; err == CPIS_OK && i < count; i++) {
+        hashes[i] = s->head[i]->hash;
+        list[i] = s->head[i];
+    }
+    if (err == CPIS_OK) {
+        struct cpis_hash mine = state_of(epoch, hashes, count);
+        if (!hash_equal(&mine, state)) err = CPIS_E_NOTFOUND;
+    }
+    free(hashes);
+    if (err != CPIS_OK) {
+        free(list);
+        return err;
+    }
+    for (size_t i = 0; i < count; i++)
+        list[i]->refs++;
+    *ret = (struct snapshot){list, count};
+    return CPIS_OK;
+}
+
+void snapshot_release(struct snapshot *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        release(s->head[i]);
+    free(s->head);
+    *s = (struct snapshot){0};
+}
+
+void snapshot_persist(struct snapshot *s, struct env *e)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct known_head *k = s->head[i];
+        if (k->noted == expiry_today(e)) continue;
+        struct bytes b = signed_bytes(e, &k->as_signed);
+        if (b.p != NULL) emit_persist(e, TABLE_SEEN_HEAD, k->hash.b, sizeof k->hash.b, b);
+        expiry_note(e, TABLE_SEEN_HEAD, k->hash.b, sizeof k->hash.b);
+        k->noted = expiry_today(e);
+    }
+}
+
+/* Directories that have gone make room for new ones. */
+static void forget_gone(struct heads *h, const struct registry *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->directories; i++) {
+        const struct registry_node *n = registry_node(r, &h->directory[i].id);
+        if (n == NULL || !registry_in_force(n))
+            directory_clear(&h->directory[i]);
+        else
+            h->directory[kept++] = h->directory[i];
+    }
+    h->directories = kept;
+}
+
+void heads_registry_changed(struct heads *h, struct env *e)
+{
+    forget_gone(h, e->registry);
+    for (size_t i = 0; i < h->directories; i++)
+        for (size_t k = 0; k < h->directory[i].states; k++) {
+            struct state *s = &h->directory[i].state[k];
+            for (size_t m = 0; m < s->count; m++) {
+                struct known_head *head = s->head[m];
+                if (head->judged.verified) continue;
+                evidence_judge_head(e->registry, &head->as_signed, s->epoch, e->scratch,
+                                    &head->judged);
+                raise_floor(h, e, &head->judged); /* only a verified one does */
+            }
+        }
+}
+
+size_t heads_known(const struct heads *h, const struct cpis_id *directory, uint32_t epoch)
+{
+    const struct state *s = state_of_directory(h, directory, epoch);
+    return s == NULL ? 0 : s->count;
+}

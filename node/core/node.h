@@ -1,0 +1,141 @@
+/* node/core/node.h - one node of any role as a machine: step, pop until empty, deadline. The driver
+ * (node/net) and the simulator (simulations/) know nothing of what is inside.
+ *
+ * The driver's duties. Steps a batch of ready inputs; for each, pops all outputs in order: PERSIST
+ * and DELETE go into the store's batch at once (the view shows them), the others wait. Commits the
+ * batch once; only then sends, shows results, counts events. If the commit fails, or node_failed:
+ * drops the waiting outputs, frees the node, makes a new one and starts it from the store - the
+ * same path as after kill -9. Messages may be lost, doubled and reordered at will. One owner; not
+ * thread-safe. */
+#ifndef CPIS_NODE_CORE_NODE_H
+#define CPIS_NODE_CORE_NODE_H
+#include "node/core/authority.h"
+#include "node/core/ceremony.h"
+#include "node/core/courier.h"
+#include "node/core/log.h"
+#include "node/core/verdict.h"
+
+#define CHANGES_MAX        256U /* in one command, and so in one commit */
+#define LOOKUPS_ACTIVE_MAX 256U /* under way at once at a query node; more: LIMIT */
+
+struct node;
+struct node_conf {
+    enum node_role role;
+    const struct identity *identity; /* copied */
+    uint8_t seed[DRBG_SEED_BYTES];   /* from the system's randomness; the session comes from it */
+};
+/* CPIS_E_NOMEM. CPIS_OK: the caller owns *ret. Does nothing until it is started. */
+CPIS_CHECK cpis_err node_new(const struct node_conf *conf, struct node **ret);
+void node_free(struct node **p); /* wipes keys */
+
+/* Rebuilds all machines from the store. `chain`: the register that `init` was given (an encoded
+ * register_chain), used for links that the store does not have yet. CPIS_E_STORE, CPIS_E_MALFORMED:
+ * a row can't be; CPIS_E_AUTH: the register does not hold, or this node's key is not in it with
+ * this role (CPIS_E_NOTFOUND: not in it yet: the node runs, and only fetches newer registers). Pop
+ * outputs afterwards. */
+CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view,
+                               struct bytes chain);
+
+enum command_type {
+    COMMAND_LOOKUP = 1,      /* query: RESULT_VERDICT */
+    COMMAND_CHANGES,         /* authority: RESULT_CHANGES */
+    COMMAND_NOTIFICATION,    /* authority: RESULT_DONE */
+    COMMAND_CONFIRM_SHRINK,  /* authority: RESULT_DONE */
+    COMMAND_CONFIRM_RESTORE, /* authority: RESULT_DONE */
+    COMMAND_REGISTER,        /* all: a register chain from the operator; RESULT_DONE */
+    COMMAND_CEREMONY,        /* directory: RESULT_DONE when it has begun */
+    COMMAND_ACCEPT_HEADS     /* directory: RESULT_DONE */
+};
+struct command {
+    uint64_t id; /* the driver's; results carry it */
+    enum command_type type;
+    struct nhs_number number;           /* LOOKUP */
+    const struct msg_ask_details *ask;  /* LOOKUP: who asks; its nhs_number is filled in */
+    const struct child_change *changes; /* CHANGES: at most CHANGES_MAX */
+    size_t changes_count;
+    bool dry_run;                    /* CHANGES: says what would happen */
+    const struct row_import *import; /* CHANGES: the marker to persist with them; or NULL */
+    uint64_t notification;           /* NOTIFICATION */
+    enum notification_state state;
+    struct bytes chain;   /* REGISTER */
+    uint32_t epoch, t, n; /* CEREMONY */
+    struct cpis_id holders[THRESHOLD_HOLDERS_MAX];
+};
+enum result_type { RESULT_DONE = 1, RESULT_VERDICT, RESULT_CHANGES };
+struct flag_shown { /* an opened answer */
+    struct cpis_id authority;
+    uint64_t time;
+    enum answer_status status;
+    struct msg_flag_payload payload;
+};
+struct result {
+    enum result_type type;
+    cpis_err err;
+    const char *why; /* static; "" when there is nothing to say */
+    /* VERDICT */
+    struct cpis_id rid;
+    struct nhs_number number;
+    struct verdict verdict;
+    const struct flag_shown *flags;
+    size_t flags_count;
+    /* CHANGES: one for each change */
+    const enum child_outcome *outcomes;
+    size_t outcomes_count;
+};
+
+enum node_in_type { NODE_TICK = 1, NODE_MESSAGE, NODE_COMMAND };
+struct node_in {  /* borrowed for the call */
+    cpis_ms now;  /* monotonic, never goes back (asserted) */
+    cpis_ms wall; /* the system's wall clock, uncorrected */
+    const struct view *view;
+    enum node_in_type type;
+    struct cpis_id peer;  /* MESSAGE: whom the transport authenticated */
+    struct bytes message; /* MESSAGE */
+    const struct command *command;
+};
+/* Pre (asserted): all outputs of the last step were popped. What is wrong with a message or a
+ * command comes out as an event or a result. */
+void node_step(struct node *n, const struct node_in *in);
+bool node_pop(struct node *n, struct out *ret);
+cpis_ms node_deadline(const struct node *n); /* when to TICK next */
+bool node_failed(const struct node *n);      /* out of memory in the last step: rebuild */
+
+/* For the transport: who may connect with this CURVE key; NULL: nobody we know. */
+const struct registry_node *node_peer_by_key(const struct node *n, const struct box_public *key);
+const struct registry *node_registry(const struct node *n);
+const struct cpis_id *node_id(const struct node *n);
+
+struct peer_status {
+    struct cpis_id id;
+    bool reachable, twice;
+    cpis_ms heard_ago; /* CPIS_MS_NEVER: never */
+};
+struct node_status {
+    struct cpis_id id;
+    enum node_role role;
+    bool listed; /* in the register, with this role */
+    enum register_trust trust;
+    uint64_t register_version, register_expires;
+    bool clock_known;
+    int64_t clock_difference; /* ms that the directories' median is ahead of this node's clock */
+    struct chain_head log;
+    /* directory */
+    size_t copies_waiting;
+    cpis_ms copies_oldest;
+    struct ceremony_status ceremony;
+    bool lists_ready, has_share;
+    /* authority */
+    size_t children;
+    /* query */
+    size_t lookups_active, outbox;
+    cpis_ms outbox_oldest; /* wall ms; 0: empty */
+};
+void node_status(const struct node *n, cpis_ms now, cpis_ms wall, struct node_status *ret);
+/* Each returns how many there are and fills at most cap. Wrong role: 0. */
+size_t node_peers(const struct node *n, cpis_ms now, struct peer_status *ret, size_t cap);
+size_t node_lists(const struct node *n, struct list_summary *ret, size_t cap); /* directory */
+size_t node_published(const struct node *n, struct publisher_status *ret,
+                      size_t cap); /* authority */
+/* directory: the finished ceremony's signed acceptances */
+size_t node_acceptances(const struct node *n, const struct signed_message **ret, size_t cap);
+#endif

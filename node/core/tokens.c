@@ -1,0 +1,320 @@
+#include "node/core/tokens.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum ask_state { NOT_ASKED = 0, ASKED, ANSWERED, REFUSED };
+struct ask { /* one directory of a job, best first */
+    struct cpis_id directory;
+    enum ask_state state;
+    cpis_ms at;
+};
+struct job {
+    uint64_t id;
+    uint32_t epoch, t;
+    size_t m;
+    cpis_ms started, next; /* next: when something is to be done without a reply */
+    struct ask ask[THRESHOLD_HOLDERS_MAX];
+    size_t asks;
+    bool over_quota;
+    struct threshold_reply reply[THRESHOLD_HOLDERS_MAX]; /* verified; elements in `evaluated` */
+    size_t replies;
+    bool finished, popped;
+    cpis_err err;
+    /* one allocation behind the struct */
+    struct nhs_number *numbers;
+    struct oprf_scalar *blinds;
+    struct oprf_element *blinded, *evaluated; /* evaluated: t * m */
+    struct child_keys *keys;
+    size_t secret_bytes;
+    uint8_t *secret;
+};
+struct tokens {
+    struct links *links;
+    struct job *job[TOKENS_JOBS_MAX];
+    size_t count;
+    uint64_t last_id;
+};
+
+cpis_err tokens_new(struct links *links, struct tokens **ret)
+{
+    struct tokens *t = calloc(1, sizeof *t);
+    if (t == NULL) return CPIS_E_NOMEM;
+    t->links = links;
+    *ret = t;
+    return CPIS_OK;
+}
+
+static void wipe(uint8_t *p, size_t len)
+{
+    volatile uint8_t *v = p;
+    for (size_t i = 0; i < len; i++)
+        v[i] = 0;
+}
+
+static void job_free(struct job *j)
+{
+    if (j == NULL) return;
+    wipe(j->secret, j->secret_bytes);
+    free(j->secret);
+    free(j);
+}
+
+void tokens_free(struct tokens **p)
+{
+    if (*p == NULL) return;
+    for (size_t i = 0; i < (*p)->count; i++)
+        job_free((*p)->job[i]);
+    free(*p);
+    *p = NULL;
+}
+
+static struct job *job_new(size_t m, uint32_t t)
+{
+    const size_t each = sizeof(struct nhs_number) + sizeof(struct oprf_scalar) +
+                        (1 + (size_t)t) * sizeof(struct oprf_element) + sizeof(struct child_keys);
+    struct job *j = calloc(1, sizeof *j);
+    if (j == NULL) return NULL;
+    j->secret_bytes = m * each;
+    j->secret = calloc(m, each);
+    if (j->secret == NULL) {
+        free(j);
+        return NULL;
+    }
+    /* all of these are arrays of bytes: no alignment to keep */
+    j->m = m;
+    j->t = t;
+    j->numbers = (struct nhs_number *)j->secret;
+    j->blinds = (struct oprf_scalar *)(j->numbers + m);
+    j->blinded = (struct oprf_element *)(j->blinds + m);
+    j->evaluated = j->blinded + m;
+    j->keys = (struct child_keys *)(j->evaluated + t * m);
+    return j;
+}
+_Static_assert(_Alignof(struct nhs_number) == 1 && _Alignof(struct child_keys) == 1,
+               "arrays of bytes share one allocation");
+
+static cpis_err blind_all(struct job *j, struct env *e)
+{
+    cpis_err err = CPIS_OK;
+    for (size_t i = 0; i < j->m && err == CPIS_OK; i++) {
+        uint8_t wide[64], input[THRESHOLD_INPUT_BYTES];
+        drbg_bytes(e->rng, wide, sizeof wide);
+        err = oprf_scalar_from(wide, &j->blinds[i]);
+        threshold_input(j->epoch, j->numbers[i].digits, input);
+        if (err == CPIS_OK)
+            err = oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &j->blinds[i],
+                                  &j->blinded[i]);
+        wipe(wide, sizeof wide);
+        wipe(input, sizeof input);
+    }
+    return err;
+}
+
+static void ask(struct job *j, struct env *e, struct ask *a)
+{
+    const struct msg_evaluate_request m = {
+        .request = j->id,
+        .epoch = j->epoch,
+        .elements = {j->blinded[0].b, j->m * OPRF_ELEMENT_BYTES},
+    };
+    a->state = ASKED;
+    a->at = e->now;
+    EMIT(e, &a->directory, FRAME_EVALUATE_REQUEST, evaluate_request, &m);
+}
+
+static void finish(struct job *j, cpis_err err)
+{
+    j->finished = true;
+    j->err = err;
+    j->next = CPIS_MS_NEVER;
+}
+
+/* Keeps as many requests open as replies are wanting; one that is overdue no longer counts as open.
+ */
+static void ask_enough(struct job *j, struct env *e)
+{
+    size_t open = 0, overdue = 0;
+    cpis_ms next = j->started + TOKENS_GIVE_UP;
+    for (size_t i = 0; i < j->asks; i++) {
+        if (j->ask[i].state != ASKED) continue;
+        if (e->now >= j->ask[i].at + TOKENS_REPLY_WAIT) {
+            overdue++;
+        } else {
+            open++;
+            next = earlier(next, j->ask[i].at + TOKENS_REPLY_WAIT);
+        }
+    }
+    for (size_t i = 0; i < j->asks && j->replies + open < j->t; i++) {
+        if (j->ask[i].state != NOT_ASKED) continue;
+        ask(j, e, &j->ask[i]);
+        next = earlier(next, e->now + TOKENS_REPLY_WAIT);
+        open++;
+    }
+    for (size_t i = 0; i < j->asks && j->replies + open < j->t; i++) { /* lost on the way? */
+        if (j->ask[i].state != ASKED || e->now < j->ask[i].at + TOKENS_REPLY_WAIT) continue;
+        ask(j, e, &j->ask[i]);
+        next = earlier(next, e->now + TOKENS_REPLY_WAIT);
+        open++;
+        overdue--;
+    }
+    j->next = next;
+    bool out_of_time = e->now >= j->started + TOKENS_GIVE_UP;
+    bool out_of_reach = j->replies + open + overdue < j->t;
+    if (out_of_time || out_of_reach) finish(j, j->over_quota ? CPIS_E_LIMIT : CPIS_E_NOTFOUND);
+}
+
+cpis_err tokens_start(struct tokens *t, struct env *e, uint32_t epoch,
+                      const struct nhs_number *numbers, size_t m, uint64_t *ret_job)
+{
+    assert(m >= 1 && m <= OPRF_BATCH_MAX);
+    struct cpis_id order[THRESHOLD_HOLDERS_MAX];
+    const struct registry_epoch *ep = registry_epoch(e->registry, epoch);
+    if (ep == NULL) return CPIS_E_NOTFOUND;
+    if (t->count == TOKENS_JOBS_MAX) return CPIS_E_LIMIT;
+    struct job *j = job_new(m, ep->t);
+    if (j == NULL) return CPIS_E_NOMEM;
+    /* from a random start: a reply to a request of before our start is not taken for one of now */
+    if (t->last_id == 0) t->last_id = drbg_below(e->rng, UINT64_MAX / 2);
+    j->id = ++t->last_id;
+    j->epoch = epoch;
+    j->started = e->now;
+    memcpy(j->numbers, numbers, m * sizeof *numbers);
+    j->asks = links_rank(t->links, e, ep, order);
+    for (size_t i = 0; i < j->asks; i++)
+        j->ask[i] = (struct ask){.directory = order[i]};
+    cpis_err err = blind_all(j, e);
+    if (err != CPIS_OK) {
+        job_free(j);
+        return err;
+    }
+    t->job[t->count++] = j;
+    ask_enough(j, e);
+    *ret_job = j->id;
+    return CPIS_OK;
+}
+
+static struct job *find(const struct tokens *t, uint64_t id)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->job[i]->id == id) return t->job[i];
+    return NULL;
+}
+
+void tokens_cancel(struct tokens *t, uint64_t job) { tokens_release(t, job); }
+
+void tokens_release(struct tokens *t, uint64_t job)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->job[i]->id != job) continue;
+        job_free(t->job[i]);
+        memmove(&t->job[i], &t->job[i + 1], (t->count - i - 1) * sizeof t->job[0]);
+        t->count--;
+        return;
+    }
+}
+
+/* Z, y and the keys of every number, from t verified replies. */
+static cpis_err derive_all(struct job *j)
+{
+    cpis_err err = CPIS_OK;
+    for (size_t i = 0; i < j->m && err == CPIS_OK; i++) {
+        struct oprf_element z;
+        struct oprf_output y;
+        uint8_t input[THRESHOLD_INPUT_BYTES];
+        threshold_input(j->epoch, j->numbers[i].digits, input);
+        err = threshold_combine(j->reply, j->replies, j->t, i, &z);
+        if (err == CPIS_OK) err = oprf_finalize(input, sizeof input, &j->blinds[i], &z, &y);
+        if (err == CPIS_OK) keys_from_output(&y, j->epoch, &j->keys[i]);
+        oprf_output_wipe(&y);
+        wipe(input, sizeof input);
+    }
+    return err;
+}
+
+static cpis_err take_reply(struct job *j, const struct registry_epoch *ep,
+                           const struct msg_evaluate_reply *m)
+{
+    struct oprf_element *to = j->evaluated + j->replies * j->m;
+    if (m->elements.len != j->m * OPRF_ELEMENT_BYTES) return CPIS_E_MALFORMED;
+    memcpy(to, m->elements.p, m->elements.len);
+    const struct threshold_reply r = {.index = m->index, .evaluated = to, .proof = m->proof};
+    cpis_err err = threshold_verify(&ep->commitments, ep->n, j->blinded, j->m, &r);
+    if (err == CPIS_OK) j->reply[j->replies++] = r;
+    return err;
+}
+
+void tokens_recv_reply(struct tokens *t, struct env *e, const struct cpis_id *directory,
+                       const struct msg_evaluate_reply *m)
+{
+    struct job *j = find(t, m->request);
+    const struct registry_epoch *ep = j == NULL ? NULL : registry_epoch(e->registry, j->epoch);
+    struct ask *a = NULL;
+    for (size_t i = 0; j != NULL && i < j->asks; i++)
+        if (id_equal(&j->ask[i].directory, directory) && j->ask[i].state == ASKED) a = &j->ask[i];
+    if (ep == NULL || a == NULL || j->finished || m->epoch != j->epoch) {
+        emit_event(e, EVENT_NOT_EXPECTED, directory, 0);
+        return;
+    }
+    if (m->refused != REFUSAL_NONE) {
+        j->over_quota |= m->refused == REFUSAL_QUOTA;
+        a->state = REFUSED;
+    } else if (m->index != registry_index_of(ep, directory) || take_reply(j, ep, m) != CPIS_OK) {
+        /* a wrong share would be a well-formed wrong y, and so a silent false "no flag" */
+        emit_event(e, EVENT_EVALUATION_WRONG, directory, m->index);
+        a->state = REFUSED;
+    } else {
+        a->state = ANSWERED;
+        links_answered(t->links, directory, e->now - a->at);
+    }
+    if (j->replies == j->t)
+        finish(j, derive_all(j)); /* exactly t replies, each verified: fewer would give a wrong y */
+    else
+        ask_enough(j, e);
+}
+
+void tokens_tick(struct tokens *t, struct env *e)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        struct job *j = t->job[i];
+        if (j->finished || e->now < j->next) continue;
+        for (size_t k = 0; k < j->asks; k++)
+            if (j->ask[k].state == ASKED && e->now >= j->ask[k].at + TOKENS_REPLY_WAIT)
+                links_answered(t->links, &j->ask[k].directory, CPIS_MS_NEVER);
+        ask_enough(j, e);
+    }
+}
+
+cpis_ms tokens_deadline(const struct tokens *t)
+{
+    cpis_ms next = CPIS_MS_NEVER;
+    for (size_t i = 0; i < t->count; i++)
+        next = earlier(next, t->job[i]->next);
+    return next;
+}
+
+bool tokens_pop(struct tokens *t, struct tokens_done *ret)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        struct job *j = t->job[i];
+        if (!j->finished || j->popped) continue;
+        j->popped = true;
+        *ret = (struct tokens_done){.job = j->id,
+                                    .err = j->err,
+                                    .epoch = j->epoch,
+                                    .m = j->m,
+                                    .numbers = j->numbers,
+                                    .keys = j->keys,
+                                    .blinds = j->blinds};
+        for (size_t k = 0; k < j->replies; k++)
+            ret->evidence[k] = (struct row_evaluation){.index = j->reply[k].index,
+                                                       .element = j->reply[k].evaluated[0],
+                                                       .proof = j->reply[k].proof};
+        ret->evidence_count = j->replies;
+        for (size_t k = 0, u = 0; k < j->asks; k++)
+            if (j->ask[k].state == ANSWERED) ret->used[u++] = j->ask[k].directory;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,302 @@
+#include "node/core/verdict.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char *verdict_name(enum verdict_kind k)
+{
+    switch (k) {
+    case VERDICT_FLAG: return "flag";
+    case VERDICT_DETAILS_TO_FOLLOW: return "flag_details_to_follow";
+    case VERDICT_NO_FLAG: return "no_flag";
+    case VERDICT_INCOMPLETE: return "incomplete";
+    case VERDICT_UNKNOWN: return "unknown";
+    }
+    return "unknown";
+}
+
+const char *verdict_reason_text(enum verdict_reason r)
+{
+    switch (r) {
+#define CPIS_X(name, text)                                                                         \
+    case name: return text;
+        CPIS_VERDICT_REASONS(CPIS_X)
+#undef CPIS_X
+    case REASON_COUNT: break;
+    }
+    return "";
+}
+
+/* What one choice of t absences says about one counted authority. */
+struct finding {
+    bool holds;   /* its condition, in all t states */
+    bool lagging; /* fails in some state only, or behind what was known: asking again may mend it */
+    bool behind;  /* in some state its list is older than one known before */
+    bool searched;      /* some list was searched in every one of the t states */
+    bool notice;        /* it is its notice that covers it */
+    uint64_t oldest;    /* list time, over the t states; 0: a state without a list */
+    enum named_why why; /* when it does not hold: the worst over the t states */
+};
+
+static const struct judged_head *head_of(const struct judged_statement *s, const struct cpis_id *id)
+{
+    size_t lo = 0, hi = s->heads_count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int c = id_compare(&s->heads[mid].authority, id);
+        if (c == 0) return &s->heads[mid];
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
+static uint64_t floor_of(const struct evidence *ev, const struct cpis_id *id)
+{
+    for (size_t i = 0; i < ev->floors_count; i++)
+        if (id_equal(&ev->floors[i].authority, id)) return ev->floors[i].version;
+    return 0;
+}
+
+/* Does this authority hold in this one state? 0: yes; else why not. */
+static int check_head(const struct evidence *ev, const struct registry_node *a,
+                      const struct judged_head *h, bool *ret_notice)
+{
+    *ret_notice = false;
+    if (h == NULL || !h->verified) return NAMED_NO_LIST;
+    if (h->version < floor_of(ev, &a->id)) return NAMED_ROLLED_BACK;
+    if (is_future(h->time, ev->wall)) return NAMED_FUTURE;
+    if (h->time >= ev->wall || ev->wall - h->time <= registry_head_age(ev->registry)) return 0;
+    const struct registry_notice *n = registry_notice(ev->registry, &a->id, ev->wall);
+    *ret_notice = n != NULL && h->time >= n->list_time;
+    return *ret_notice ? 0 : NAMED_STALE;
+}
+
+static struct finding find_authority(const struct evidence *ev, const struct registry_node *a,
+                                     uint32_t chosen)
+{
+    struct finding f = {.holds = true, .searched = true, .oldest = UINT64_MAX};
+    size_t good = 0;
+    for (size_t i = 0; i < ev->statements_count; i++) {
+        if ((chosen & (1U << i)) == 0) continue;
+        const struct judged_head *h = head_of(&ev->statements[i], &a->id);
+        bool notice;
+        int why = check_head(ev, a, h, &notice);
+        if (why == 0) good++;
+        if (why != 0 && (f.holds || (enum named_why)why < f.why)) f.why = (enum named_why)why;
+        if (why != 0) f.holds = false;
+        f.behind |= why == NAMED_ROLLED_BACK;
+        f.notice |= notice;
+        f.searched &= h != NULL && h->verified;
+        f.oldest = h != NULL && h->verified && h->time < f.oldest ? h->time : f.oldest;
+    }
+    if (!f.searched) f.oldest = 0;
+    f.lagging = !f.holds && (good > 0 || f.behind);
+    return f;
+}
+
+static void describe(struct named_authority *to, const struct registry_node *n, enum named_why why,
+                     uint64_t list_time)
+{
+    *to = (struct named_authority){.id = n->id, .why = why, .list_time = list_time};
+    memcpy(to->code, n->d.code, sizeof to->code);
+    memcpy(to->name, n->d.name, sizeof to->name);
+    memcpy(to->emergency, n->d.emergency, sizeof to->emergency);
+    memcpy(to->office, n->d.office, sizeof to->office);
+}
+
+static void describe_expected(struct named_authority *to, const struct msg_register_expected *x)
+{
+    *to = (struct named_authority){.why = NAMED_EXPECTED};
+    memcpy(to->code, x->code, sizeof to->code);
+    memcpy(to->name, x->name, sizeof to->name);
+    memcpy(to->emergency, x->emergency, sizeof to->emergency);
+    memcpy(to->office, x->office, sizeof to->office);
+}
+
+static const struct judged_answer *answer_of(const struct evidence *ev, const struct cpis_id *id)
+{
+    for (size_t i = 0; i < ev->answers_count; i++)
+        if (id_equal(&ev->answers[i].authority, id)) return &ev->answers[i];
+    return NULL;
+}
+
+/* Section 10: a valid presence stands until that authority's opened answer for rh has status 2 and
+ * a head version not below the proof's. Of one that is suspended or revoked the key may be in other
+ * hands: its word alone takes no child's flag away. */
+static bool stands(const struct evidence *ev, const struct judged_presence *p,
+                   const struct judged_answer *a)
+{
+    if (a == NULL || a->status != ANSWER_NONE_NOW || a->head_version < p->head_version) return true;
+    const struct registry_node *n = registry_node(ev->registry, &p->authority);
+    return n == NULL || !registry_in_force(n) || n->state == NODE_SUSPENDED;
+}
+
+static bool opens(const struct judged_answer *a)
+{
+    return a != NULL && (a->status == ANSWER_FLAGS || a->status == ANSWER_CONTACT_ONLY);
+}
+
+/* FLAG or DETAILS TO FOLLOW when a presence stands; false: none does. */
+static bool judge_presences(const struct evidence *ev, struct verdict *v)
+{
+    size_t standing = 0, opened = 0;
+    for (size_t i = 0; i < ev->presences_count; i++) {
+        const struct judged_presence *p = &ev->presences[i];
+        const struct judged_answer *a = answer_of(ev, &p->authority);
+        if (!stands(ev, p, a)) continue;
+        standing++;
+        if (opens(a)) {
+            opened++;
+            continue;
+        }
+        const struct registry_node *n = registry_node_ever(ev->registry, &p->authority);
+        if (n != NULL) describe(&v->pending[v->pending_count++], n, NAMED_PENDING, 0);
+    }
+    if (standing == 0) return false;
+    v->kind = opened > 0 ? VERDICT_FLAG : VERDICT_DETAILS_TO_FOLLOW;
+    v->as_of = ev->wall;
+    return true;
+}
+
+/* Fills the verdict for one choice of t absences; returns how many counted authorities fail. */
+static size_t judge_absences(const struct evidence *ev, uint32_t chosen, struct verdict *v)
+{
+    v->unconfirmed_count = v->notes_count = 0;
+    v->asked = v->expected = 0;
+    v->as_of = UINT64_MAX;
+    v->lagging = false;
+    for (size_t i = 0; i < registry_count(ev->registry); i++) {
+        const struct registry_node *n = registry_at(ev->registry, i);
+        if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
+        struct finding f = find_authority(ev, n, chosen);
+        v->expected++;
+        v->asked += f.searched;
+        if (!registry_is_counted(n)) {
+            describe(&v->notes[v->notes_count++], n, NAMED_JOINING, f.oldest);
+            continue;
+        }
+        v->lagging |= f.lagging;
+        if (!f.holds) {
+            describe(&v->unconfirmed[v->unconfirmed_count++], n, f.why, f.oldest);
+            continue;
+        }
+        if (!f.notice && f.oldest < v->as_of) v->as_of = f.oldest;
+        if (f.notice)
+            describe(&v->notes[v->notes_count++], n, NAMED_NOTICE, f.oldest);
+        else if (n->state == NODE_SUSPENDED)
+            describe(&v->notes[v->notes_count++], n, NAMED_SUSPENDED, f.oldest);
+        else if (f.oldest + LIST_OLD < ev->wall)
+            describe(&v->notes[v->notes_count++], n, NAMED_OLD, f.oldest);
+    }
+    for (size_t i = 0; i < registry_expected_count(ev->registry); i++)
+        describe_expected(&v->notes[v->notes_count++], registry_expected_at(ev->registry, i));
+    v->expected += (uint32_t)registry_expected_count(ev->registry);
+    if (v->as_of == UINT64_MAX) v->as_of = 0; /* nothing but lists under notice */
+    v->kind = v->unconfirmed_count == 0 ? VERDICT_NO_FLAG : VERDICT_INCOMPLETE;
+    v->reason = v->unconfirmed_count == 0 ? REASON_NONE : REASON_AUTHORITIES;
+    return v->unconfirmed_count;
+}
+
+static uint32_t bit_count(uint32_t v)
+{
+    uint32_t n = 0;
+    for (; v != 0; v &= v - 1)
+        n++;
+    return n;
+}
+
+/* Statements that may be part of a choice of t: absences whose state is known head by head. */
+static uint32_t usable(const struct evidence *ev)
+{
+    uint32_t mask = 0;
+    for (size_t i = 0; i < ev->statements_count; i++) {
+        const struct judged_statement *s = &ev->statements[i];
+        assert(s->index >= 1 && s->index <= STATEMENTS_MAX);
+        for (size_t k = 0; k < i; k++)
+            assert(ev->statements[k].index != s->index); /* one index counted twice: never */
+        if (s->absent && s->heads_known) mask |= 1U << i;
+    }
+    return mask;
+}
+
+static size_t counted_authorities(const struct registry *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < registry_count(r); i++)
+        n += registry_is_counted(registry_at(r, i));
+    return n;
+}
+
+/* "Judged over any t statements": the choice under which the fewest authorities fail. */
+static void choose_absences(const struct evidence *ev, uint32_t mask, struct verdict *v)
+{
+    uint32_t best = 0;
+    size_t fewest = SIZE_MAX;
+    for (uint32_t chosen = mask; chosen != 0 && fewest > 0; chosen = (chosen - 1) & mask) {
+        if (bit_count(chosen) != ev->t) continue;
+        size_t failing = judge_absences(ev, chosen, v);
+        if (failing < fewest) {
+            fewest = failing;
+            best = chosen;
+        }
+    }
+    assert(best != 0);
+    (void)judge_absences(ev, best, v);
+}
+
+/* Beside verdicts that rest on no absences: how many lists every known state holds, of how many. */
+static void count_searched(const struct evidence *ev, struct verdict *v)
+{
+    v->asked = 0;
+    v->expected = (uint32_t)registry_expected_count(ev->registry);
+    for (size_t i = 0; i < registry_count(ev->registry); i++) {
+        const struct registry_node *n = registry_at(ev->registry, i);
+        size_t known = 0, there = 0;
+        if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
+        v->expected++;
+        for (size_t k = 0; k < ev->statements_count; k++) {
+            if (!ev->statements[k].heads_known) continue;
+            const struct judged_head *h = head_of(&ev->statements[k], &n->id);
+            known++;
+            there += h != NULL && h->verified;
+        }
+        v->asked += known > 0 && there == known;
+    }
+}
+
+static cpis_err make_room(const struct evidence *ev, struct arena *a, struct verdict *v)
+{
+    size_t nodes = registry_count(ev->registry) + registry_expected_count(ev->registry);
+    v->pending = arena_take(a, ev->presences_count * sizeof *v->pending);
+    v->unconfirmed = arena_take(a, nodes * sizeof *v->unconfirmed);
+    v->notes = arena_take(a, nodes * sizeof *v->notes);
+    return v->pending != NULL && v->unconfirmed != NULL && v->notes != NULL ? CPIS_OK
+                                                                            : CPIS_E_NOMEM;
+}
+
+cpis_err verdict_judge(const struct evidence *ev, struct arena *a, struct verdict *ret)
+{
+    struct verdict v = {.kind = VERDICT_UNKNOWN, .as_of = ev->wall};
+    assert(ev->statements_count <= STATEMENTS_MAX && ev->t >= 1);
+    cpis_err err = make_room(ev, a, &v);
+    if (err != CPIS_OK) return err;
+    const uint32_t mask = usable(ev);
+    count_searched(ev, &v);
+    if (ev->trust == REGISTER_STALE) {
+        v.reason = REASON_REGISTER;
+    } else if (judge_presences(ev, &v)) {
+        v.reason = REASON_NONE;
+    } else if (counted_authorities(ev->registry) == 0) {
+        v.reason = REASON_NO_AUTHORITY;
+    } else if (bit_count(mask) >= ev->t) {
+        choose_absences(ev, mask, &v);
+    } else {
+        v.reason = ev->presences_count > 0 ? REASON_LIST_CHANGING : REASON_STATEMENTS;
+        v.lagging = true;
+    }
+    *ret = v;
+    return CPIS_OK;
+}

@@ -1,0 +1,858 @@
+#include "tests/node/core/authority_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct af f;
+static struct af_store backup;
+
+static void init(void)
+{
+    cr_assert_geq(sodium_init(), 0);
+    af_init(&f);
+    af_add(&f, 1, 2);
+    af_forget(&f);
+}
+static void fini(void) { af_free(&f); }
+TestSuite(authority, .init = init, .fini = fini);
+
+static struct af_lookup look(unsigned child, const char *user, bool scheduled)
+{
+    struct af_lookup l = af_lookup(&f, child);
+    const struct msg_ask_details ask = af_ask(child, user, scheduled);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    return l;
+}
+
+static void pass(cpis_ms ms)
+{
+    f.now += ms;
+    f.wall += ms;
+}
+
+static void tick(void)
+{
+    authority_tick(f.authority, af_begin(&f));
+    af_commit(&f);
+}
+
+/* --- record, then answer --- */
+
+Test(authority, a_lookup_is_recorded_before_it_is_acknowledged)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    struct row_access row;
+    af_bring(&f, 2, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_RECORDED);
+    cr_assert(af_row_before_frame(&f, TABLE_ACCESS, FRAME_SIGNED));
+    cr_assert(af_row_before_frame(&f, TABLE_LOG, FRAME_SIGNED));
+    cr_assert_eq(af_sent(&f, 2, FRAME_SIGNED), 1, "to the directory that brought it");
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_eq(row.state, ACCESS_AWAITING);
+    cr_assert_str_eq(row.nhs_number, af_number(1).digits);
+    cr_assert_eq(row.sequence, f.log.head.sequence);
+}
+
+Test(authority, details_complete_the_record_make_the_notification_and_then_the_answer)
+{
+    struct row_access row;
+    struct row_notification n;
+    enum answer_status status;
+    struct msg_flag_payload p;
+    const struct af_lookup l = look(1, "100", false);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_eq(row.state, ACCESS_COMPLETE);
+    cr_assert_str_eq(row.details.user_id, "100");
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    cr_assert(n.complete);
+    cr_assert_str_eq(n.local_id, "L1");
+    cr_assert_str_eq(n.asker_code, "RJ1");
+    cr_assert_str_eq(n.details.user_name, "Nurse 100");
+    cr_assert_eq(af_rows(&f, TABLE_HISTORY), 1);
+    cr_assert_eq(af_rows(&f, TABLE_ANSWER), 1);
+    cr_assert_eq(authority_deadline(f.authority), CPIS_MS_NEVER);
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(status, ANSWER_FLAGS);
+    cr_assert_eq(p.plans_count, 1);
+    cr_assert_eq(p.plans[0].plan, PLAN_CPP);
+    cr_assert_eq(p.accesses_count, 1, "one's own look is in it");
+    cr_assert_str_eq(p.authority_code, "301");
+    cr_assert_str_eq(p.emergency, "02079460000");
+}
+
+Test(authority, the_record_is_written_before_the_answer_leaves)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    af_bring(&f, 1, &l);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_forget(&f);
+    af_bring_details(&f, 1, &d);
+    bool persisted[TABLE_COUNT] = {false};
+    size_t sends = 0;
+    for (size_t i = 0; i < f.outs; i++) {
+        const struct af_out *x = &f.out[i];
+        struct signed_message s;
+        if (x->type == OUT_PERSIST) persisted[x->table] = true;
+        if (x->type != OUT_SEND) continue;
+        sends++;
+        cr_assert_eq(signed_message_decode(x->bytes, &f.a, &s), CPIS_OK);
+        cr_assert(persisted[TABLE_ACCESS] && persisted[TABLE_HISTORY] &&
+                  persisted[TABLE_NOTIFICATION]);
+        if (s.type == SIGNED_ANSWER) cr_assert(persisted[TABLE_ANSWER]);
+    }
+    cr_assert_eq(sends, 2, "ack, then answer");
+}
+
+Test(authority, the_same_lookup_again_makes_no_second_record_and_brings_the_same_answer)
+{
+    const struct af_lookup l = look(1, "100", false);
+    struct signed_message first, again;
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, &first), 1);
+    const uint64_t log = f.log.head.sequence;
+    af_bring(&f, 3, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, &again), 2);
+    cr_assert_eq(first.body.len, again.body.len);
+    cr_assert_eq(memcmp(first.body.p, again.body.p, first.body.len), 0);
+    cr_assert_eq(af_rows(&f, TABLE_ACCESS), 1);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(f.log.head.sequence, log);
+}
+
+Test(authority, a_duplicate_before_its_details_is_acked_as_such)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    af_bring(&f, 1, &l);
+    af_bring(&f, 2, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE);
+    cr_assert_eq(af_rows(&f, TABLE_ACCESS), 1);
+}
+
+Test(authority, the_same_details_again_bring_the_same_answer_and_nothing_else)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    size_t rows = f.store.count;
+    af_bring_details(&f, 2, &d);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 2);
+    cr_assert_eq(af_sent(&f, 2, FRAME_SIGNED), 2);
+    cr_assert_eq(f.store.count, rows);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+}
+
+Test(authority, scheduled_looks_are_recorded_and_silent)
+{
+    struct row_access row;
+    enum answer_status status;
+    struct msg_flag_payload p;
+    struct af_lookup l = look(1, "100", true);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_eq(row.state, ACCESS_COMPLETE);
+    cr_assert_eq(af_notifications(&f, NULL), 0);
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(status, ANSWER_FLAGS);
+    cr_assert_eq(p.accesses_count, 0, "and not in what is shown");
+    pass(CPIS_MS_HOUR);
+    tick();
+    cr_assert_eq(af_notifications(&f, NULL), 0);
+}
+
+Test(authority, was_not_brought_is_notified_although_scheduled)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    struct msg_ask_details ask = af_ask(1, "100", true);
+    ask.purpose = PURPOSE_NOT_BROUGHT;
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+}
+
+/* --- without details --- */
+
+Test(authority, sixty_seconds_without_details_are_notified_from_the_envelope_once)
+{
+    struct row_notification n;
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 1);
+    af_bring(&f, 1, &l);
+    pass(DETAILS_WAIT - 1);
+    tick();
+    cr_assert_eq(af_notifications(&f, NULL), 0);
+    cr_assert_eq(authority_deadline(f.authority), f.now + 1);
+    pass(1);
+    tick();
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    cr_assert_not(n.complete);
+    cr_assert_str_eq(n.asker_code, "RJ1");
+    cr_assert_eq(af_events(&f, EVENT_DETAILS_MISSING), 1);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_eq(row.state, ACCESS_ENVELOPE_ONLY);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+    pass(CPIS_MS_HOUR);
+    tick();
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+}
+
+Test(authority, details_that_come_later_complete_the_same_notification)
+{
+    struct row_notification n;
+    struct af_lookup l = af_lookup(&f, 1);
+    af_bring(&f, 1, &l);
+    pass(DETAILS_WAIT);
+    tick();
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    cr_assert_eq(authority_set_notification(f.authority, af_begin(&f), n.id, NOTIFICATION_SEEN),
+                 CPIS_OK);
+    af_commit(&f);
+    const struct msg_ask_details ask = af_ask(1, "100", true); /* even if they say scheduled */
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    cr_assert(n.complete);
+    cr_assert_eq(n.state, NOTIFICATION_SEEN, "as people left it");
+    cr_assert_str_eq(n.details.user_id, "100");
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+}
+
+Test(authority, details_that_do_not_open_are_notified_from_the_envelope_at_once)
+{
+    struct row_notification n;
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    struct msg_details d = af_details(&f, &l, &ask);
+    d.ciphertext[10] ^= 1;
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    size_t outs = f.outs;
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(f.outs, outs + 1, "the event only");
+    cr_assert_eq(af_events(&f, EVENT_DETAILS_UNREADABLE), 2);
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    cr_assert_not(n.complete);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+    d.ciphertext[10] ^= 1;
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    cr_assert(n.complete);
+}
+
+Test(authority, details_of_another_child_are_not_believed)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(2, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_events(&f, EVENT_DETAILS_UNREADABLE), 1);
+    cr_assert_eq(af_rows(&f, TABLE_HISTORY), 0);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+}
+
+Test(authority, details_before_their_lookup_are_dropped_and_come_again)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_events(&f, EVENT_NOT_EXPECTED), 1);
+    cr_assert_eq(f.outs, 1);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+}
+
+Test(authority, details_for_another_authority_or_asker_are_refused)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    struct msg_details d = af_details(&f, &l, &ask), other = d;
+    af_bring(&f, 1, &l);
+    af_forget(&f);
+    d.authority_id = rf_id(102);
+    af_bring_details(&f, 1, &d);
+    authority_recv_details(f.authority, af_begin(&f), af_node(&f, 1), af_node(&f, 102), &other);
+    af_commit(&f);
+    other.query_id = rf_id(999);
+    authority_recv_details(f.authority, af_begin(&f), af_node(&f, 1), af_node(&f, AF_QUERY),
+                           &other);
+    af_commit(&f);
+    cr_assert_eq(f.outs, 3, "three refusals, nothing else");
+    cr_assert_eq(af_events(&f, EVENT_BODY_MALFORMED), 2);
+    cr_assert_eq(af_events(&f, EVENT_ROLE_WRONG), 1);
+}
+
+/* --- who is never answered --- */
+
+Test(authority, a_late_lookup_is_recorded_and_notified_and_never_answered)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    pass(LATE_MS + 1);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert(row.late);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+    af_bring(&f, 1, &l);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+}
+
+Test(authority, a_lookup_just_in_time_is_answered)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    pass(LATE_MS);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+}
+
+static void revoke_query(struct msg_register *m, struct arena *a)
+{
+    const char *why;
+    const struct cpis_id id = rf_id(AF_QUERY);
+    (void)a;
+    cr_assert_eq(steward_set_state(m, &id, NODE_REVOKED, &why), CPIS_OK);
+}
+
+Test(authority, a_lookup_of_a_since_revoked_node_is_recorded_and_never_answered)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    pass(CPIS_MS_SECOND);
+    af_next_register(&f, revoke_query);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert(row.revoked);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+}
+
+Test(authority, one_that_was_answered_is_not_answered_again_after_its_revocation)
+{
+    const struct af_lookup l = look(1, "100", false);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+    pass(CPIS_MS_SECOND);
+    af_next_register(&f, revoke_query);
+    af_bring(&f, 1, &l);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+}
+
+static void suspend_query(struct msg_register *m, struct arena *a)
+{
+    const char *why;
+    const struct cpis_id id = rf_id(AF_QUERY);
+    (void)a;
+    cr_assert_eq(steward_set_state(m, &id, NODE_SUSPENDED, &why), CPIS_OK);
+}
+
+static void activate_query(struct msg_register *m, struct arena *a)
+{
+    const char *why;
+    const struct cpis_id id = rf_id(AF_QUERY);
+    (void)a;
+    cr_assert_eq(steward_set_state(m, &id, NODE_ACTIVE, &why), CPIS_OK);
+}
+
+Test(authority, the_mark_stays_when_the_node_is_in_force_again)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    pass(CPIS_MS_SECOND);
+    af_next_register(&f, suspend_query);
+    af_bring(&f, 1, &l);
+    pass(CPIS_MS_SECOND);
+    af_next_register(&f, activate_query);
+    af_bring_details(&f, 1, &d);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert(row.revoked);
+    cr_assert_eq(row.state, ACCESS_COMPLETE);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+}
+
+static void add_query(struct msg_register *m, struct arena *a)
+{
+    const char *why;
+    const struct steward_limits limits = {1000, 1000, 0};
+    const struct msg_signed_descriptor d =
+        rf_descriptor(202, ROLE_QUERY, "RJ2", registry_net(f.registry));
+    cr_assert_eq(steward_add_node(m, a, registry_net(f.registry), &d, &limits, NULL, &why),
+                 CPIS_OK);
+}
+
+Test(authority, details_of_another_node_than_the_lookups_are_refused)
+{
+    af_next_register(&f, add_query);
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    struct af_lookup other = l;
+    other.m.query_id = rf_id(202);
+    const struct msg_details d = af_details(&f, &other, &ask);
+    af_bring(&f, 1, &l);
+    af_forget(&f);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_events(&f, EVENT_SIGNER_NOT_PEER), 1);
+    cr_assert_eq(f.outs, 1);
+}
+
+Test(authority, a_lookup_from_over_120_s_ahead_is_not_answered)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 1);
+    l.m.time = f.wall + LATE_MS + 1;
+    af_lookup_sign(&f, &l);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert(row.late);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+}
+
+Test(authority, a_lookup_from_before_the_nodes_dates_is_refused)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    l.m.time = RF_T0 - 2 * CPIS_MS_DAY;
+    af_lookup_sign(&f, &l);
+    af_bring(&f, 1, &l);
+    cr_assert_eq(af_events(&f, EVENT_SIGNER_UNKNOWN), 1);
+    cr_assert_eq(af_rows(&f, TABLE_ACCESS), 0);
+}
+
+Test(authority, a_lookup_signed_after_the_revocation_is_refused)
+{
+    af_next_register(&f, revoke_query);
+    pass(CPIS_MS_SECOND);
+    struct af_lookup l = af_lookup(&f, 1);
+    af_bring(&f, 1, &l);
+    cr_assert_eq(af_events(&f, EVENT_SIGNER_UNKNOWN), 1);
+    cr_assert_eq(af_rows(&f, TABLE_ACCESS), 0);
+    cr_assert_eq(af_acked(&f, &l.rh), 0);
+}
+
+Test(authority, two_lookups_with_one_request_id_are_both_recorded_and_the_second_is_not_answered)
+{
+    struct row_access row;
+    struct af_lookup l = look(1, "100", false), twin = l;
+    twin.m.time++;
+    af_lookup_sign(&f, &twin);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &twin, &ask);
+    af_bring(&f, 1, &twin);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_events(&f, EVENT_TWIN_LOOKUP), 1);
+    cr_assert(af_access(&f, &twin.rh, &row));
+    cr_assert(row.twin);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_not(row.twin);
+    cr_assert_eq(af_rows(&f, TABLE_ACCESS), 2);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+}
+
+Test(authority, with_a_register_that_nobody_confirms_it_records_and_notifies_but_does_not_answer)
+{
+    f.now += 25 * CPIS_MS_HOUR; /* no register-time since */
+    f.wall += 25 * CPIS_MS_HOUR;
+    cr_assert_eq(registry_trust(f.registry, f.now, f.wall), REGISTER_STALE);
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+    af_confirm_register(&f);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1, "asked again, it is answered");
+}
+
+Test(authority, what_is_not_a_query_nodes_lookup_is_refused)
+{
+    struct af_lookup l = af_lookup(&f, 1), m = l;
+    authority_recv_lookup(f.authority, af_begin(&f), af_node(&f, 1), af_node(&f, 102), &l.as_signed,
+                          &l.m);
+    af_commit(&f);
+    authority_recv_lookup(f.authority, af_begin(&f), af_node(&f, AF_QUERY), af_node(&f, AF_QUERY),
+                          &l.as_signed, &l.m);
+    af_commit(&f);
+    authority_recv_lookup(f.authority, af_begin(&f), af_node(&f, 1), NULL, &l.as_signed, &l.m);
+    af_commit(&f);
+    m.m.query_id = rf_id(202);
+    authority_recv_lookup(f.authority, af_begin(&f), af_node(&f, 1), af_node(&f, AF_QUERY),
+                          &m.as_signed, &m.m);
+    af_commit(&f);
+    cr_assert_eq(f.outs, 4);
+    cr_assert_eq(af_events(&f, EVENT_ROLE_WRONG), 2);
+    cr_assert_eq(af_events(&f, EVENT_SIGNER_UNKNOWN), 1);
+    cr_assert_eq(af_events(&f, EVENT_BODY_MALFORMED), 1);
+}
+
+/* --- what is answered --- */
+
+Test(authority, a_contact_only_child_gives_a_number_to_ring_and_nothing_else)
+{
+    enum answer_status status;
+    struct msg_flag_payload p;
+    struct child_change c = af_upsert(1, 0);
+    (void)look(1, "99", false);
+    c.visibility = VISIBILITY_CONTACT_ONLY;
+    (void)af_apply(&f, &c);
+    const struct af_lookup l = look(1, "100", false);
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(status, ANSWER_CONTACT_ONLY);
+    cr_assert_eq(p.visibility, VISIBILITY_CONTACT_ONLY);
+    cr_assert_eq(p.plans_count, 0);
+    cr_assert_eq(p.accesses_count, 0);
+    cr_assert_str_eq(p.emergency, "02079460000");
+}
+
+Test(authority, when_the_list_lagged_it_says_none_now)
+{
+    enum answer_status status;
+    struct msg_flag_payload p;
+    (void)look(1, "99", false);
+    af_remove(&f, 1, 1);
+    af_forget(&f);
+    const struct af_lookup l = look(1, "100", false);
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(status, ANSWER_NONE_NOW);
+    cr_assert_eq(p.plans_count + p.accesses_count, 0);
+    cr_assert_eq(af_notifications(&f, NULL), 2, "and is notified all the same");
+    struct signed_message s;
+    struct msg_answer m;
+    (void)af_sent_signed(&f, SIGNED_ANSWER, &s);
+    cr_assert_eq(answer_decode(s.body, &f.a, &m), CPIS_OK);
+    cr_assert_eq(m.head_version, af_status(&f, 1).version);
+}
+
+Test(authority, only_visible_plans_are_shown)
+{
+    enum answer_status status;
+    struct msg_flag_payload p;
+    struct child_change c = af_upsert(1, 202501010000);
+    c.start = 202401010000;
+    (void)af_apply(&f, &c);
+    const struct af_lookup l = look(1, "100", false);
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(p.plans_count, 1);
+    cr_assert_eq(p.plans[0].start, 202601010900);
+}
+
+Test(authority, the_history_shows_the_newest_25_and_each_person_once_in_24_hours)
+{
+    enum answer_status status;
+    struct msg_flag_payload p;
+    struct af_lookup l = look(1, "100", false);
+    const uint64_t first = f.wall;
+    pass(CPIS_MS_HOUR);
+    af_confirm_register(&f);
+    (void)look(1, "101", false);
+    pass(20 * CPIS_MS_HOUR);
+    af_confirm_register(&f);
+    l = look(1, "100", false); /* within 24 hours of the first */
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(p.accesses_count, 2);
+    cr_assert_eq(p.accesses[1].time, first, "the first one stands");
+    pass(4 * CPIS_MS_HOUR);
+    af_confirm_register(&f);
+    l = look(1, "100", false); /* 25 hours after the first one */
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(p.accesses_count, 3);
+    cr_assert_eq(p.accesses[0].time, f.wall, "newest first");
+    cr_assert_eq(af_notifications(&f, NULL), 4, "notifications are never thinned");
+    for (unsigned i = 0; i < 30; i++) {
+        char user[8];
+        snprintf(user, sizeof user, "%u", 200 + i);
+        l = look(1, user, false);
+    }
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(p.accesses_count, HISTORY_SHOWN_MAX);
+    cr_assert_str_eq(p.accesses[0].user_name, "Nurse 229");
+    cr_assert_str_eq(p.accesses[24].user_name, "Nurse 205");
+}
+
+Test(authority, an_answer_of_the_greatest_size_fits)
+{
+    enum answer_status status;
+    struct msg_flag_payload p;
+    struct af_lookup l = af_lookup(&f, 1);
+    for (unsigned i = 1; i < PLANS_PER_CHILD_MAX; i++) {
+        struct child_change c = af_upsert(1, 0);
+        c.start = 202601010900 + i;
+        (void)af_apply(&f, &c);
+    }
+    for (unsigned i = 0; i < 26; i++) {
+        struct msg_ask_details ask = af_ask(1, "100", false);
+        snprintf(ask.user_id, sizeof ask.user_id, "%u", i);
+        memset(ask.user_name, 'n', NAME_BYTES_MAX);
+        memset(ask.role_name, 'r', ROLE_BYTES_MAX);
+        memset(ask.organisation_name, 'o', ORGANISATION_BYTES_MAX);
+        memset(ask.setting, 's', SETTING_BYTES_MAX);
+        memset(ask.correlation, 'c', USER_ID_BYTES_MAX);
+        l = af_lookup(&f, 1);
+        const struct msg_details d = af_details(&f, &l, &ask);
+        af_bring(&f, 1, &l);
+        af_bring_details(&f, 1, &d);
+    }
+    cr_assert_eq(af_open(&f, &l, &status, &p), CPIS_OK);
+    cr_assert_eq(p.plans_count, PLANS_PER_CHILD_MAX);
+    cr_assert_eq(p.accesses_count, HISTORY_SHOWN_MAX);
+    cr_assert_not(p.history_cut);
+}
+
+Test(authority, an_all_zero_shared_secret_gives_no_answer)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    memset(&l.m.ephemeral, 0, sizeof l.m.ephemeral);
+    af_lookup_sign(&f, &l);
+    af_bring(&f, 1, &l);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    struct af_lookup good = af_lookup(&f, 1);
+    struct msg_details d = af_details(&f, &good, &ask);
+    d.rh = l.rh;
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_events(&f, EVENT_DETAILS_UNREADABLE), 1);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+}
+
+/* --- lookups that match nothing --- */
+
+Test(authority, a_lookup_that_matches_nothing_is_kept_and_tried_when_entries_come_back)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 7);
+    af_bring(&f, 1, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_RECORDED);
+    cr_assert(af_row_before_frame(&f, TABLE_UNMATCHED, FRAME_SIGNED));
+    cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 1);
+    af_bring(&f, 2, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE);
+    af_restart(&f);
+    cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 1);
+    af_add(&f, 7, 1);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 0);
+    cr_assert_eq(row.state, ACCESS_AWAITING);
+    const struct msg_ask_details ask = af_ask(7, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
+}
+
+Test(authority, a_lookup_of_a_removed_child_is_still_recorded)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 2);
+    af_remove(&f, 2, 1);
+    af_bring(&f, 1, &l);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_str_eq(row.nhs_number, af_number(2).digits);
+}
+
+/* --- crashes, backups --- */
+
+Test(authority, a_crash_at_any_point_loses_nothing_acknowledged_and_doubles_nothing)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    struct row_access row;
+    f.lose_commits = true; /* dies before the record is durable: no ack left either */
+    af_bring(&f, 1, &l);
+    f.lose_commits = false;
+    af_restart(&f);
+    cr_assert_eq(af_acked(&f, &l.rh), 0);
+    af_bring(&f, 1, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_RECORDED);
+    af_restart(&f);
+    af_confirm_register(&f);
+    cr_assert(af_access(&f, &l.rh, &row));
+    f.lose_commits = true;
+    af_bring_details(&f, 1, &d);
+    f.lose_commits = false;
+    af_restart(&f);
+    cr_assert_eq(af_notifications(&f, NULL), 0);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    af_restart(&f);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_rows(&f, TABLE_ACCESS), 1);
+    cr_assert_eq(af_rows(&f, TABLE_HISTORY), 1);
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(af_rows(&f, TABLE_ANSWER), 1);
+}
+
+Test(authority, a_restart_still_waits_for_details_and_then_notifies)
+{
+    struct af_lookup l = af_lookup(&f, 1);
+    af_bring(&f, 1, &l);
+    pass(40 * CPIS_MS_SECOND);
+    af_restart(&f);
+    cr_assert_eq(authority_deadline(f.authority), f.now + 20 * CPIS_MS_SECOND);
+    pass(20 * CPIS_MS_SECOND);
+    tick();
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    struct af_lookup m = look(1, "100", false);
+    struct row_notification n;
+    (void)m;
+    cr_assert_eq(af_notifications(&f, &n), 2);
+    cr_assert_eq(n.id, 2, "ids go on rising");
+}
+
+static struct msg_ack ack_of(uint64_t sequence, uint64_t time)
+{
+    return (struct msg_ack){
+        .authority_id = f.env.id, .time = time, .outcome = ACK_RECORDED, .log_sequence = sequence};
+}
+
+Test(authority, behind_its_own_acks_it_asks_every_directory_for_all_since)
+{
+    struct af_lookup before = look(1, "100", false);
+    const uint64_t since = f.wall;
+    (void)before;
+    af_copy_rows(&f, &backup);
+    pass(CPIS_MS_MINUTE);
+    (void)look(1, "101", false);
+    struct msg_ack ack = ack_of(f.log.head.sequence, f.wall);
+    ack.log_head = f.log.head.head;
+    af_use_rows(&f, &backup);
+    pass(CPIS_MS_MINUTE);
+    af_restart(&f);
+    af_forget(&f);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
+    af_commit(&f);
+    cr_assert_eq(af_sent(&f, 0, FRAME_RECALL), 3);
+    af_settle(&f);
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        cr_assert_eq(f.dir[d].recall_since, since);
+    cr_assert_eq(af_events(&f, EVENT_BEHIND_OWN_ACKS), 1);
+    /* one that was away is asked when it shows its ack, also after another restart */
+    af_restart(&f);
+    af_forget(&f);
+    const struct msg_ack old = ack_of(1, 1);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 3), &old);
+    af_commit(&f);
+    cr_assert_eq(af_sent(&f, 3, FRAME_RECALL), 1);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 3), &old);
+    af_commit(&f);
+    cr_assert_eq(af_sent(&f, 3, FRAME_RECALL), 1, "once each");
+    for (unsigned d = 1; d <= 2; d++) {
+        authority_recv_ack(f.authority, af_begin(&f), af_node(&f, d), &old);
+        af_commit(&f);
+    }
+    af_forget(&f);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 3), &old);
+    af_commit(&f);
+    cr_assert_eq(f.outs, 0, "all have been asked: over");
+}
+
+Test(authority, a_log_that_grew_past_the_lost_acks_is_noticed_all_the_same)
+{
+    af_copy_rows(&f, &backup);
+    const struct af_lookup l = look(1, "100", false);
+    (void)l;
+    const struct msg_ack ack = ack_of(f.log.head.sequence, f.wall);
+    af_use_rows(&f, &backup);
+    pass(CPIS_MS_SECOND);
+    af_restart(&f);
+    for (unsigned i = 0; i < 20; i++) {
+        (void)log_append(af_begin(&f), LOG_IMPORT, NULL, 0);
+        af_commit(&f);
+    }
+    cr_assert_gt(f.log.head.sequence, ack.log_sequence);
+    af_forget(&f);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
+    af_commit(&f);
+    cr_assert_eq(af_sent(&f, 0, FRAME_RECALL), 3);
+}
+
+Test(authority, an_ack_above_the_log_is_noticed_whatever_its_time)
+{
+    const struct msg_ack ack = ack_of(f.log.head.sequence + 1, f.wall + CPIS_MS_HOUR);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
+    af_commit(&f);
+    cr_assert_eq(af_sent(&f, 0, FRAME_RECALL), 3);
+}
+
+Test(authority, its_own_last_ack_asks_for_nothing)
+{
+    const struct af_lookup l = look(1, "100", false);
+    (void)l;
+    struct msg_ack ack = ack_of(f.log.head.sequence, f.wall);
+    ack.log_head = f.log.head.head;
+    af_restart(&f);
+    af_forget(&f);
+    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
+    af_commit(&f);
+    cr_assert_eq(f.outs, 0);
+}
+
+Test(authority, while_a_list_was_taken_over_it_never_says_none_now)
+{
+    af_copy_rows(&f, &backup);
+    af_add(&f, 3, 1); /* after the backup */
+    af_use_rows(&f, &backup);
+    af_restart(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    af_confirm_register(&f);
+    cr_assert(publisher_is_unsure(f.publisher));
+    af_remove(&f, 2, 1);
+    af_forget(&f);
+    const struct af_lookup gone = look(2, "100", false);
+    cr_assert_eq(af_acked(&f, &gone.rh), ACK_COMPLETED);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
+    const struct af_lookup there = look(1, "100", false);
+    enum answer_status status;
+    struct msg_flag_payload p;
+    cr_assert_eq(af_open(&f, &there, &status, &p), CPIS_OK);
+    cr_assert_eq(status, ANSWER_FLAGS);
+    /* a child whose entry was taken over: kept, and recorded once its number is known again */
+    struct af_lookup third = af_lookup(&f, 3);
+    struct row_access row;
+    af_bring(&f, 1, &third);
+    cr_assert_eq(af_acked(&f, &third.rh), ACK_RECORDED);
+    cr_assert_not(af_access(&f, &third.rh, &row));
+    af_add(&f, 3, 1);
+    cr_assert(af_access(&f, &third.rh, &row));
+}
+
+Test(authority, a_notification_that_does_not_exist_cannot_be_seen)
+{
+    cr_assert_eq(authority_set_notification(f.authority, af_begin(&f), 5, NOTIFICATION_SEEN),
+                 CPIS_E_NOTFOUND);
+}
+
+Test(authority, a_row_that_cannot_be_read_is_never_acknowledged)
+{
+    const struct af_lookup l = look(1, "100", false);
+    af_forget(&f);
+    f.store.broken = true;
+    af_bring(&f, 1, &l);
+    f.store.broken = false;
+    cr_assert_eq(af_sent(&f, 0, FRAME_SIGNED), 0);
+    cr_assert_eq(af_events(&f, EVENT_STORE_READ), 1);
+}

@@ -1,0 +1,267 @@
+#include "proto/visible.h"
+#include "tests/node/core/authority_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+static struct af f;
+
+static void init(void)
+{
+    cr_assert_geq(sodium_init(), 0);
+    af_init(&f);
+}
+static void fini(void) { af_free(&f); }
+TestSuite(children, .init = init, .fini = fini);
+
+static enum child_outcome apply(const struct child_change *c)
+{
+    enum child_outcome outcome = 0;
+    cr_assert_eq(children_apply(f.children, af_begin(&f), c, &outcome), CPIS_OK);
+    af_commit(&f);
+    return outcome;
+}
+
+static struct row_child row(unsigned child)
+{
+    struct row_child r;
+    const struct nhs_number n = af_number(child);
+    cr_assert_eq(children_get(f.children, af_begin(&f), &n, &r), CPIS_OK);
+    return r;
+}
+
+static bool visible(unsigned child)
+{
+    const struct nhs_number n = af_number(child);
+    return children_visible(f.children, &n, f.wall);
+}
+
+Test(children, a_plan_is_known_by_number_type_and_start)
+{
+    struct child_change c = af_upsert(1, 0);
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    cr_assert_eq(apply(&c), OUTCOME_UNCHANGED);
+    c.start = 202602010900;
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    c.plan = PLAN_LAC;
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    cr_assert_eq(row(1).plans_count, 3);
+    cr_assert_eq(children_count(f.children), 1);
+    c = af_upsert(2, 0);
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    cr_assert_eq(children_count(f.children), 2);
+}
+
+Test(children, a_later_upload_without_an_end_opens_the_plan_again)
+{
+    struct child_change c = af_upsert(1, 202606010000);
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    c.end = 0;
+    cr_assert_eq(apply(&c), OUTCOME_REOPENED);
+    cr_assert_eq(row(1).plans[0].end, 0);
+    c.end = 202607010000;
+    cr_assert_eq(apply(&c), OUTCOME_ENDED);
+    c.end = 202607020000;
+    cr_assert_eq(apply(&c), OUTCOME_UPDATED);
+}
+
+Test(children, what_changes_nothing_writes_nothing)
+{
+    struct child_change c = af_upsert(1, 0);
+    (void)apply(&c);
+    uint64_t generation = children_generation(f.children);
+    af_forget(&f);
+    c.import_id = 99; /* another file that says the same */
+    cr_assert_eq(apply(&c), OUTCOME_UNCHANGED);
+    c.type = CHANGE_DELETE;
+    c.plan = PLAN_LAC;
+    cr_assert_eq(apply(&c), OUTCOME_NOT_FOUND);
+    cr_assert_eq(f.outs, 0);
+    cr_assert_eq(children_generation(f.children), generation);
+}
+
+Test(children, names_and_visibility_are_those_of_the_latest_upsert)
+{
+    struct child_change c = af_upsert(1, 0);
+    (void)apply(&c);
+    c.family = "Other";
+    c.visibility = VISIBILITY_CONTACT_ONLY;
+    cr_assert_eq(apply(&c), OUTCOME_UPDATED);
+    cr_assert_str_eq(row(1).family, "Other");
+    cr_assert_eq(row(1).visibility, VISIBILITY_CONTACT_ONLY);
+    c = (struct child_change){
+        .type = CHANGE_END, .number = af_number(1), .plan = PLAN_CPP, .end = 202606010000};
+    cr_assert_eq(apply(&c), OUTCOME_ENDED);
+    cr_assert_str_eq(row(1).family, "Other");
+}
+
+Test(children, an_end_without_a_start_ends_every_open_plan_of_the_type)
+{
+    struct child_change c = af_upsert(1, 0);
+    (void)apply(&c);
+    c.start = 202602010900;
+    (void)apply(&c);
+    c.start = 202503010900;
+    c.end = 202506010000;
+    (void)apply(&c);
+    c.plan = PLAN_LAC;
+    c.end = 0;
+    (void)apply(&c);
+    c = (struct child_change){
+        .type = CHANGE_END, .number = af_number(1), .plan = PLAN_CPP, .end = 202607010000};
+    cr_assert_eq(apply(&c), OUTCOME_ENDED);
+    const struct row_child r = row(1);
+    cr_assert_eq(r.plans[0].end, 202607010000);
+    cr_assert_eq(r.plans[1].end, 202607010000);
+    cr_assert_eq(r.plans[2].end, 202506010000, "ended before: stays");
+    cr_assert_eq(r.plans[3].end, 0, "another type");
+    cr_assert_eq(apply(&c), OUTCOME_UNCHANGED);
+    c.start = 202503010900; /* a plan by its start takes another end */
+    cr_assert_eq(apply(&c), OUTCOME_UPDATED);
+}
+
+Test(children, deleting_the_last_plan_deletes_the_child)
+{
+    struct child_change c = af_upsert(1, 0);
+    (void)apply(&c);
+    c.start = 202602010900;
+    (void)apply(&c);
+    cr_assert(visible(1));
+    c.type = CHANGE_DELETE;
+    cr_assert_eq(apply(&c), OUTCOME_DELETED);
+    cr_assert(visible(1), "the other plan is still shown");
+    c.start = 0;
+    cr_assert_eq(apply(&c), OUTCOME_DELETED);
+    cr_assert_not(visible(1));
+    cr_assert_eq(children_count(f.children), 0);
+    cr_assert_eq(af_rows(&f, TABLE_CHILD), 0);
+}
+
+Test(children, a_number_is_visible_while_any_of_its_plans_is)
+{
+    /* RF_T0 is in January 2027 */
+    struct child_change c = af_upsert(1, 202501010000);
+    (void)apply(&c);
+    cr_assert_not(visible(1), "ended more than 364 days ago: hidden at once");
+    c.plan = PLAN_LAC;
+    c.end = 202612010000;
+    (void)apply(&c);
+    cr_assert(visible(1));
+    const cpis_ms until = london_midnight_after(date_add_days((struct date){2026, 12, 1}, 364));
+    cr_assert_eq(children_next_change(f.children, f.wall), until);
+    f.wall = until - 1;
+    cr_assert(visible(1));
+    f.wall = until;
+    cr_assert_not(visible(1));
+    cr_assert_eq(children_next_change(f.children, f.wall), CPIS_MS_NEVER);
+    c.plan = PLAN_CPP; /* whichever of them stands last in the row */
+    c.start = 202601020000;
+    c.end = 0;
+    (void)apply(&c);
+    c.start = 202401020000;
+    c.end = 202501010000;
+    (void)apply(&c);
+    cr_assert(visible(1));
+}
+
+Test(children, each_plan_has_its_own_birth_date)
+{
+    struct child_change girl = af_upsert(1, 0), unborn = af_upsert(1, 202707010000);
+    girl.birth_date = 20090601;
+    unborn.birth_date = 20090601; /* the mother's: plays no part */
+    unborn.plan = PLAN_UCPP;
+    (void)apply(&girl);
+    cr_assert(visible(1));
+    f.wall = london_to_utc((struct date){2027, 6, 1}, 0, 0);
+    cr_assert_not(visible(1), "eighteen");
+    (void)apply(&unborn);
+    cr_assert(visible(1), "her unborn child's plan goes by its own dates");
+}
+
+Test(children, two_changes_of_one_child_in_one_step_both_stand)
+{
+    enum child_outcome outcome;
+    struct child_change c = af_upsert(1, 0), d = af_upsert(1, 202703010000);
+    d.plan = PLAN_UCPP;
+    struct env *e = af_begin(&f);
+    cr_assert_eq(children_apply(f.children, e, &c, &outcome), CPIS_OK);
+    cr_assert_eq(children_apply(f.children, e, &d, &outcome), CPIS_OK);
+    cr_assert_eq(outcome, OUTCOME_ADDED);
+    af_commit(&f);
+    cr_assert_eq(row(1).plans_count, 2);
+}
+
+Test(children, a_dry_run_says_what_would_happen_and_changes_nothing)
+{
+    enum child_outcome outcome;
+    struct child_change c = af_upsert(1, 0);
+    af_forget(&f);
+    cr_assert_eq(children_try(f.children, af_begin(&f), &c, &outcome), CPIS_OK);
+    cr_assert_eq(outcome, OUTCOME_ADDED);
+    af_commit(&f);
+    cr_assert_eq(f.outs, 0);
+    cr_assert_eq(children_count(f.children), 0);
+}
+
+Test(children, too_many_plans_are_refused_and_nothing_changes)
+{
+    struct child_change c = af_upsert(1, 0);
+    for (unsigned i = 0; i < PLANS_PER_CHILD_MAX; i++) {
+        c.start = 202601010900 + i;
+        cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    }
+    c.start = 202602010900;
+    c.family = "Changed";
+    cr_assert_eq(apply(&c), OUTCOME_TOO_MANY);
+    cr_assert_str_eq(row(1).family, "Example");
+    cr_assert_eq(row(1).plans_count, PLANS_PER_CHILD_MAX);
+}
+
+Test(children, what_cannot_be_is_refused)
+{
+    enum child_outcome outcome;
+    struct child_change bad[6];
+    for (size_t i = 0; i < 6; i++)
+        bad[i] = af_upsert(1, 0);
+    bad[0].birth_date = 20200230;
+    bad[1].start = 202613010000;
+    bad[2].end = 202601012400;
+    bad[3].visibility = 0;
+    bad[4].plan = 4;
+    bad[5].family =
+        "a name that is far longer than the seventy bytes that a row has for any of them";
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(children_apply(f.children, af_begin(&f), &bad[i], &outcome), CPIS_E_INVAL,
+                     "%zu", i);
+    cr_assert_eq(children_count(f.children), 0);
+}
+
+Test(children, a_row_that_cannot_be_read_changes_nothing)
+{
+    enum child_outcome outcome;
+    struct child_change c = af_upsert(1, 0);
+    (void)apply(&c);
+    f.store.broken = true;
+    c.end = 202606010000;
+    cr_assert_eq(children_apply(f.children, af_begin(&f), &c, &outcome), CPIS_E_STORE);
+    f.store.broken = false;
+    cr_assert_eq(row(1).plans[0].end, 0);
+}
+
+Test(children, a_restart_finds_them_all_in_order)
+{
+    for (unsigned i = 40; i > 0; i--) {
+        struct child_change c = af_upsert(i, i % 2 == 0 ? 202501010000 : 0);
+        (void)apply(&c);
+    }
+    af_restart(&f);
+    const struct nhs_number *all;
+    size_t count;
+    struct env *e = af_begin(&f);
+    cr_assert_eq(children_visible_all(f.children, f.wall, e->scratch, &all, &count), CPIS_OK);
+    cr_assert_eq(children_count(f.children), 40);
+    cr_assert_eq(count, 20);
+    for (size_t i = 1; i < count; i++)
+        cr_assert_lt(nhs_number_compare(&all[i - 1], &all[i]), 0);
+}

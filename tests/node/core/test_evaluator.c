@@ -1,0 +1,324 @@
+/* Stories of a directory's share: who may have what evaluated, how much of it, and for how long. */
+#include "node/core/evaluator.h"
+#include "tests/fail_malloc.h"
+#include "tests/node/core/directory_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#define N 3U
+#define T 2U
+
+static struct df d;
+static struct oprf_element blinded[OPRF_BATCH_MAX];
+
+static void setup(void)
+{
+    cr_assert(sodium_init() >= 0);
+    df_init(&d, N);
+    for (size_t i = 0; i < OPRF_BATCH_MAX; i++) {
+        uint8_t wide[64] = {(uint8_t)i, (uint8_t)(i >> 8), 5};
+        struct oprf_scalar s;
+        cr_assert_eq(oprf_scalar_from(wide, &s), CPIS_OK);
+        cr_assert_eq(oprf_public_key(&s, &blinded[i]), CPIS_OK);
+    }
+}
+static void teardown(void) { df_deinit(&d); }
+TestSuite(evaluator, .init = setup, .fini = teardown);
+
+static struct msg_evaluate_reply ask_as(const struct registry_node *asker, uint32_t epoch, size_t m)
+{
+    const struct msg_evaluate_request q = {
+        .request = 77, .epoch = epoch, .elements = {blinded[0].b, m * OPRF_ELEMENT_BYTES}};
+    struct env *e = df_begin(&d);
+    evaluator_recv_request(d.evaluator, e, asker, &q);
+    df_commit(&d);
+    struct bytes payload;
+    struct msg_evaluate_reply r;
+    cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, &payload), 1);
+    cr_assert_eq(evaluate_reply_decode(payload, &d.a, &r), CPIS_OK);
+    cr_assert_eq(r.request, 77);
+    if (r.refused != REFUSAL_NONE) cr_assert_eq(r.elements.len, 0);
+    return r;
+}
+
+static struct msg_evaluate_reply ask(unsigned number, size_t m)
+{
+    return ask_as(df_node(&d, number), 1, m);
+}
+
+static void assert_proof_holds(const struct msg_evaluate_reply *r, size_t m)
+{
+    struct oprf_element out[OPRF_BATCH_MAX];
+    cr_assert_eq(r->refused, REFUSAL_NONE);
+    cr_assert_eq(r->elements.len, m * OPRF_ELEMENT_BYTES);
+    memcpy(out, r->elements.p, r->elements.len);
+    const struct threshold_reply t = {.index = r->index, .evaluated = out, .proof = r->proof};
+    const struct registry_epoch *ep = registry_epoch(d.registry, 1);
+    cr_assert_eq(threshold_verify(&ep->commitments, ep->n, blinded, m, &t), CPIS_OK);
+}
+
+Test(evaluator, a_query_nodes_element_comes_back_with_a_proof_that_holds)
+{
+    df_add_share(&d, 1);
+    struct msg_evaluate_reply r = ask(DF_QUERY, 1);
+    assert_proof_holds(&r, 1);
+    cr_assert_eq(r.index, DF_SELF);
+}
+
+Test(evaluator, an_authoritys_batch_of_256_has_one_proof_for_all)
+{
+    df_add_share(&d, 1);
+    struct msg_evaluate_reply r = ask(DF_AUTHORITY, OPRF_BATCH_MAX);
+    assert_proof_holds(&r, OPRF_BATCH_MAX);
+}
+
+Test(evaluator, what_is_evaluated_is_counted_durably_before_the_reply)
+{
+    df_add_share(&d, 1);
+    (void)ask(DF_AUTHORITY, 5);
+    cr_assert(df_row_before_frame(&d, TABLE_QUOTA, FRAME_EVALUATE_REPLY));
+    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 1);
+}
+
+Test(evaluator, a_restart_forgets_neither_the_share_nor_what_was_used_of_the_day)
+{
+    df_add_share(&d, 1);
+    struct registry_node small = *df_node(&d, DF_QUERY);
+    small.evaluations_per_day = 2;
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_NONE);
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_NONE);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_QUOTA);
+    cr_assert_eq(df_event(&d, EVENT_QUOTA), 1);
+}
+
+Test(evaluator, a_new_day_begins_a_new_quota_and_old_rows_go)
+{
+    df_add_share(&d, 1);
+    struct registry_node small = *df_node(&d, DF_QUERY);
+    small.evaluations_per_day = 1;
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_NONE);
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_QUOTA);
+    df_pass(&d, CPIS_MS_DAY);
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_NONE);
+    df_pass(&d, 2 * CPIS_MS_DAY);
+    df_tick(&d);
+    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 0);
+}
+
+Test(evaluator, a_batch_may_use_half_of_the_day_and_single_lookups_the_rest)
+{
+    df_add_share(&d, 1);
+    struct registry_node small = *df_node(&d, DF_AUTHORITY);
+    small.evaluations_per_day = 8;
+    cr_assert_eq(ask_as(&small, 1, 5).refused, REFUSAL_QUOTA);
+    cr_assert_eq(ask_as(&small, 1, 4).refused, REFUSAL_NONE);
+    cr_assert_eq(ask_as(&small, 1, 2).refused, REFUSAL_QUOTA);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_NONE);
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_QUOTA);
+}
+
+Test(evaluator, a_refused_request_uses_up_nothing)
+{
+    df_add_share(&d, 1);
+    memset(&blinded[1], 0, sizeof blinded[1]);
+    cr_assert_eq(ask(DF_AUTHORITY, 2).refused, REFUSAL_MALFORMED);
+    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 0);
+}
+
+Test(evaluator, a_directory_may_not_ask)
+{
+    df_add_share(&d, 1);
+    cr_assert_eq(ask(2, 1).refused, REFUSAL_ROLE);
+    cr_assert_eq(df_event(&d, EVENT_ROLE_WRONG), 1);
+}
+
+Test(evaluator, a_suspended_authority_may_not_ask)
+{
+    df_add_share(&d, 1);
+    struct registry_node n = *df_node(&d, DF_AUTHORITY);
+    n.state = NODE_SUSPENDED;
+    cr_assert_eq(ask_as(&n, 1, 1).refused, REFUSAL_REGISTER);
+}
+
+Test(evaluator, a_node_past_its_date_may_not_ask)
+{
+    df_add_share(&d, 1);
+    struct registry_node n = *df_node(&d, DF_QUERY);
+    n.d.not_after = d.wall;
+    cr_assert_eq(ask_as(&n, 1, 1).refused, REFUSAL_REGISTER);
+}
+
+Test(evaluator, no_element_is_no_request)
+{
+    df_add_share(&d, 1);
+    cr_assert_eq(ask(DF_QUERY, 0).refused, REFUSAL_MALFORMED);
+    cr_assert_eq(df_event(&d, EVENT_BODY_MALFORMED), 1);
+}
+
+Test(evaluator, the_identity_is_no_element)
+{
+    df_add_share(&d, 1);
+    memset(&blinded[0], 0, sizeof blinded[0]);
+    cr_assert_eq(ask(DF_QUERY, 1).refused, REFUSAL_MALFORMED);
+}
+
+Test(evaluator, without_a_share_or_an_epoch_it_says_so)
+{
+    cr_assert_eq(ask(DF_QUERY, 1).refused, REFUSAL_EPOCH);
+    df_add_share(&d, 1);
+    cr_assert_eq(ask_as(df_node(&d, DF_QUERY), 2, 1).refused, REFUSAL_EPOCH);
+    cr_assert_eq(df_event(&d, EVENT_EPOCH_UNKNOWN), 1);
+}
+
+Test(evaluator, a_share_that_does_not_fit_the_register_is_refused_for_good)
+{
+    const struct row_share wrong = {
+        .epoch = 1, .index = DF_SELF, .scalar = df_share_of(1, T, DF_SELF + 1)};
+    struct env *e = df_begin(&d);
+    cr_assert_eq(evaluator_add_share(d.evaluator, e, &wrong), CPIS_OK);
+    df_commit(&d);
+    cr_assert_eq(df_event(&d, EVENT_SHARE_WRONG), 1);
+    cr_assert_not(evaluator_has_share(d.evaluator, registry_epoch(d.registry, 1)));
+    cr_assert_eq(ask(DF_QUERY, 1).refused, REFUSAL_EPOCH);
+    cr_assert_eq(df_event(&d, EVENT_SHARE_WRONG), 0, "told once");
+}
+
+Test(evaluator, a_fitting_share_of_another_index_is_not_ours)
+{
+    const struct row_share wrong = {.epoch = 1, .index = 2, .scalar = df_share_of(1, T, 2)};
+    struct env *e = df_begin(&d);
+    cr_assert_eq(evaluator_add_share(d.evaluator, e, &wrong), CPIS_OK);
+    cr_assert_not(evaluator_has_share(d.evaluator, registry_epoch(d.registry, 1)));
+    df_commit(&d);
+    cr_assert_eq(df_event(&d, EVENT_SHARE_WRONG), 1);
+}
+
+Test(evaluator, there_is_one_share_for_an_epoch)
+{
+    df_add_share(&d, 1);
+    const struct row_share other = {.epoch = 1, .index = 2, .scalar = df_share_of(1, T, 2)};
+    struct env *e = df_begin(&d);
+    cr_assert_eq(evaluator_add_share(d.evaluator, e, &other), CPIS_E_STATE);
+    df_commit(&d);
+    cr_assert_eq(ask(DF_QUERY, 1).refused, REFUSAL_NONE);
+}
+
+Test(evaluator, a_share_waits_for_the_register_that_carries_its_epoch)
+{
+    const struct row_share next = {
+        .epoch = 2, .index = DF_SELF, .scalar = df_share_of(2, T, DF_SELF)};
+    struct env *e = df_begin(&d);
+    cr_assert_eq(evaluator_add_share(d.evaluator, e, &next), CPIS_OK);
+    evaluator_keep_from(d.evaluator, UINT32_MAX);
+    df_commit(&d);
+    df_tick(&d);
+    cr_assert_eq(df_event(&d, EVENT_SHARE_WRONG), 0);
+    cr_assert_eq(rf_store_count(d.store, TABLE_SHARE), 1);
+}
+
+static void add_epoch_2(struct msg_register *m, struct arena *a)
+{
+    struct msg_register_epoch *ep = arena_take(a, 2 * sizeof *ep);
+    ep[0] = m->epochs[0];
+    ep[1] = rf_epoch(2, N, T, a);
+    m->epochs = ep;
+    m->epochs_count = 2;
+}
+
+static void pass_to(cpis_ms wall) { df_pass(&d, wall - d.wall); }
+
+static void tick_alone(void)
+{
+    struct env *e = df_begin(&d);
+    evaluator_tick(d.evaluator, e);
+    df_commit(&d);
+}
+
+Test(evaluator, the_old_share_is_destroyed_ten_minutes_after_its_epoch_is_over)
+{
+    df_add_share(&d, 1);
+    df_next_register(&d, add_epoch_2);
+    const struct registry_epoch *old = registry_epoch(d.registry, 1);
+    evaluator_keep_from(d.evaluator, UINT32_MAX);
+    pass_to(registry_epoch(d.registry, 2)->not_before + CPIS_MS_HOUR);
+    tick_alone();
+    cr_assert(evaluator_has_share(d.evaluator, old), "lists are still published in it");
+    pass_to(old->not_after + 10 * CPIS_MS_MINUTE);
+    tick_alone();
+    cr_assert(evaluator_has_share(d.evaluator, old));
+    df_pass(&d, 1);
+    tick_alone();
+    cr_assert_not(evaluator_has_share(d.evaluator, old));
+    cr_assert_eq(rf_store_count(d.store, TABLE_SHARE), 0);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    cr_assert_eq(ask(DF_AUTHORITY, 1).refused, REFUSAL_EPOCH);
+}
+
+Test(evaluator, while_an_authority_needs_the_old_epoch_its_share_lives)
+{
+    df_add_share(&d, 1);
+    df_next_register(&d, add_epoch_2);
+    const struct registry_epoch *old = registry_epoch(d.registry, 1);
+    pass_to(old->not_after + CPIS_MS_DAY);
+    tick_alone();
+    cr_assert(evaluator_has_share(d.evaluator, old), "nobody has told yet");
+    evaluator_keep_from(d.evaluator, 1);
+    tick_alone();
+    cr_assert(evaluator_has_share(d.evaluator, old));
+    evaluator_keep_from(d.evaluator, 2);
+    tick_alone();
+    cr_assert_not(evaluator_has_share(d.evaluator, old));
+}
+
+Test(evaluator, if_no_newer_epoch_stands_the_old_one_goes_on)
+{
+    df_add_share(&d, 1);
+    evaluator_keep_from(d.evaluator, UINT32_MAX);
+    pass_to(registry_epoch(d.registry, 1)->not_after + CPIS_MS_DAY);
+    tick_alone();
+    cr_assert_eq(ask(DF_QUERY, 1).refused, REFUSAL_NONE);
+}
+
+Test(evaluator, lookups_are_counted_durably_up_to_the_limit)
+{
+    struct registry_node small = *df_node(&d, DF_QUERY);
+    small.lookups_per_day = 1;
+    struct env *e = df_begin(&d);
+    cr_assert_eq(evaluator_count_lookup(d.evaluator, e, &small), CPIS_OK);
+    df_commit(&d);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    e = df_begin(&d);
+    cr_assert_eq(evaluator_count_lookup(d.evaluator, e, &small), CPIS_E_LIMIT);
+    df_commit(&d);
+}
+
+Test(evaluator, a_row_that_can_not_be_a_share_stops_the_start)
+{
+    struct env *e = df_begin(&d);
+    const uint8_t key[4] = {0, 0, 0, 1};
+    emit_persist(e, TABLE_SHARE, key, sizeof key, (struct bytes){key, sizeof key});
+    df_commit(&d);
+    cr_assert_eq(df_restart(&d), CPIS_E_STORE);
+}
+
+Test(evaluator, out_of_memory_is_told_to_the_driver_and_never_answered)
+{
+    df_add_share(&d, 1);
+    const struct msg_evaluate_request q = {
+        .request = 77, .epoch = 1, .elements = {blinded[0].b, OPRF_ELEMENT_BYTES}};
+    for (int n = 0; n < 6; n++) {
+        struct env *e = df_begin(&d);
+        fail_malloc_at(n);
+        evaluator_recv_request(d.evaluator, e, df_node(&d, DF_QUERY), &q);
+        fail_malloc_at(-1);
+        struct out o;
+        bool answered = false;
+        while (queue_pop(&d.node.queue, &o))
+            answered = answered || o.type == OUT_SEND;
+        cr_assert(d.node.queue.failed || answered);
+    }
+}

@@ -1,0 +1,429 @@
+/* Stories of the asker's side of blind evaluation, at directories with real shares: any t give the
+ * keys that the whole key would; what is wrong is refused, and another directory asked. */
+#include "node/core/tokens.h"
+#include "tests/node/core/verdict_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#define M 3U
+
+static struct vf v;
+static struct links *links;
+static struct tokens *tokens;
+static struct nhs_number number[M];
+static uint64_t job;
+static struct tokens_done done;
+
+static void setup(void)
+{
+    cr_assert(sodium_init() >= 0);
+    vf_init(&v);
+    number[0] = vf_number("9990554838");
+    number[1] = vf_number("9990942927");
+    number[2] = vf_number("9990000018");
+    cr_assert_eq(links_new(1, &links), CPIS_OK);
+    cr_assert_eq(tokens_new(links, &tokens), CPIS_OK);
+}
+static void teardown(void)
+{
+    tokens_free(&tokens);
+    links_free(&links);
+    vf_deinit(&v);
+}
+TestSuite(tokens, .init = setup, .fini = teardown);
+
+static void start(size_t m)
+{
+    cr_assert_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, number, m, &job), CPIS_OK);
+    vf_commit(&v);
+}
+/* Whom the last step asked; their numbers. */
+static size_t asked(unsigned ret[static VF_DIRECTORIES])
+{
+    size_t n = 0;
+    for (unsigned i = 1; i <= VF_DIRECTORIES; i++)
+        if (vf_sent(&v, i, FRAME_EVALUATE_REQUEST, NULL) > 0) ret[n++] = i;
+    return n;
+}
+static struct msg_evaluate_request request;
+static struct msg_evaluate_reply reply_of(unsigned directory)
+{
+    return vf_evaluate(&v, &request, directory);
+}
+static void learn_request(void)
+{
+    struct bytes b;
+    cr_assert_gt(vf_sent(&v, 0, FRAME_EVALUATE_REQUEST, &b), 0);
+    cr_assert_eq(evaluate_request_decode(b, &v.a, &request), CPIS_OK);
+}
+static void give(unsigned directory, const struct msg_evaluate_reply *m)
+{
+    const struct cpis_id id = rf_id(directory);
+    tokens_recv_reply(tokens, vf_begin(&v), &id, m);
+    vf_commit(&v);
+}
+static void answer(unsigned directory)
+{
+    const struct msg_evaluate_reply m = reply_of(directory);
+    give(directory, &m);
+}
+static void tick_at(cpis_ms after)
+{
+    vf_pass(&v, after);
+    tokens_tick(tokens, vf_begin(&v));
+    vf_commit(&v);
+}
+static bool pop(void) { return tokens_pop(tokens, &done); }
+static void expect_keys(size_t m)
+{
+    cr_assert(pop());
+    cr_assert_eq(done.err, CPIS_OK, "%s", cpis_strerror(done.err));
+    cr_expect_eq(done.job, job);
+    cr_assert_eq(done.m, m);
+    for (size_t i = 0; i < m; i++) {
+        const struct child_keys want = vf_keys(&number[i], VF_EPOCH);
+        cr_expect_eq(memcmp(&done.keys[i], &want, sizeof want), 0, "number %zu", i);
+    }
+}
+static void expect_failed(cpis_err err)
+{
+    cr_assert(pop());
+    cr_expect_eq(done.err, err, "%s", cpis_strerror(done.err));
+    tokens_release(tokens, job);
+    cr_expect_not(pop());
+}
+
+Test(tokens, of_any_t_directories_are_those_of_the_whole_key)
+{
+    for (unsigned round = 0; round < 8; round++) {
+        unsigned who[VF_DIRECTORIES];
+        start(M);
+        cr_assert_eq(asked(who), VF_T);
+        learn_request();
+        for (size_t i = 0; i < VF_T; i++) {
+            cr_expect_not(pop(), "fewer than t give nothing");
+            answer(who[i]);
+        }
+        expect_keys(M);
+        cr_expect_eq(done.evidence_count, VF_T);
+        tokens_release(tokens, job);
+        cr_expect_not(pop());
+    }
+}
+
+Test(tokens, a_request_shows_no_number_and_is_new_each_time)
+{
+    start(1);
+    learn_request();
+    const struct msg_evaluate_request first = request;
+    start(1);
+    learn_request();
+    cr_expect_neq(first.request, request.request);
+    cr_expect_neq(memcmp(first.elements.p, request.elements.p, 32), 0);
+}
+
+Test(tokens, the_evidence_of_one_number_verifies_under_the_commitments)
+{
+    const struct registry_epoch *ep = registry_epoch(v.registry, VF_EPOCH);
+    unsigned who[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    for (size_t i = 0; i < VF_T; i++)
+        answer(who[i]);
+    expect_keys(1);
+    struct oprf_element blinded;
+    memcpy(&blinded, request.elements.p, sizeof blinded);
+    for (size_t i = 0; i < VF_T; i++) {
+        const struct row_evaluation *r = &done.evidence[i];
+        const struct threshold_reply t = {r->index, &r->element, r->proof};
+        cr_expect_eq(threshold_verify(&ep->commitments, ep->n, &blinded, 1, &t), CPIS_OK);
+        const struct cpis_id id = rf_id(r->index);
+        bool used = false;
+        for (size_t k = 0; k < VF_T; k++)
+            used |= id_equal(&done.used[k], &id);
+        cr_expect(used);
+    }
+}
+
+/* One wrong reply of the first directory asked; then another one is asked, and the keys are right.
+ */
+static void expect_refused(void (*spoil)(struct msg_evaluate_reply *m, unsigned directory))
+{
+    unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
+    start(M);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    struct msg_evaluate_reply m = reply_of(who[0]);
+    spoil(&m, who[0]);
+    give(who[0], &m);
+    cr_expect_eq(vf_events(&v, EVENT_EVALUATION_WRONG), 1);
+    cr_assert_eq(asked(more), 1, "another one is asked at once");
+    for (size_t i = 0; i < VF_T; i++)
+        cr_expect_neq(more[0], who[i]);
+    answer(who[0]); /* who gave a wrong one is not believed again in this job */
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    answer(who[1]);
+    answer(who[2]);
+    cr_expect_not(pop());
+    answer(more[0]);
+    expect_keys(M);
+}
+
+static void wrong_share(struct msg_evaluate_reply *m, unsigned d)
+{ /* well-formed and proven, but by another share */
+    const uint32_t index = m->index;
+    *m = vf_evaluate(&v, &request, d % VF_DIRECTORIES + 1);
+    m->index = index;
+}
+Test(tokens, a_wrong_share_is_refused_and_another_directory_asked) { expect_refused(wrong_share); }
+
+static void anothers_index(struct msg_evaluate_reply *m, unsigned d)
+{ /* the right share of another directory, under its index: one directory would count as two */
+    *m = vf_evaluate(&v, &request, d % VF_DIRECTORIES + 1);
+}
+Test(tokens, the_share_of_another_index_is_refused) { expect_refused(anothers_index); }
+
+static void zero_index(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    m->index = 0;
+}
+Test(tokens, index_zero_is_refused) { expect_refused(zero_index); }
+
+static void spoil_proof(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    m->proof.b[0] ^= 1;
+}
+Test(tokens, a_bad_proof_is_refused) { expect_refused(spoil_proof); }
+
+static void zero_proof(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    memset(m->proof.b, 0, sizeof m->proof.b);
+}
+Test(tokens, a_proof_of_zeros_is_refused) { expect_refused(zero_proof); }
+
+static void spoil_element(struct msg_evaluate_reply *m, size_t at, uint8_t with)
+{
+    uint8_t *p = arena_copy(&v.a, m->elements.p, m->elements.len);
+    memset(p + at * OPRF_ELEMENT_BYTES, with, OPRF_ELEMENT_BYTES);
+    m->elements.p = p;
+}
+static void identity(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    spoil_element(m, M - 1, 0);
+}
+Test(tokens, the_identity_element_is_refused) { expect_refused(identity); }
+
+static void no_element(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    spoil_element(m, 0, 0xff);
+}
+Test(tokens, bytes_that_are_no_element_are_refused) { expect_refused(no_element); }
+
+static void swapped(struct msg_evaluate_reply *m, unsigned d)
+{ /* right elements, one child's in the place of another's */
+    uint8_t *p = arena_copy(&v.a, m->elements.p, m->elements.len);
+    (void)d;
+    memcpy(p, m->elements.p + 32, 32);
+    memcpy(p + 32, m->elements.p, 32);
+    m->elements.p = p;
+}
+Test(tokens, elements_in_another_order_are_refused) { expect_refused(swapped); }
+
+static void one_less(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    m->elements.len -= OPRF_ELEMENT_BYTES;
+}
+Test(tokens, too_few_elements_are_refused) { expect_refused(one_less); }
+
+static void one_more(struct msg_evaluate_reply *m, unsigned d)
+{
+    uint8_t *p = arena_take(&v.a, m->elements.len + OPRF_ELEMENT_BYTES);
+    (void)d;
+    memcpy(p, m->elements.p, m->elements.len);
+    memcpy(p + m->elements.len, m->elements.p, OPRF_ELEMENT_BYTES);
+    m->elements = (struct bytes){p, m->elements.len + OPRF_ELEMENT_BYTES};
+}
+Test(tokens, too_many_elements_are_refused) { expect_refused(one_more); }
+
+static void none(struct msg_evaluate_reply *m, unsigned d)
+{
+    (void)d;
+    m->elements.len = 0;
+}
+Test(tokens, no_elements_are_refused) { expect_refused(none); }
+
+Test(tokens, a_reply_for_another_job_epoch_or_from_one_not_asked_changes_nothing)
+{
+    unsigned who[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    struct msg_evaluate_reply m = reply_of(who[0]);
+    m.request++;
+    give(who[0], &m);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    m = reply_of(who[0]);
+    m.epoch++;
+    give(who[0], &m);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    for (unsigned d = 1; d <= VF_DIRECTORIES; d++) {
+        if (d == who[0] || d == who[1] || d == who[2]) continue;
+        answer(d); /* right, but nobody asked it */
+        cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    }
+    for (size_t i = 0; i < VF_T; i++)
+        answer(who[i]);
+    expect_keys(1);
+}
+
+Test(tokens, one_directorys_reply_twice_counts_once)
+{
+    unsigned who[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    for (unsigned i = 0; i < 4; i++)
+        answer(who[0]);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    cr_expect_not(pop());
+    answer(who[1]);
+    cr_expect_not(pop());
+    answer(who[2]);
+    expect_keys(1);
+}
+
+Test(tokens, a_reply_from_before_a_restart_is_not_taken_for_one_of_now)
+{
+    struct msg_evaluate_reply old[VF_DIRECTORIES + 1];
+    start(1);
+    learn_request();
+    for (unsigned d = 1; d <= VF_DIRECTORIES; d++)
+        old[d] = reply_of(d);
+    tokens_free(&tokens);
+    cr_assert_eq(tokens_new(links, &tokens), CPIS_OK);
+    start(1);
+    for (unsigned d = 1; d <= VF_DIRECTORIES; d++) { /* three of them have been asked again */
+        give(d, &old[d]);
+        cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+        cr_expect_eq(vf_events(&v, EVENT_EVALUATION_WRONG), 0, "no alarm about an honest one");
+    }
+}
+
+Test(tokens, a_silent_directory_is_replaced_after_a_second_and_may_still_answer)
+{
+    unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    answer(who[0]);
+    answer(who[1]);
+    cr_expect_eq(tokens_deadline(tokens), v.now + TOKENS_REPLY_WAIT);
+    tick_at(TOKENS_REPLY_WAIT - 1); /* early: legal, nothing */
+    cr_expect_eq(asked(more), 0);
+    tick_at(1);
+    cr_assert_eq(asked(more), 1);
+    answer(who[2]); /* late but right */
+    expect_keys(1);
+    cr_expect_eq(tokens_deadline(tokens), CPIS_MS_NEVER);
+}
+
+Test(tokens, when_all_have_been_asked_lost_requests_are_repeated)
+{
+    unsigned who[VF_DIRECTORIES], all[VF_DIRECTORIES], again[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    const struct bytes first = request.elements;
+    tick_at(TOKENS_REPLY_WAIT);
+    cr_expect_eq(asked(all), VF_T, "the two others, and one again");
+    tick_at(TOKENS_REPLY_WAIT);
+    cr_assert_eq(asked(again), VF_T);
+    learn_request();
+    cr_expect_eq(memcmp(first.p, request.elements.p, first.len), 0, "the same blinded element");
+    for (size_t i = 0; i < VF_T; i++)
+        answer(again[i]);
+    expect_keys(1);
+}
+
+Test(tokens, the_job_is_given_up_after_five_seconds)
+{
+    start(1);
+    const cpis_ms began = v.now;
+    while (!pop()) {
+        cr_assert_leq(v.now, began + TOKENS_GIVE_UP);
+        cr_assert_gt(tokens_deadline(tokens), v.now, "time goes on");
+        tick_at(tokens_deadline(tokens) - v.now);
+    }
+    cr_expect_eq(v.now, began + TOKENS_GIVE_UP);
+    cr_expect_eq(done.err, CPIS_E_NOTFOUND);
+    learn_request();
+}
+
+Test(tokens, refusals_are_replaced_and_too_many_end_the_job_with_their_reason)
+{
+    static const struct {
+        enum refusal why;
+        cpis_err err;
+    } cases[] = {{REFUSAL_BUSY, CPIS_E_NOTFOUND}, {REFUSAL_QUOTA, CPIS_E_LIMIT}};
+    for (size_t c = 0; c < 2; c++) {
+        unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
+        start(1);
+        cr_assert_eq(asked(who), VF_T);
+        learn_request();
+        struct msg_evaluate_reply m = {
+            .request = request.request, .epoch = VF_EPOCH, .refused = cases[c].why};
+        give(who[0], &m);
+        cr_assert_eq(asked(more), 1, "another one");
+        give(who[1], &m);
+        cr_assert_eq(asked(more), 1, "and another");
+        cr_expect_not(pop());
+        give(who[2], &m);
+        expect_failed(cases[c].err);
+    }
+}
+
+Test(tokens, a_refusal_with_elements_is_still_a_refusal)
+{
+    unsigned who[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    struct msg_evaluate_reply m = reply_of(who[0]);
+    m.refused = REFUSAL_BUSY;
+    give(who[0], &m);
+    answer(who[1]);
+    answer(who[2]);
+    cr_expect_not(pop());
+}
+
+Test(tokens, a_cancelled_job_is_forgotten)
+{
+    unsigned who[VF_DIRECTORIES];
+    start(1);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    tokens_cancel(tokens, job);
+    answer(who[0]);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    cr_expect_eq(tokens_deadline(tokens), CPIS_MS_NEVER);
+}
+
+Test(tokens, there_is_no_job_for_an_unknown_epoch_or_beyond_the_most)
+{
+    cr_expect_eq(tokens_start(tokens, vf_begin(&v), 9, number, 1, &job), CPIS_E_NOTFOUND);
+    rf_commit(&v.node, true);
+    for (unsigned i = 0; i < TOKENS_JOBS_MAX; i++) {
+        cr_assert_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, number, 1, &job), CPIS_OK);
+        rf_commit(&v.node, true);
+    }
+    cr_expect_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, number, 1, &job), CPIS_E_LIMIT);
+}

@@ -1,0 +1,286 @@
+/* The whole federation in virtual time: stories first, then seeds with all faults on. Every run
+ * checks after each verdict that no live plan was denied and that the evidence holds offline
+ * (simulations/check.c). */
+#include "node/core/lookup.h"
+#include "simulations/sim.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+
+static const struct sim_conf quiet = {.seed = 1,
+                                      .directories = 3,
+                                      .threshold = 2,
+                                      .authorities = 4,
+                                      .queries = 1,
+                                      .delay_min = 2,
+                                      .delay_max = 8,
+                                      .down_max = 3000};
+static struct sim *s;
+static unsigned query, a0, a1, a2, a3;
+
+static void open_with(const struct sim_conf *conf)
+{
+    s = sim_new(conf);
+    query = sim_query(s, 0);
+    a0 = sim_authority(s, 0);
+    a1 = sim_authority(s, 1);
+    a2 = sim_authority(s, 2);
+    a3 = sim_authority(s, 3);
+}
+static void setup(void)
+{
+    cr_assert_geq(sodium_init(), 0);
+    open_with(&quiet);
+}
+static void teardown(void) { sim_free(&s); }
+TestSuite(federation, .init = setup, .fini = teardown);
+
+static struct nhs_number child(unsigned authority, unsigned i, uint32_t plan, uint32_t visibility)
+{
+    struct nhs_number n = sim_number(i);
+    sim_add_plan(s, authority, &n, plan, visibility);
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE), "the list did not become live");
+    return n;
+}
+
+Test(federation, a_child_on_a_plan_is_a_flag_and_its_authority_is_told_once)
+{
+    struct nhs_number n = child(a2, 0, 1, 1);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG, "%s", verdict_name(v->verdict.kind));
+    cr_expect_eq(v->flags, 1);
+    cr_expect_eq(v->plans, 1);
+    cr_expect_eq(v->accesses, 1, "the asker's own look is in the history it is shown");
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE));
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1);
+    cr_expect_eq(sim_notifications(s, a2, &v->rid), 1);
+    cr_expect_eq(sim_accesses(s, a0, &v->rid), 0);
+}
+
+Test(federation, a_child_nobody_holds_is_no_flag_as_of_the_oldest_list)
+{
+    struct nhs_number n = sim_number(77);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect_eq(v->verdict.kind, VERDICT_NO_FLAG, "%s: %s", verdict_name(v->verdict.kind),
+                 verdict_reason_text(v->verdict.reason));
+    cr_expect_eq(v->verdict.asked, 4);
+    cr_expect_eq(v->verdict.expected, 4);
+    cr_expect_leq(v->verdict.as_of, SIM_EPOCH_START + sim_now(s));
+    cr_expect_geq(v->verdict.as_of, SIM_EPOCH_START + sim_now(s) - 15 * CPIS_MS_MINUTE);
+    struct node_status st;
+    node_status(sim_node(s, query), sim_now(s), SIM_EPOCH_START + sim_now(s), &st);
+    cr_expect_eq(st.outbox, 0);
+}
+
+Test(federation, a_silent_read_is_recorded_and_not_notified)
+{
+    struct nhs_number n = child(a0, 0, 2, 1);
+    const struct sim_verdict *v = sim_ask(s, query, &n, true);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(v->accesses, 0);
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE));
+    cr_expect_eq(sim_accesses(s, a0, &v->rid), 1);
+    cr_expect_eq(sim_notifications(s, a0, &v->rid), 0);
+}
+
+Test(federation, a_child_held_by_two_is_flagged_by_both)
+{
+    struct nhs_number n = child(a0, 0, 1, 1);
+    (void)child(a3, 0, 2, 1);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(v->flags, 2);
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE));
+    cr_expect_eq(sim_accesses(s, a0, &v->rid), 1);
+    cr_expect_eq(sim_accesses(s, a3, &v->rid), 1);
+}
+
+Test(federation, an_unborn_childs_plan_is_found_by_the_mothers_number)
+{
+    struct nhs_number n = child(a1, 5, 3, 1);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(v->plans, 1);
+}
+
+Test(federation, a_contact_only_child_is_a_flag_without_plans)
+{
+    struct nhs_number n = child(a1, 5, 1, 2);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(v->status, ANSWER_CONTACT_ONLY);
+    cr_expect_eq(v->plans, 0);
+    cr_expect_eq(v->accesses, 0);
+}
+
+Test(federation, a_stopped_holder_gives_details_to_follow_and_hears_after_its_restart)
+{
+    struct nhs_number n = child(a2, 0, 1, 1);
+    sim_stop(s, a2);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect_eq(v->verdict.kind, VERDICT_DETAILS_TO_FOLLOW, "%s", verdict_name(v->verdict.kind));
+    cr_expect_eq(v->pending, 1);
+    cr_expect_leq(v->ended - v->began, LOOKUP_BUDGET);
+    sim_run(s, 10 * CPIS_MS_MINUTE);
+    sim_start(s, a2);
+    cr_assert(sim_settle(s, 15 * CPIS_MS_MINUTE));
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1);
+    cr_expect_eq(sim_notifications(s, a2, &v->rid), 1);
+}
+
+Test(federation, with_fewer_than_t_directories_it_is_unknown_and_never_no_flag)
+{
+    struct nhs_number n = sim_number(9);
+    sim_stop(s, sim_directory(s, 0));
+    sim_stop(s, sim_directory(s, 2));
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect_eq(v->verdict.kind, VERDICT_UNKNOWN);
+    cr_expect_leq(v->ended - v->began, LOOKUP_BUDGET + 100);
+}
+
+Test(federation, one_directory_down_changes_nothing_but_a_second)
+{
+    struct nhs_number n = child(a2, 0, 1, 1), nobody = sim_number(50);
+    sim_stop(s, sim_directory(s, 1));
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG, "%s", verdict_name(v->verdict.kind));
+    v = sim_ask(s, query, &nobody, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_NO_FLAG, "%s", verdict_name(v->verdict.kind));
+}
+
+Test(federation, an_authority_dark_for_over_three_days_is_incomplete_with_its_telephone)
+{
+    struct nhs_number n = sim_number(9);
+    sim_stop(s, a1);
+    sim_run(s, 73 * CPIS_MS_HOUR);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect_eq(v->verdict.kind, VERDICT_INCOMPLETE, "%s", verdict_name(v->verdict.kind));
+    cr_expect_eq(v->unconfirmed, 1);
+}
+
+Test(federation, the_holder_dying_between_its_commit_and_its_answer_leaves_one_record)
+{
+    struct nhs_number n = child(a2, 0, 1, 1);
+    sim_crash_next(s, a2, SIM_CRASH_AFTER_COMMIT, FRAME_SIGNED);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect(v->verdict.kind == VERDICT_FLAG || v->verdict.kind == VERDICT_DETAILS_TO_FOLLOW);
+    cr_assert(sim_settle(s, 15 * CPIS_MS_MINUTE));
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1);
+    cr_expect_eq(sim_notifications(s, a2, &v->rid), 1);
+}
+
+Test(federation, a_directory_dying_between_store_and_forward_loses_nothing)
+{
+    struct nhs_number n = child(a2, 0, 1, 1);
+    for (unsigned d = 0; d < 3; d++)
+        sim_crash_next(s, sim_directory(s, d), SIM_CRASH_AFTER_COMMIT, FRAME_LOOKUP_REPLY);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_assert(v->given);
+    cr_expect_neq(v->verdict.kind, VERDICT_NO_FLAG);
+    cr_assert(sim_settle(s, 30 * CPIS_MS_MINUTE));
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1, "the authority hears, whoever died");
+    cr_expect_eq(sim_notifications(s, a2, &v->rid), 1);
+}
+
+Test(federation, the_query_node_dying_after_sending_still_tells_the_authority)
+{
+    struct nhs_number n = child(a2, 0, 1, 1);
+    size_t i = sim_lookup(s, query, &n, false);
+    for (unsigned k = 0; k < 100 && rows_count(sim_rows(s, query), TABLE_OUTBOX) == 0; k++)
+        sim_run(s, 1);
+    sim_run(s, 3); /* sent, not yet answered */
+    sim_stop(s, query);
+    sim_run(s, 1000);
+    sim_start(s, query);
+    cr_assert(sim_settle(s, 30 * CPIS_MS_MINUTE));
+    cr_expect_not(sim_verdict(s, i)->given, "nobody waits for it any more");
+    cr_expect_eq(rows_count(sim_rows(s, a2), TABLE_ACCESS), 1);
+    cr_expect_eq(rows_count(sim_rows(s, a2), TABLE_NOTIFICATION), 1);
+}
+
+Test(federation, a_deleted_plan_is_gone_from_verdicts_once_its_list_is_live)
+{
+    struct nhs_number n = child(a2, 0, 1, 1);
+    for (unsigned i = 1; i < 12; i++)
+        (void)child(a2, i, 1, 1);
+    sim_end_plan(s, a2, &n, true);
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE));
+    sim_run(s, 2 * CPIS_MS_MINUTE);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_NO_FLAG, "%s", verdict_name(v->verdict.kind));
+}
+
+Test(federation, equal_seeds_give_equal_traces)
+{
+    struct cpis_hash first;
+    struct nhs_number n = child(a0, 0, 1, 1);
+    (void)sim_ask(s, query, &n, false);
+    first = sim_trace(s);
+    sim_free(&s);
+    open_with(&quiet);
+    (void)child(a0, 0, 1, 1);
+    (void)sim_ask(s, query, &n, false);
+    struct cpis_hash second = sim_trace(s);
+    cr_expect(hash_equal(&first, &second));
+}
+
+/* --- seeds: everything at once, then healed --- */
+
+static void faults_and_healing(uint64_t seed)
+{
+    struct sim_conf conf = quiet;
+    struct nhs_number held[6];
+    size_t asked[24];
+    conf.seed = seed;
+    conf.loss_permille = 80;
+    conf.twice_permille = 80;
+    conf.crash_permille = 20;
+    conf.commit_permille = 10;
+    conf.delay_min = 1;
+    conf.delay_max = 120; /* reorders */
+    open_with(&conf);
+    for (unsigned i = 0; i < 6; i++)
+        held[i] = child(sim_authority(s, i % 4), i, 1 + i % 3, 1);
+    sim_faults(s, true);
+    for (unsigned i = 0; i < 24; i++) {
+        struct nhs_number nobody = sim_number(100 + i);
+        while (sim_is_down(s, query))
+            sim_run(s, 100);
+        asked[i] = sim_lookup(s, query, i % 2 == 0 ? &held[i / 2 % 6] : &nobody, i % 5 == 4);
+        sim_run(s, 400);
+    }
+    sim_run(s, 10 * CPIS_MS_SECOND);
+    sim_faults(s, false); /* the safety phase is over: now everything must come to rest */
+    cr_assert(sim_settle(s, CPIS_MS_HOUR), "seed %llu: not settled", (unsigned long long)seed);
+    for (unsigned i = 0; i < 24; i++) {
+        const struct sim_verdict *v = sim_verdict(s, asked[i]);
+        if (!v->given || i % 2 != 0) continue;
+        if (v->verdict.kind != VERDICT_FLAG && v->verdict.kind != VERDICT_DETAILS_TO_FOLLOW)
+            continue;
+        unsigned holder = sim_authority(s, i / 2 % 6 % 4);
+        cr_expect_eq(sim_accesses(s, holder, &v->rid), 1, "seed %llu lookup %u: %u records",
+                     (unsigned long long)seed, i, sim_accesses(s, holder, &v->rid));
+        cr_expect_eq(sim_notifications(s, holder, &v->rid), i % 5 == 4 ? 0 : 1,
+                     "seed %llu lookup %u", (unsigned long long)seed, i);
+    }
+    sim_free(&s);
+}
+
+static void only_sodium(void) { cr_assert_geq(sodium_init(), 0); }
+TestSuite(federation_seeds, .init = only_sodium, .timeout = 300);
+Test(federation_seeds, no_false_no_and_every_authority_hears_1)
+{
+    for (uint64_t i = 100; i < 140; i++)
+        faults_and_healing(i);
+}
+Test(federation_seeds, no_false_no_and_every_authority_hears_2)
+{
+    for (uint64_t i = 200; i < 240; i++)
+        faults_and_healing(i);
+}
