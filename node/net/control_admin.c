@@ -1,0 +1,375 @@
+/* What operators of any role do: the register, the key ceremony, evidence, the log, a backup. */
+#include "node/net/control_int.h"
+#include "node/net/folder.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHAIN_TEXT_MAX   ((size_t)3 << 20)
+#define EVIDENCE_BYTES   ((size_t)16 << 20)
+#define EXPORT_BATCH     500U /* log entries in one reply */
+#define EXPORT_LIMIT     100000U
+#define LIST_LIMIT       1000U
+#define NO_MEMORY        "ask for less at once, or give the machine more"
+#define LOOK_AT_THE_DISK "look at the disk and the system's log"
+
+/* stop: {} -> {} and the node ends as after SIGTERM. */
+json_t *control_stop(struct control *c, const struct control_env *env, struct request *r,
+                     struct fault *f)
+{
+    (void)env;
+    (void)r;
+    (void)f;
+    c->stop = true;
+    return json_object();
+}
+
+/* accept_heads, confirm_shrink, confirm_restore: {} -> {} */
+json_t *control_simple(struct control *c, const struct control_env *env, struct request *r,
+                       struct fault *f)
+{
+    (void)c;
+    (void)env;
+    (void)f;
+    enum command_type type = COMMAND_CONFIRM_RESTORE;
+    if (strcmp(r->kind->name, "accept_heads") == 0) type = COMMAND_ACCEPT_HEADS;
+    if (strcmp(r->kind->name, "confirm_shrink") == 0) type = COMMAND_CONFIRM_SHRINK;
+    r->command = (struct command){.type = type};
+    r->for_node = true;
+    return NULL;
+}
+
+/* register_offer: {chain: base64 of an encoded register_chain} -> {} when it is in force */
+json_t *control_register_offer(struct control *c, const struct control_env *env, struct request *r,
+                               struct fault *f)
+{
+    (void)c;
+    (void)env;
+    const char *text = NULL;
+    size_t len = 0;
+    if (!get_string(r->body, "chain", true, CHAIN_TEXT_MAX, &text, f)) return NULL;
+    r->chain = base64_bytes(text, &len);
+    if (r->chain == NULL || len == 0)
+        return fail_with(f, CPIS_E_MALFORMED, "give the file that `cpis register` made",
+                         "\"chain\" is no base64");
+    r->command = (struct command){.type = COMMAND_REGISTER, .chain = {r->chain, len}};
+    r->for_node = true;
+    return NULL;
+}
+
+/* --- the key ceremony --- */
+
+static bool read_holder(const struct control_env *env, const char *text, struct cpis_id *ret)
+{
+    const struct registry *reg = node_registry(env->node);
+    if (text == NULL) return false;
+    if (get_id(text, ret)) return true;
+    if (reg == NULL || registry_is_empty(reg)) return false;
+    const struct registry_node *n = registry_by_code(reg, ROLE_DIRECTORY, text);
+    if (n != NULL) *ret = n->id;
+    return n != NULL;
+}
+
+/* ceremony_start: {epoch, t, holders: [directory code or id in hex, ...]} -> {} when begun; status
+ * tells how it goes */
+json_t *control_ceremony_start(struct control *c, const struct control_env *env, struct request *r,
+                               struct fault *f)
+{
+    (void)c;
+    uint64_t epoch = 0, t = 0;
+    const json_t *holders = json_object_get(r->body, "holders");
+    size_t n = json_array_size(holders);
+    if (!get_integer(r->body, "epoch", true, UINT32_MAX, &epoch, f) ||
+        !get_integer(r->body, "t", true, THRESHOLD_HOLDERS_MAX, &t, f))
+        return NULL;
+    if (n == 0 || n > THRESHOLD_HOLDERS_MAX)
+        return fail_with(f, CPIS_E_MALFORMED, "name every directory that takes part",
+                         "\"holders\" must be a list of 1 to %u directories",
+                         (unsigned)THRESHOLD_HOLDERS_MAX);
+    r->command = (struct command){
+        .type = COMMAND_CEREMONY, .epoch = (uint32_t)epoch, .t = (uint32_t)t, .n = (uint32_t)n};
+    for (size_t i = 0; i < n; i++)
+        if (!read_holder(env, json_string_value(json_array_get(holders, i)),
+                         &r->command.holders[i]))
+            return fail_with(f, CPIS_E_NOTFOUND, "`cpis register show` lists them",
+                             "holder %zu is no directory of the register", i + 1);
+    r->for_node = true;
+    return NULL;
+}
+
+/* ceremony_result: {} -> {epoch, acceptances: [base64 of a signed message, ...]} */
+json_t *control_ceremony_result(struct control *c, const struct control_env *env, struct request *r,
+                                struct fault *f)
+{
+    (void)c;
+    (void)r;
+    const struct signed_message *all[THRESHOLD_HOLDERS_MAX];
+    struct node_status s;
+    node_status(env->node, env->now, env->wall, &s);
+    size_t n = node_acceptances(env->node, all, THRESHOLD_HOLDERS_MAX);
+    if (n == 0)
+        return fail_with(f, CPIS_E_STATE, "`cpis status` tells how far it is",
+                         "no key ceremony is finished here");
+    struct arena a = arena_make(FRAME_BYTES_MAX);
+    json_t *list = json_array();
+    cpis_err err = CPIS_OK;
+    for (size_t i = 0; err == CPIS_OK && i < n && i < THRESHOLD_HOLDERS_MAX; i++) {
+        struct bytes b;
+        err = signed_message_encode(all[i], &a, &b);
+        if (err == CPIS_OK) (void)json_array_append_new(list, json_base64(b.p, b.len));
+    }
+    arena_free(&a);
+    json_t *o = json_object();
+    put(o, "epoch", json_integer((json_int_t)s.ceremony.epoch));
+    put(o, "acceptances", list);
+    if (err == CPIS_OK) return o;
+    json_decref(o);
+    return fail_with(f, err, NO_MEMORY, "the acceptances can't be written");
+}
+
+/* --- evidence --- */
+
+struct heads { /* distinct ones that statements name */
+    struct signed_message *at;
+    const uint8_t **hash;
+    size_t count;
+};
+
+static bool has_head(const struct heads *h, const uint8_t *hash)
+{
+    for (size_t i = 0; i < h->count; i++)
+        if (memcmp(h->hash[i], hash, CPIS_HASH_BYTES) == 0) return true;
+    return false;
+}
+
+static cpis_err add_head(const struct control_env *env, struct heads *h, const uint8_t *hash,
+                         struct arena *a)
+{
+    uint8_t *value;
+    size_t len;
+    if (has_head(h, hash)) return CPIS_OK;
+    cpis_err err = row_bytes(env, TABLE_SEEN_HEAD, hash, CPIS_HASH_BYTES, &value, &len);
+    if (err != CPIS_OK) return err;
+    err = signed_message_decode((struct bytes){value, len}, a, &h->at[h->count]);
+    if (err == CPIS_OK) h->hash[h->count++] = hash;
+    free(value);
+    return err;
+}
+
+static cpis_err fill_heads(const struct control_env *env, struct row_evidence *ev, struct arena *a)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < ev->statements_count; i++)
+        most += ev->statements[i].heads.len / CPIS_HASH_BYTES;
+    struct heads h = {.at = arena_take(a, most * sizeof *h.at),
+                      .hash = arena_take(a, most * sizeof *h.hash)};
+    if (h.at == NULL || h.hash == NULL) return CPIS_E_NOMEM;
+    for (size_t i = 0; i < ev->statements_count; i++) {
+        const struct bytes b = ev->statements[i].heads;
+        for (size_t at = 0; at + CPIS_HASH_BYTES <= b.len; at += CPIS_HASH_BYTES) {
+            cpis_err err = add_head(env, &h, b.p + at, a);
+            if (err != CPIS_OK) return err;
+        }
+    }
+    ev->heads = h.at;
+    ev->heads_count = h.count;
+    return CPIS_OK;
+}
+
+static cpis_err export_evidence(const struct control_env *env, const struct cpis_id *rid,
+                                struct arena *a, struct bytes *ret)
+{
+    uint8_t *value;
+    size_t len;
+    struct row_evidence ev;
+    cpis_err err = row_bytes(env, TABLE_EVIDENCE, rid->b, sizeof rid->b, &value, &len);
+    if (err != CPIS_OK) return err;
+    err = row_evidence_decode((struct bytes){value, len}, a, &ev);
+    free(value);
+    if (err == CPIS_OK) err = fill_heads(env, &ev, a);
+    return err == CPIS_OK ? row_evidence_encode(&ev, a, ret) : err;
+}
+
+/* evidence: {rid: hex} -> {evidence: base64 of an encoded row_evidence with all its heads} */
+json_t *control_evidence(struct control *c, const struct control_env *env, struct request *r,
+                         struct fault *f)
+{
+    (void)c;
+    const char *text = NULL;
+    struct cpis_id rid;
+    struct bytes b;
+    if (!get_string(r->body, "rid", true, 2 * CPIS_ID_BYTES, &text, f)) return NULL;
+    if (!get_id(text, &rid))
+        return fail_with(f, CPIS_E_MALFORMED, "`cpis evidence DIR` lists them",
+                         "\"rid\" is no request id: 32 hexadecimal digits");
+    struct arena a = arena_make(EVIDENCE_BYTES);
+    cpis_err err = export_evidence(env, &rid, &a, &b);
+    json_t *o = NULL;
+    if (err == CPIS_OK) {
+        o = json_object();
+        put(o, "evidence", json_base64(b.p, b.len));
+    } else if (err == CPIS_E_NOTFOUND) {
+        (void)fail_with(f, err, "evidence is kept for 35 days after the verdict",
+                        "there is no (whole) evidence for this request");
+    } else {
+        (void)fail_with(f, err, LOOK_AT_THE_DISK, "the evidence can't be read");
+    }
+    arena_free(&a);
+    return o;
+}
+
+struct listing {
+    json_t *list;
+    size_t limit;
+    uint64_t next;
+    bool failed;
+};
+
+static bool list_evidence(void *arg, const struct row *row)
+{
+    struct listing *l = arg;
+    struct arena a = arena_make(TABLE_ROW_BYTES_MAX * 4);
+    struct row_evidence ev;
+    if (row_evidence_decode((struct bytes){row->value, row->value_len}, &a, &ev) == CPIS_OK) {
+        json_t *o = json_object();
+        put(o, "rid", json_hex(ev.rid.b, sizeof ev.rid.b));
+        put(o, "nhs_number", json_string(ev.nhs_number));
+        put(o, "judged", json_time(ev.judged));
+        put(o, "verdict", json_string(verdict_name((enum verdict_kind)ev.verdict)));
+        put(o, "as_of", json_time(ev.as_of));
+        (void)json_array_append_new(l->list, o);
+    }
+    arena_free(&a);
+    return json_array_size(l->list) < l->limit;
+}
+
+/* evidence_list: {limit?} -> {evidence: [{rid, nhs_number, judged, verdict, as_of}]}, in no order
+ */
+json_t *control_evidence_list(struct control *c, const struct control_env *env, struct request *r,
+                              struct fault *f)
+{
+    (void)c;
+    uint64_t limit = LIST_LIMIT;
+    if (!get_integer(r->body, "limit", false, LIST_LIMIT, &limit, f)) return NULL;
+    struct listing l = {.list = json_array(), .limit = limit > 0 ? limit : 1};
+    cpis_err err =
+        env->view->scan(env->view->ctx, TABLE_EVIDENCE, NULL, 0, false, list_evidence, &l);
+    if (err != CPIS_OK) {
+        json_decref(l.list);
+        return fail_with(f, err, LOOK_AT_THE_DISK, "the evidence can't be read");
+    }
+    json_t *o = json_object();
+    put(o, "evidence", l.list);
+    return o;
+}
+
+/* --- the log --- */
+
+struct export
+{
+    struct control *c;
+    const struct request *r;
+    json_t *batch;
+    uint64_t after, last, left;
+};
+
+static void send_batch(struct export *x)
+{
+    if (json_array_size(x->batch) == 0) return;
+    json_t *o = json_object();
+    put(o, "entries", x->batch);
+    control_more(x->c, x->r, o);
+    x->batch = json_array();
+}
+
+static uint64_t sequence_of(const struct row *row)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < row->key_len && i < 8; i++)
+        n = n << 8 | row->key[i];
+    return n;
+}
+
+static bool export_entry(void *arg, const struct row *row)
+{
+    struct export *x = arg;
+    uint64_t sequence = sequence_of(row);
+    if (sequence <= x->after) return true;
+    json_t *o = json_object();
+    put(o, "sequence", json_integer((json_int_t)sequence));
+    put(o, "entry", json_hex(row->value, row->value_len));
+    (void)json_array_append_new(x->batch, o);
+    x->last = sequence;
+    if (json_array_size(x->batch) == EXPORT_BATCH) send_batch(x);
+    return --x->left > 0;
+}
+
+/* log_export: {after?, limit?} -> "more" {entries: [{sequence, entry: hex}]}, last {last, sequence,
+ * head}: the last entry given, and the head of the whole log */
+json_t *control_log_export(struct control *c, const struct control_env *env, struct request *r,
+                           struct fault *f)
+{
+    struct export x = {.c = c, .r = r, .left = EXPORT_LIMIT};
+    if (!get_integer(r->body, "after", false, INT64_MAX, &x.after, f) ||
+        !get_integer(r->body, "limit", false, EXPORT_LIMIT, &x.left, f))
+        return NULL;
+    if (x.left == 0) x.left = 1;
+    x.last = x.after;
+    x.batch = json_array();
+    cpis_err err = env->view->scan(env->view->ctx, TABLE_LOG, NULL, 0, false, export_entry, &x);
+    send_batch(&x);
+    json_decref(x.batch);
+    if (err != CPIS_OK) return fail_with(f, err, LOOK_AT_THE_DISK, "the log can't be read");
+    json_t *o = json_object();
+    put(o, "last", json_integer((json_int_t)x.last));
+    if (env->node != NULL) {
+        struct node_status s;
+        node_status(env->node, env->now, env->wall, &s);
+        put(o, "sequence", json_integer((json_int_t)s.log.sequence));
+        put(o, "head", json_hex(s.log.head.b, sizeof s.log.head.b));
+    }
+    return o;
+}
+
+/* --- backup --- */
+
+static cpis_err copy_file(const char *from, const char *to, const char *name)
+{
+    uint8_t *p;
+    size_t len;
+    cpis_err err = folder_read(from, name, (size_t)64 << 20, &p, &len);
+    if (err == CPIS_E_NOTFOUND) return CPIS_OK;
+    if (err != CPIS_OK) return err;
+    err = folder_write(to, name, (struct bytes){p, len});
+    sodium_memzero(p, len);
+    free(p);
+    return err;
+}
+
+/* backup: {to: an absent or empty folder} -> {}. Everything but key shares; the node stands still
+ * for about 1 us a row. */
+json_t *control_backup(struct control *c, const struct control_env *env, struct request *r,
+                       struct fault *f)
+{
+    static const char *const files[] = {FOLDER_CONF, FOLDER_IDENTITY, FOLDER_REGISTER};
+    char data[FOLDER_PATH_BYTES];
+    const char *to = NULL;
+    (void)c;
+    if (!get_string(r->body, "to", true, FOLDER_PATH_BYTES - 32, &to, f)) return NULL;
+    if (to[0] != '/')
+        return fail_with(f, CPIS_E_MALFORMED, "give a path that begins with /",
+                         "\"to\" must be an absolute path: the node may run elsewhere");
+    cpis_err err = folder_make(to);
+    if (err == CPIS_OK) err = folder_path(to, FOLDER_DATA, sizeof data, data);
+    if (err == CPIS_OK) err = store_backup(env->store, data, NULL, NULL);
+    for (size_t i = 0; err == CPIS_OK && i < sizeof files / sizeof *files; i++)
+        err = copy_file(env->dir, to, files[i]);
+    if (err == CPIS_E_STATE)
+        return fail_with(f, err, "give a folder that does not exist yet",
+                         "there is something in that folder already");
+    if (err != CPIS_OK)
+        return fail_with(f, err, "see that the node's user may write there and that there is room",
+                         "the backup could not be written");
+    return json_object();
+}

@@ -1,0 +1,673 @@
+/* Tests of node/net/control.h: requests by a bare DEALER over inproc, a real store, no node: what
+ * the node would say is given by hand. */
+#include "node/net/control.h"
+#include "node/net/control_client.h"
+#include "node/net/folder.h"
+#include "proto/code.h"
+#include "tests/node/net/place.h"
+
+#include <criterion/criterion.h>
+#include <czmq.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <sys/stat.h>
+
+static struct control *control;
+static struct store *store;
+static struct view view;
+static struct notes *notes;
+static zsock_t *client;
+static struct control_env env;
+static const char a_node; /* its address stands for a node: no command here looks into it */
+
+static void begin(void)
+{
+    char path[FOLDER_SOCKET_BYTES], data[FOLDER_PATH_BYTES];
+    struct rest_keys keys;
+    struct drbg seed;
+    static const uint8_t root[REST_ROOT_BYTES] = {1};
+    cr_assert_geq(sodium_init(), 0);
+    zsys_handler_set(NULL);
+    place_make();
+    (void)umask(077);
+    rest_keys_from(root, &keys);
+    drbg_keygen(&seed);
+    cr_assert_eq(folder_path(place_dir(), FOLDER_DATA, sizeof data, data), CPIS_OK);
+    const struct store_conf conf = {.dir = data};
+    cr_assert_eq(store_open(&conf, &keys, &seed, &store), CPIS_OK);
+    cr_assert_eq(notes_new(stderr, &notes), CPIS_OK);
+    cr_assert_eq(folder_socket(place_dir(), path), CPIS_OK);
+    cr_assert_eq(control_new(path, &control), CPIS_OK);
+    client = zsock_new_dealer(">" CONTROL_INPROC);
+    cr_assert_not_null(client);
+    zsock_set_rcvtimeo(client, 5000);
+    view = store_view(store);
+    env = (struct control_env){.dir = place_dir(),
+                               .role = ROLE_QUERY,
+                               .node = (const struct node *)(const void *)&a_node,
+                               .why_down = "free some space",
+                               .store = store,
+                               .view = &view,
+                               .notes = notes,
+                               .now = 1000,
+                               .wall = 1795500000000}; /* 2026-11-24 */
+}
+static void end(void)
+{
+    zsock_destroy(&client);
+    control_free(&control);
+    store_close(&store);
+    notes_free(&notes);
+    place_remove();
+}
+TestSuite(control, .init = begin, .fini = end, .timeout = 60);
+
+static void serve_one(void)
+{
+    zmq_pollitem_t item = {.socket = control_socket(control), .events = ZMQ_POLLIN};
+    cr_assert_eq(zmq_poll(&item, 1, 5000), 1);
+    cr_assert(control_read(control, &env));
+}
+
+static json_t *reply(void)
+{
+    char *text = zstr_recv(client);
+    cr_assert_not_null(text, "no reply");
+    json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    cr_assert_not_null(o, "%s", text);
+    zstr_free(&text);
+    return o;
+}
+
+static json_t *ask(const char *request)
+{
+    cr_assert_eq(zstr_send(client, request), 0);
+    serve_one();
+    return reply();
+}
+
+static const char *text_at(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s == NULL ? "" : s;
+}
+
+static void expect_error(const char *request, const char *code, const char *text)
+{
+    json_t *o = ask(request);
+    const json_t *e = json_object_get(o, "error");
+    cr_expect(json_is_true(json_object_get(o, "done")), "%s", request);
+    cr_expect_str_eq(text_at(e, "code"), code, "%s", request);
+    cr_expect(strstr(text_at(e, "text"), text) != NULL, "%s: %s", request, text_at(e, "text"));
+    cr_expect_gt(strlen(text_at(e, "do")), 0, "%s", request);
+    json_decref(o);
+}
+
+static json_t *expect_done(const char *request)
+{
+    json_t *o = ask(request);
+    char *all = json_dumps(o, 0);
+    cr_expect(json_is_true(json_object_get(o, "done")), "%s", all);
+    cr_expect(json_is_null(json_object_get(o, "error")), "%s", all);
+    free(all);
+    return o;
+}
+
+static bool nothing_waits(void)
+{
+    zsock_set_rcvtimeo(client, 50);
+    char *text = zstr_recv(client);
+    zsock_set_rcvtimeo(client, 5000);
+    bool none = text == NULL;
+    zstr_free(&text);
+    return none;
+}
+
+#define WHO "\"ask\":{\"user_id\":\"u1\",\"user_name\":\"A. Nurse\",\"organisation_code\":\"RTST\"}"
+
+Test(control, what_is_no_request_is_refused_in_words)
+{
+    expect_error("", "CPIS_E_MALFORMED", "no JSON");
+    expect_error("{", "CPIS_E_MALFORMED", "no JSON");
+    expect_error("[1]", "CPIS_E_MALFORMED", "no number");
+    expect_error("{\"id\":1,\"id\":2,\"command\":\"status\"}", "CPIS_E_MALFORMED", "no JSON");
+    expect_error("{\"command\":\"status\"}", "CPIS_E_MALFORMED", "no number \"id\"");
+    expect_error("{\"id\":\"1\",\"command\":\"status\"}", "CPIS_E_MALFORMED", "no number \"id\"");
+    expect_error("{\"id\":1,\"command\":\"dance\"}", "CPIS_E_NOTFOUND", "no such command");
+    expect_error("{\"id\":1}", "CPIS_E_NOTFOUND", "no such command");
+    expect_error("{\"id\":1,\"command\":\"stop\",\"now\":true}", "CPIS_E_MALFORMED",
+                 "no field \"now\"");
+    expect_error("{\"id\":1,\"command\":\"changes\",\"changes\":[]}", "CPIS_E_STATE", "role");
+    cr_assert(!control_wants_stop(control));
+    cr_assert(control_is_idle(control));
+    cr_assert(nothing_waits());
+}
+
+Test(control, a_request_over_4_mib_is_refused_and_frames_beyond_one_are_dropped)
+{
+    char *big = malloc(CONTROL_REQUEST_BYTES + 2);
+    memset(big, ' ', CONTROL_REQUEST_BYTES + 1);
+    big[CONTROL_REQUEST_BYTES + 1] = '\0';
+    expect_error(big, "CPIS_E_MALFORMED", "larger than 4 MiB");
+    free(big);
+    cr_assert_eq(zstr_sendx(client, "{\"id\":1,", "\"command\":\"stop\"}", NULL), 0);
+    serve_one();
+    cr_assert(nothing_waits());
+    cr_assert(!control_wants_stop(control));
+}
+
+Test(control, the_socket_is_its_owners_only)
+{
+    char path[FOLDER_SOCKET_BYTES];
+    struct stat st;
+    cr_assert_eq(folder_socket(place_dir(), path), CPIS_OK);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_mode & 077, 0);
+}
+
+Test(control, a_wrong_nhs_number_is_refused_before_anything_is_sent)
+{
+    struct command c;
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[\"9990000018\",\"9990000019\"]," WHO
+                 "}",
+                 "CPIS_E_MALFORMED", "number 2: ");
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[9990000018]," WHO "}",
+                 "CPIS_E_MALFORMED", "must be a text");
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[]," WHO "}", "CPIS_E_MALFORMED",
+                 "list of 1 to");
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[\"9990000018\"]}",
+                 "CPIS_E_MALFORMED", "\"ask\" is missing");
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[\"9990000018\"],\"ask\":{}}",
+                 "CPIS_E_MALFORMED", "user_id, user_name or device_id");
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[\"9990000018\"],\"ask\":{\"user\":"
+                 "\"x\"}}",
+                 "CPIS_E_MALFORMED", "no field \"user\"");
+    cr_assert(!control_next(control, &c));
+    env.node = NULL;
+    expect_error("{\"id\":1,\"command\":\"lookup\",\"numbers\":[\"9990000018\"]," WHO "}",
+                 "CPIS_E_STORE", "does not run");
+}
+
+static void start_lookup(void)
+{
+    cr_assert_eq(zstr_send(client, "{\"id\":7,\"command\":\"lookup\",\"numbers\":[\"9990000018\","
+                                   "\"999 000 0026\"]," WHO "}"),
+                 0);
+    serve_one();
+}
+
+static struct result a_flag(struct flag_shown *flag, struct msg_plan_shown *plan,
+                            struct msg_access_shown *access)
+{
+    *plan = (struct msg_plan_shown){.plan = PLAN_LAC, .start = 202601020000, .end = 0};
+    *access = (struct msg_access_shown){.time = 1795400000000, .user_name = "B. Doctor"};
+    *flag = (struct flag_shown){.status = ANSWER_FLAGS,
+                                .payload = {.authority_code = "T001",
+                                            .authority_name = "Testborough",
+                                            .emergency = "02079460123",
+                                            .visibility = VISIBILITY_FULL,
+                                            .plans = plan,
+                                            .plans_count = 1,
+                                            .accesses = access,
+                                            .accesses_count = 1}};
+    return (struct result){
+        .type = RESULT_VERDICT,
+        .why = "",
+        .rid = {{0xab}},
+        .verdict = {.kind = VERDICT_FLAG, .as_of = 1795500000000, .asked = 4, .expected = 4},
+        .flags = flag,
+        .flags_count = 1};
+}
+
+Test(control, each_verdict_is_told_once_it_is_durable_with_exactly_its_keys)
+{
+    static const char *const keys[] = {
+        "id",          "more",  "nhs_number", "verdict",     "as_of",  "flags", "pending",
+        "unconfirmed", "notes", "accesses",   "authorities", "reason", "rid"};
+    struct flag_shown flag;
+    struct msg_plan_shown plan;
+    struct msg_access_shown access;
+    struct command one, two, none;
+    start_lookup();
+    cr_assert(control_waits_for_node(control));
+    cr_assert(control_next(control, &one));
+    cr_assert_eq(one.type, COMMAND_LOOKUP);
+    cr_assert_str_eq(one.number.digits, "9990000018");
+    cr_assert_str_eq(one.ask->nhs_number, "9990000018");
+    cr_assert_str_eq(one.ask->user_name, "A. Nurse");
+    cr_assert_eq(one.ask->purpose, PURPOSE_DIRECT_CARE);
+    cr_assert(!one.ask->scheduled);
+    cr_assert(control_next(control, &two));
+    cr_assert_str_eq(two.number.digits, "9990000026");
+    cr_assert(!control_next(control, &none));
+    cr_assert_neq(one.id, two.id);
+
+    const struct result res = a_flag(&flag, &plan, &access);
+    control_result(control, &env, two.id, &res);
+    cr_assert(nothing_waits(), "not before the commit");
+    control_committed(control, true);
+    json_t *o = reply();
+    cr_assert_eq(json_object_size(o), sizeof keys / sizeof *keys);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        cr_assert_not_null(json_object_get(o, keys[i]), "%s", keys[i]);
+    cr_assert_str_eq(text_at(o, "nhs_number"), "9990000026");
+    cr_assert_str_eq(text_at(o, "verdict"), "flag");
+    cr_assert_str_eq(text_at(o, "as_of"), "2026-11-24T06:00:00.000Z");
+    cr_assert_str_eq(text_at(o, "rid"), "ab000000000000000000000000000000");
+    const json_t *f = json_array_get(json_object_get(o, "flags"), 0);
+    cr_assert_str_eq(text_at(f, "plan"), "LAC");
+    cr_assert_str_eq(text_at(f, "start"), "2026-01-02");
+    cr_assert(json_is_null(json_object_get(f, "end")));
+    cr_assert_str_eq(text_at(f, "visibility"), "full");
+    cr_assert_str_eq(text_at(json_object_get(f, "authority"), "code"), "T001");
+    cr_assert_str_eq(text_at(json_object_get(f, "telephone"), "emergency"), "02079460123");
+    json_decref(o);
+
+    flag.status = ANSWER_CONTACT_ONLY;
+    flag.payload.plans_count = 0;
+    control_result(control, &env, one.id, &res);
+    control_result(control, &env, one.id, &res); /* once is enough */
+    control_committed(control, true);
+    o = reply();
+    f = json_array_get(json_object_get(o, "flags"), 0);
+    cr_assert(json_is_null(json_object_get(f, "plan")));
+    cr_assert_str_eq(text_at(f, "visibility"), "contact-only");
+    json_decref(o);
+    o = reply();
+    cr_assert(json_is_true(json_object_get(o, "done")));
+    cr_assert_eq(json_integer_value(json_object_get(o, "count")), 2);
+    cr_assert(nothing_waits());
+    cr_assert(control_is_idle(control));
+    json_decref(o);
+}
+
+Test(control, a_lost_batch_ends_a_lookup_as_unknown_never_as_what_was_not_stored)
+{
+    struct flag_shown flag;
+    struct msg_plan_shown plan;
+    struct msg_access_shown access;
+    struct command one, two;
+    start_lookup();
+    cr_assert(control_next(control, &one));
+    cr_assert(control_next(control, &two));
+    struct result res = a_flag(&flag, &plan, &access);
+    res.verdict.kind = VERDICT_NO_FLAG;
+    control_result(control, &env, one.id, &res);
+    control_committed(control, true);
+    json_t *o = reply();
+    cr_assert_str_eq(text_at(o, "verdict"), "no_flag");
+    json_decref(o);
+    control_result(control, &env, two.id, &res);
+    control_committed(control, false);
+    o = reply();
+    cr_assert_str_eq(text_at(o, "nhs_number"), "9990000026");
+    cr_assert_str_eq(text_at(o, "verdict"), "unknown");
+    json_decref(o);
+    o = reply();
+    cr_assert_str_eq(text_at(json_object_get(o, "error"), "code"), "CPIS_E_STORE");
+    json_decref(o);
+    cr_assert(nothing_waits());
+    cr_assert(control_is_idle(control));
+    control_result(control, &env, two.id, &res); /* of a node that is gone */
+    control_committed(control, true);
+    cr_assert(nothing_waits());
+}
+
+Test(control, a_refused_lookup_is_unknown_with_the_reason)
+{
+    struct command one;
+    start_lookup();
+    cr_assert(control_next(control, &one));
+    const struct result res = {
+        .type = RESULT_VERDICT, .err = CPIS_E_LIMIT, .why = "too many lookups are under way"};
+    control_result(control, &env, one.id, &res);
+    control_committed(control, true);
+    json_t *o = reply();
+    cr_assert_str_eq(text_at(o, "verdict"), "unknown");
+    cr_assert_str_eq(text_at(o, "nhs_number"), "9990000018");
+    cr_assert_str_eq(text_at(o, "reason"), "too many lookups are under way");
+    json_decref(o);
+}
+
+Test(control, a_long_list_leaves_room_for_others_and_more_than_64_requests_are_refused)
+{
+    struct command c;
+    size_t len = 64 + 1000 * 13, at;
+    char *request = malloc(len);
+    at = (size_t)snprintf(request, len, "{\"id\":1,\"command\":\"lookup\"," WHO ",\"numbers\":[");
+    len += 200;
+    request = realloc(request, len + at);
+    for (unsigned i = 0; i < 1000; i++)
+        at += (size_t)snprintf(request + at, 16, "%s\"9990000018\"", i > 0 ? "," : "");
+    (void)snprintf(request + at, 3, "]}");
+    cr_assert_eq(zstr_send(client, request), 0);
+    free(request);
+    serve_one();
+    size_t given = 0;
+    while (control_next(control, &c))
+        given++;
+    cr_assert_eq(given, CONTROL_ACTIVE_MAX / 2);
+    for (unsigned i = 1; i < CONTROL_REQUESTS_MAX; i++)
+        start_lookup();
+    expect_error("{\"id\":9,\"command\":\"status\"}", "CPIS_E_BUSY", "64 requests");
+    while (control_next(control, &c))
+        given++;
+    cr_assert_eq(given, CONTROL_ACTIVE_MAX);
+    control_drain(control);
+    cr_assert(!control_is_idle(control));
+}
+
+Test(control, plans_come_in_as_changes_and_go_out_as_outcomes)
+{
+    struct command c;
+    env.role = ROLE_AUTHORITY;
+    cr_assert_eq(
+        zstr_send(
+            client,
+            "{\"id\":3,\"command\":\"changes\",\"changes\":["
+            "{\"type\":\"upsert\",\"nhs_number\":\"9990000018\",\"birth_date\":\"2015-02-03\","
+            "\"given\":\"Ann\",\"family\":\"Bee\",\"local_id\":\"L1\",\"plan\":\"cpp\","
+            "\"start\":\"202601021530\",\"visibility\":\"contact-only\"},"
+            "{\"type\":\"end\",\"nhs_number\":\"9990000026\",\"plan\":\"LAC\","
+            "\"end\":\"2026-11-01\"}],\"dry_run\":true,\"import\":{\"id\":5,\"file_hash\":"
+            "\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
+            "\"started\":1,\"applied_rows\":2,\"rows\":2,\"finished\":true}}"),
+        0);
+    serve_one();
+    cr_assert(control_next(control, &c));
+    cr_assert_eq(c.type, COMMAND_CHANGES);
+    cr_assert_eq(c.changes_count, 2);
+    cr_assert(c.dry_run);
+    const struct child_change *up = &c.changes[0], *over = &c.changes[1];
+    cr_assert_eq(up->type, CHANGE_UPSERT);
+    cr_assert_str_eq(up->number.digits, "9990000018");
+    cr_assert_eq(up->birth_date, 20150203);
+    cr_assert_eq(up->start, 202601021530);
+    cr_assert_eq(up->end, 0);
+    cr_assert_eq(up->plan, PLAN_CPP);
+    cr_assert_eq(up->visibility, VISIBILITY_CONTACT_ONLY);
+    cr_assert_eq(up->import_id, 5);
+    cr_assert_eq(over->type, CHANGE_END);
+    cr_assert_eq(over->end, 202611010000);
+    cr_assert_str_eq(over->given, "");
+    cr_assert_eq(c.import->id, 5);
+    cr_assert_eq(c.import->file_hash.b[31], 0xff);
+    cr_assert(c.import->finished);
+    static const enum child_outcome outcomes[] = {OUTCOME_ADDED, OUTCOME_NOT_FOUND};
+    const struct result res = {
+        .type = RESULT_CHANGES, .why = "", .outcomes = outcomes, .outcomes_count = 2};
+    control_result(control, &env, c.id, &res);
+    control_committed(control, true);
+    json_t *o = reply();
+    const json_t *list = json_object_get(o, "outcomes");
+    cr_assert_str_eq(json_string_value(json_array_get(list, 0)), "added");
+    cr_assert_str_eq(json_string_value(json_array_get(list, 1)), "not_found");
+    json_decref(o);
+}
+
+Test(control, a_change_that_can_not_be_is_refused_by_its_number)
+{
+    static const struct {
+        const char *change, *text;
+    } cases[] = {
+        {"{}", "nhs_number must be a text"},
+        {"7", "no object"},
+        {"{\"type\":\"add\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}", "upsert, end or"},
+        {"{\"type\":\"end\",\"nhs_number\":\"9990000018\",\"plan\":\"XYZ\"}", "CPP, LAC or UCPP"},
+        {"{\"type\":\"end\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}", "\"end\" is missing"},
+        {"{\"type\":\"upsert\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}", "\"start\""},
+        {"{\"type\":\"upsert\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\",\"start\":"
+         "\"2026-02-30\"}",
+         "no date"},
+        {"{\"type\":\"delete\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\",\"visibility\":"
+         "\"contact only\"}",
+         "full or contact-only"},
+        {"{\"type\":\"delete\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\",\"given\":"
+         "\"a\\nb\"}",
+         "control characters"},
+        {"{\"type\":\"delete\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\",\"x\":1}", "\"x\""},
+    };
+    struct command c;
+    env.role = ROLE_AUTHORITY;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char request[400];
+        (void)snprintf(request, sizeof request,
+                       "{\"id\":1,\"command\":\"changes\",\"changes\":[%s]}", cases[i].change);
+        expect_error(request, "CPIS_E_MALFORMED", cases[i].text);
+        expect_error(request, "CPIS_E_MALFORMED", "change 1: ");
+    }
+    cr_assert(!control_next(control, &c));
+}
+
+static void put_child(const char *number, uint64_t end)
+{
+    struct row_plan plan = {
+        .plan = PLAN_LAC, .start = 202401010000, .end = end, .birth_date = 20150203, .saved = 1};
+    struct row_child child = {.birth_date = 20150203,
+                              .given = "Ann",
+                              .visibility = VISIBILITY_FULL,
+                              .plans = &plan,
+                              .plans_count = 1};
+    struct arena a = arena_make(65536);
+    struct bytes b;
+    memcpy(child.nhs_number, number, sizeof child.nhs_number);
+    cr_assert_eq(row_child_encode(&child, &a, &b), CPIS_OK);
+    store_put(store, TABLE_CHILD, (const uint8_t *)number, 10, b.p, b.len);
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    arena_free(&a);
+}
+
+Test(control, what_is_held_is_listed_by_number_and_shown_with_its_plans)
+{
+    env.role = ROLE_AUTHORITY;
+    put_child("9990000034", 0);
+    put_child("9990000018", 202408010000); /* hidden 364 days after */
+    put_child("9990000026", 202608010000);
+    json_t *o = expect_done("{\"id\":1,\"command\":\"flags_list\",\"limit\":2}");
+    const json_t *list = json_object_get(o, "flags");
+    cr_assert_eq(json_array_size(list), 2);
+    cr_assert_str_eq(text_at(json_array_get(list, 0), "nhs_number"), "9990000018");
+    cr_assert(json_is_false(json_object_get(json_array_get(list, 0), "visible")));
+    cr_assert_str_eq(text_at(json_array_get(list, 1), "nhs_number"), "9990000026");
+    cr_assert(json_is_true(json_object_get(json_array_get(list, 1), "visible")));
+    cr_assert_str_eq(text_at(o, "next"), "9990000026");
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"flags_list\",\"after\":\"9990000026\"}");
+    cr_assert_eq(json_array_size(json_object_get(o, "flags")), 1);
+    cr_assert(json_is_null(json_object_get(o, "next")));
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"flags_show\",\"nhs_number\":\"999 000 0026\"}");
+    const json_t *plan = json_array_get(json_object_get(json_object_get(o, "flag"), "plans"), 0);
+    cr_assert_str_eq(text_at(plan, "plan"), "LAC");
+    cr_assert_str_eq(text_at(plan, "start"), "2024-01-01");
+    cr_assert_str_eq(text_at(plan, "end"), "2026-08-01");
+    json_decref(o);
+    expect_error("{\"id\":1,\"command\":\"flags_show\",\"nhs_number\":\"9990000042\"}",
+                 "CPIS_E_NOTFOUND", "nothing is held");
+}
+
+static void put_notification(uint64_t id, uint32_t state)
+{
+    const struct row_notification n = {.id = id,
+                                       .nhs_number = "9990000018",
+                                       .at = 1795400000000,
+                                       .received = 1795400001000,
+                                       .asker_code = "RTST",
+                                       .asker_name = "Test Trust",
+                                       .complete = id != 1,
+                                       .state = state,
+                                       .state_since = 1795400001000,
+                                       .details = {.nhs_number = "9990000018",
+                                                   .user_name = "A. Nurse",
+                                                   .role_name = "Nurse",
+                                                   .organisation_code = "RTST1",
+                                                   .purpose = PURPOSE_NOT_BROUGHT}};
+    struct arena a = arena_make(65536);
+    struct bytes b;
+    const uint8_t key[8] = {[7] = (uint8_t)id};
+    cr_assert_eq(row_notification_encode(&n, &a, &b), CPIS_OK);
+    store_put(store, TABLE_NOTIFICATION, key, sizeof key, b.p, b.len);
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    arena_free(&a);
+}
+
+Test(control, notifications_are_listed_newest_first_and_by_state)
+{
+    struct command c;
+    env.role = ROLE_AUTHORITY;
+    put_notification(1, NOTIFICATION_NEW);
+    put_notification(2, NOTIFICATION_SEEN);
+    put_notification(3, NOTIFICATION_NEW);
+    json_t *o = expect_done("{\"id\":1,\"command\":\"notifications_list\"}");
+    const json_t *list = json_object_get(o, "notifications"), *n = json_array_get(list, 0);
+    cr_assert_eq(json_array_size(list), 3);
+    cr_assert_eq(json_integer_value(json_object_get(n, "id")), 3);
+    cr_assert_str_eq(text_at(n, "who"), "A. Nurse");
+    cr_assert_str_eq(text_at(n, "state"), "new");
+    cr_assert_str_eq(text_at(n, "purpose"), "not-brought");
+    cr_assert_str_eq(text_at(n, "organisation_code"), "RTST1");
+    n = json_array_get(list, 2); /* only the envelope came */
+    cr_assert(json_is_null(json_object_get(n, "who")));
+    cr_assert_str_eq(text_at(n, "organisation_code"), "RTST");
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"notifications_list\",\"state\":\"new\",\"before\":3}");
+    cr_assert_eq(json_array_size(json_object_get(o, "notifications")), 1);
+    json_decref(o);
+    cr_assert_eq(zstr_send(client, "{\"id\":1,\"command\":\"notifications_set\",\"notification\":2,"
+                                   "\"state\":\"actioned\"}"),
+                 0);
+    serve_one();
+    cr_assert(control_next(control, &c));
+    cr_assert_eq(c.type, COMMAND_NOTIFICATION);
+    cr_assert_eq(c.notification, 2);
+    cr_assert_eq(c.state, NOTIFICATION_ACTIONED);
+    const struct result res = {.type = RESULT_DONE, .err = CPIS_E_NOTFOUND, .why = ""};
+    control_result(control, &env, c.id, &res);
+    control_committed(control, true);
+    o = reply();
+    cr_assert_str_eq(text_at(json_object_get(o, "error"), "code"), "CPIS_E_NOTFOUND");
+    json_decref(o);
+}
+
+Test(control, status_tells_also_when_no_node_runs_what_to_do)
+{
+    env.node = NULL;
+    note_event(notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
+    json_t *o = expect_done("{\"id\":1,\"command\":\"status\"}");
+    cr_assert_str_eq(text_at(o, "role"), "query");
+    cr_assert(json_is_false(json_object_get(o, "runs")));
+    cr_assert_str_eq(text_at(o, "why_down"), "free some space");
+    cr_assert_eq(json_integer_value(json_object_get(json_object_get(o, "events"), "EVENT_QUOTA")),
+                 1);
+    cr_assert_not_null(json_object_get(json_object_get(o, "store"), "rows"));
+    json_decref(o);
+}
+
+static void put_log(uint64_t sequence)
+{
+    const uint8_t key[8] = {[6] = (uint8_t)(sequence >> 8), [7] = (uint8_t)sequence};
+    store_put(store, TABLE_LOG, key, sizeof key, (const uint8_t *)"entry", 5);
+}
+
+Test(control, the_log_goes_out_in_pieces_and_a_backup_is_a_whole_folder)
+{
+    env.node = NULL;
+    for (uint64_t i = 1; i <= 700; i++)
+        put_log(i);
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    json_t *o = ask("{\"id\":1,\"command\":\"log_export\",\"after\":50}");
+    const json_t *first = json_array_get(json_object_get(o, "entries"), 0);
+    cr_assert_eq(json_integer_value(json_object_get(first, "sequence")), 51);
+    cr_assert_str_eq(text_at(first, "entry"), "656e747279");
+    cr_assert_eq(json_array_size(json_object_get(o, "entries")), 500);
+    json_decref(o);
+    o = reply();
+    cr_assert_eq(json_array_size(json_object_get(o, "entries")), 150);
+    json_decref(o);
+    o = reply();
+    cr_assert_eq(json_integer_value(json_object_get(o, "last")), 700);
+    json_decref(o);
+
+    char here[FOLDER_PATH_BYTES / 2], to[FOLDER_PATH_BYTES], request[FOLDER_PATH_BYTES];
+    uint8_t *p;
+    size_t len;
+    cr_assert_not_null(getcwd(here, sizeof here));
+    (void)snprintf(to, sizeof to, "%s/%s/copy", here, place_dir());
+    (void)snprintf(request, sizeof request,
+                   "{\"id\":1,\"command\":\"backup\",\"to\":\"%s/%s/copy\"}", here, place_dir());
+    cr_assert_eq(
+        folder_write(place_dir(), FOLDER_REGISTER, (struct bytes){(const uint8_t *)"reg", 3}),
+        CPIS_OK);
+    json_decref(expect_done(request));
+    cr_assert_eq(folder_read(to, FOLDER_REGISTER, 10, &p, &len), CPIS_OK);
+    free(p);
+    expect_error(request, "CPIS_E_STATE", "something in that folder");
+    expect_error("{\"id\":1,\"command\":\"backup\",\"to\":\"copy\"}", "CPIS_E_MALFORMED",
+                 "absolute");
+}
+
+/* --- the client --- */
+
+static bool count_more(void *arg, const json_t *more)
+{
+    (void)more;
+    ++*(unsigned *)arg;
+    return true;
+}
+
+static void *call_in_thread(void *arg)
+{
+    struct control_client *c = arg;
+    char why[CONTROL_WHY_BYTES];
+    json_t *last = NULL, *fields = json_pack("{s:[s,s],s:{s:s}}", "numbers", "9990000018",
+                                             "9990000026", "ask", "user_id", "u");
+    unsigned more = 0;
+    cpis_err err = control_call(c, "lookup", fields, 5000, count_more, &more, &last, why);
+    json_decref(fields);
+    bool good =
+        err == CPIS_OK && more == 2 && json_integer_value(json_object_get(last, "count")) == 2;
+    json_decref(last);
+    last = NULL;
+    err = control_call(c, "dance", NULL, 5000, NULL, NULL, &last, why);
+    good = good && err == CPIS_E_NOTFOUND && strstr(why, "no such command: `cpis --help`") != NULL;
+    json_decref(last);
+    last = NULL;
+    err = control_call(c, "lookup", NULL, 100, NULL, NULL, &last, why);
+    good = good && err == CPIS_E_BUSY && strstr(why, "in time") != NULL && last == NULL;
+    return good ? c : NULL;
+}
+
+Test(control, a_client_gets_each_reply_the_error_in_words_and_a_timeout)
+{
+    struct control_client *c;
+    struct command command;
+    pthread_t thread;
+    void *good = NULL;
+    cr_assert_eq(control_connect_inproc(&c), CPIS_OK);
+    cr_assert_eq(pthread_create(&thread, NULL, call_in_thread, c), 0);
+    serve_one();
+    const struct result res = {
+        .type = RESULT_VERDICT, .why = "", .verdict = {.kind = VERDICT_UNKNOWN}};
+    while (control_next(control, &command))
+        control_result(control, &env, command.id, &res);
+    control_committed(control, true);
+    serve_one();
+    cr_assert_eq(pthread_join(thread, &good), 0);
+    cr_assert_not_null(good);
+    control_close(&c);
+}
+
+Test(control, a_client_says_at_once_that_no_node_runs)
+{
+    struct control_client *c = NULL;
+    char why[CONTROL_WHY_BYTES], want[CONTROL_WHY_BYTES];
+    cr_assert_eq(control_connect(place_dir(), &c, why), CPIS_E_NOTFOUND);
+    (void)snprintf(want, sizeof want, "no node runs in %s: start it with `cpis run %s`",
+                   place_dir(), place_dir());
+    cr_assert_str_eq(why, want);
+    char dir[120];
+    memset(dir, 'd', sizeof dir);
+    dir[sizeof dir - 1] = '\0';
+    cr_assert_eq(control_connect(dir, &c, why), CPIS_E_LIMIT);
+}
