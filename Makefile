@@ -49,7 +49,7 @@ TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 .PHONY: all test demo kills vectors check-asan fuzz bench-lookup format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
-all: $(B)/cpis-vectors
+all: $(B)/cpis $(B)/cpis-vectors
 
 $(LIB): $(call obj,$(LIB_SRC)) $(GEN_OBJ)
 	@echo "  AR   $@"; rm -f $@
@@ -95,7 +95,7 @@ bench-lookup: deps
 test: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) test-built
 .PHONY: test-built
-test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors
+test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors $(B)/cpis
 	@$(foreach f,$(FUZZ),$(B)/replay_$(f) tests/fuzz/corpus/$(f)/* &&) true
 	@CPIS_BIN=$(B)/cpis $(B)/test_all --timeout 120
 

@@ -1,0 +1,225 @@
+#include "node/cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PASSPHRASE_BYTES_MAX 1024U
+
+const char *cli_value_at(const struct cli *c, const char *option, size_t i)
+{
+    for (size_t k = 0; k < c->given_count; k++)
+        if (strcmp(c->given[k].option->name, option) == 0 && i-- == 0) return c->given[k].value;
+    return NULL;
+}
+
+const char *cli_value(const struct cli *c, const char *option)
+{
+    const char *last = NULL;
+    for (size_t i = 0; cli_value_at(c, option, i) != NULL; i++)
+        last = cli_value_at(c, option, i);
+    return last;
+}
+
+bool cli_has(const struct cli *c, const char *option) { return cli_value(c, option) != NULL; }
+
+bool cli_number(const struct cli *c, const char *option, uint64_t min, uint64_t max, uint64_t *ret)
+{
+    const char *text = cli_value(c, option);
+    if (text == NULL) return true;
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v < min || v > max) {
+        (void)cli_usage(c, "--%s: a whole number from %llu to %llu", option,
+                        (unsigned long long)min, (unsigned long long)max);
+        return false;
+    }
+    *ret = v;
+    return true;
+}
+
+bool cli_args(const struct cli *c, size_t min, size_t max)
+{
+    if (c->args_count >= min && c->args_count <= max) return true;
+    (void)cli_usage(c, "%s arguments; they are: %s", c->args_count < min ? "too few" : "too many",
+                    c->command->args);
+    return false;
+}
+
+int cli_usage(const struct cli *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fprintf(stderr, "cpis %s: ", c->command->name);
+    (void)vfprintf(stderr, format, args);
+    (void)fprintf(stderr, " (see `cpis %s --help`)\n", c->command->name);
+    va_end(args);
+    return CLI_USAGE;
+}
+
+int cli_fail(const struct cli *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fprintf(stderr, "cpis %s: ", c->command->name);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    return CLI_ERROR;
+}
+
+cpis_ms cli_wall(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
+}
+
+struct date cli_today(void)
+{
+    struct date_time t;
+    utc_to_london(cli_wall(), &t);
+    return t.date;
+}
+
+void cli_print_json(json_t *o)
+{
+    (void)json_dumpf(o, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    json_decref(o);
+}
+
+const char *cli_text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s == NULL ? "" : s;
+}
+
+uint64_t cli_integer(const json_t *o, const char *key)
+{
+    json_int_t v = json_integer_value(json_object_get(o, key));
+    return v < 0 ? 0 : (uint64_t)v;
+}
+
+void cli_london(const char *iso, char ret[static WALL_LONDON_BYTES])
+{
+    unsigned y, mo, d, h, mi, s;
+    struct date date = {0};
+    (void)memcpy(ret, "-", 2);
+    if (sscanf(iso, "%4u-%2u-%2uT%2u:%2u:%2u", &y, &mo, &d, &h, &mi, &s) != 6) return;
+    date = (struct date){.year = (uint16_t)y, .month = (uint8_t)mo, .day = (uint8_t)d};
+    if (!date_is_valid(date) || h > 23 || mi > 59) return;
+    int64_t wall = ((int64_t)date_days(date) * 1440 + (int64_t)h * 60 + mi) * 60000;
+    if (wall >= 0) wall_format_london((cpis_ms)wall, ret);
+}
+
+/* --- files --- */
+
+bool cli_read_file(const struct cli *c, const char *path, size_t max, uint8_t **ret,
+                   size_t *ret_len)
+{
+    bool from_stdin = strcmp(path, "-") == 0;
+    int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *p = NULL;
+    size_t len = 0, cap = 0;
+    ssize_t n = -1;
+    if (fd < 0) {
+        (void)cli_fail(c, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    do {
+        if (len == cap) {
+            cap = cap == 0 ? 65536 : cap * 2;
+            uint8_t *q = realloc(p, cap);
+            if (q == NULL) break;
+            p = q;
+        }
+        n = read(fd, p + len, cap - len);
+        if (n > 0) len += (size_t)n;
+    } while ((n > 0 || (n < 0 && errno == EINTR)) && len <= max);
+    int error = errno;
+    if (!from_stdin) (void)close(fd);
+    if (n == 0 && len <= max) {
+        *ret = p;
+        *ret_len = len;
+        return true;
+    }
+    free(p);
+    (void)cli_fail(c, "%s: %s", path, len > max ? "too large" : strerror(error));
+    return false;
+}
+
+static bool write_all(int fd, struct bytes b)
+{
+    for (size_t at = 0; at < b.len;) {
+        ssize_t n = write(fd, b.p + at, b.len - at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += (size_t)n;
+    }
+    return fsync(fd) == 0;
+}
+
+bool cli_write_file(const struct cli *c, const char *path, struct bytes b, unsigned mode,
+                    bool replace)
+{
+    char temp[FOLDER_PATH_BYTES];
+    int n = snprintf(temp, sizeof temp, "%s.new%ld", path, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof temp) {
+        (void)cli_fail(c, "%s: the path is too long", path);
+        return false;
+    }
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    bool ok = fd >= 0 && fchmod(fd, mode) == 0 && write_all(fd, b);
+    int error = errno;
+    if (fd >= 0) (void)close(fd);
+    if (ok) {
+        ok = replace ? rename(temp, path) == 0 : link(temp, path) == 0;
+        error = errno;
+    }
+    if (!ok || !replace) (void)unlink(temp);
+    if (!ok) (void)cli_fail(c, "%s: %s", path, strerror(error));
+    return ok;
+}
+
+bool cli_passphrase(const struct cli *c, const char *path, char **ret, size_t *ret_len)
+{
+    *ret = NULL;
+    *ret_len = 0;
+    if (path == NULL || path[0] == '\0') return true;
+    uint8_t *p;
+    size_t len, n = 0;
+    if (!cli_read_file(c, path, PASSPHRASE_BYTES_MAX, &p, &len)) return false;
+    while (n < len && p[n] != '\n' && p[n] != '\r')
+        n++;
+    char *text = n == 0 ? NULL : sodium_malloc(n);
+    if (text != NULL) memcpy(text, p, n);
+    sodium_memzero(p, len);
+    free(p);
+    if (text == NULL) {
+        (void)cli_fail(c, "%s: holds no passphrase in its first line", path);
+        return false;
+    }
+    *ret = text;
+    *ret_len = n;
+    return true;
+}
+
+void cli_hex(const void *p, size_t len, char *ret)
+{
+    (void)sodium_bin2hex(ret, 2 * len + 1, p, len);
+}
+
+bool cli_unhex(const char *hex, void *ret, size_t len)
+{
+    size_t got = 0;
+    return strlen(hex) == 2 * len &&
+           sodium_hex2bin(ret, len, hex, 2 * len, NULL, &got, NULL) == 0 && got == len;
+}

@@ -1,0 +1,311 @@
+/* cpis doctor: what is wrong, named, and who must do what about it. Each check is a line. */
+#include "node/cli/commands.h"
+#include "node/cli/conf.h"
+#include "node/cli/register_file.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define DISK_FREE_MIN   ((uint64_t)1 << 30)
+#define MAP_USED_PART   80U /* per cent */
+#define CLOCK_WARN_MS   5000
+#define EXPIRES_SOON    (10 * CPIS_MS_DAY)
+#define WAITS_TOO_LONG  (10 * CPIS_MS_MINUTE)
+#define COPIES_TOO_LONG (24 * CPIS_MS_HOUR)
+#define TEXT_BYTES      512U
+
+struct doctor {
+    const struct cli *c;
+    json_t *checks;
+    bool wrong;
+};
+
+/* todo NULL: it is well. */
+static void say(struct doctor *d, const char *check, const char *todo, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void say(struct doctor *d, const char *check, const char *todo, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    d->wrong = d->wrong || todo != NULL;
+    (void)json_array_append_new(d->checks, json_pack("{s:s,s:b,s:s,s:s?}", "check", check, "ok",
+                                                     todo == NULL, "text", text, "do", todo));
+}
+
+/* --- the folder --- */
+
+static void check_conf(struct doctor *d, struct node_settings *s)
+{
+    char why[CONF_WHY_BYTES] = "";
+    if (conf_read(d->c->dir, s, why) == CPIS_OK)
+        say(d, "settings", NULL, "node.conf is right: %s %s", conf_role_name(s->role), s->org);
+    else
+        say(d, "settings", "the operator: correct this line, then start the node again", "%s", why);
+}
+
+static void check_mode(struct doctor *d, const char *name)
+{
+    char path[FOLDER_PATH_BYTES];
+    struct stat st;
+    if (folder_path(d->c->dir, name, sizeof path, path) != CPIS_OK || stat(path, &st) != 0)
+        say(d, "permissions", "the operator: restore it from the backup", "%s is not there", name);
+    else if ((st.st_mode & 077) != 0)
+        say(d, "permissions",
+            "the operator: chmod go= it; who could read it has the node's keys: tell the stewards",
+            "%s can be read or written by others", name);
+    else
+        say(d, "permissions", NULL, "%s is its owner's alone", name);
+}
+
+static void check_register_file(struct doctor *d)
+{
+    uint8_t *p;
+    size_t len;
+    struct registry *r = NULL;
+    struct msg_register_chain links;
+    struct arena a = arena_make(REGISTER_FILE_BYTES_MAX * 4);
+    const char *why = "can't be read";
+    if (folder_read(d->c->dir, FOLDER_REGISTER, REGISTER_FILE_BYTES_MAX, &p, &len) == CPIS_OK) {
+        why = registry_new(&r) == CPIS_OK
+                  ? register_chain_load((struct bytes){p, len}, &a, r, &links)
+                  : "no memory";
+        free(p);
+    }
+    say(d, "register file", why == NULL ? NULL : "the operator: get the register from a steward",
+        "the register that init was given %s", why == NULL ? "holds" : why);
+    registry_free(&r);
+    arena_free(&a);
+}
+
+static void check_disk(struct doctor *d)
+{
+    struct statvfs v;
+    if (statvfs(d->c->dir, &v) != 0) return;
+    uint64_t free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    say(d, "disk", free_bytes < DISK_FREE_MIN ? "the operator: make room" : NULL, "%llu MiB free",
+        (unsigned long long)(free_bytes >> 20));
+}
+
+/* --- the running node --- */
+
+static uint64_t iso_ms(const char *iso)
+{
+    unsigned y, mo, day, h, mi, s;
+    if (sscanf(iso, "%4u-%2u-%2uT%2u:%2u:%2u", &y, &mo, &day, &h, &mi, &s) != 6) return 0;
+    struct date date = {.year = (uint16_t)y, .month = (uint8_t)mo, .day = (uint8_t)day};
+    if (!date_is_valid(date)) return 0;
+    return ((uint64_t)date_days(date) * 86400 + (uint64_t)h * 3600 + (uint64_t)mi * 60 + s) * 1000;
+}
+
+static void check_register(struct doctor *d, const json_t *s)
+{
+    const json_t *r = json_object_get(s, "register");
+    const char *trust = cli_text(r, "trust");
+    uint64_t expires = iso_ms(cli_text(r, "expires")), now = cli_wall();
+    bool fresh = strcmp(trust, "fresh") == 0;
+    say(d, "register trust",
+        fresh ? NULL
+              : "wait ten minutes; then the operators of the directories: see that they run and "
+                "hold this register",
+        "version %llu is %s", (unsigned long long)cli_integer(r, "version"), trust);
+    say(d, "register expiry",
+        expires > now + EXPIRES_SOON ? NULL : "the stewards: sign a new version now",
+        "the register %s %s", expires > now ? "expires" : "HAS EXPIRED", cli_text(r, "expires"));
+    say(d, "listing",
+        json_is_true(json_object_get(s, "listed"))
+            ? NULL
+            : "the stewards: admit DIR/descriptor; if this node was revoked: make a new one",
+        json_is_true(json_object_get(s, "listed")) ? "this node is in the register"
+                                                   : "this node is not in force in the register");
+}
+
+static void check_clock(struct doctor *d, const json_t *s)
+{
+    const json_t *clock = json_object_get(s, "clock");
+    long long ms = (long long)json_integer_value(json_object_get(clock, "difference_ms"));
+    if (!json_is_true(json_object_get(clock, "known")))
+        say(d, "clock", "wait a minute; then see that the directories can be reached",
+            "not compared yet: too few directories have told their time");
+    else
+        say(d, "clock",
+            llabs(ms) > CLOCK_WARN_MS ? "the operator: start a time service (chrony) here" : NULL,
+            "%lld ms from the directories' median", ms);
+}
+
+/* t of the current epoch where the node tells it; else more than half of the directories. */
+static void check_peers(struct doctor *d, const json_t *s)
+{
+    size_t i, directories = 0, reachable = 0;
+    const json_t *p;
+    bool self = strcmp(cli_text(s, "role"), "directory") == 0;
+    json_array_foreach(json_object_get(s, "peers"), i, p)
+    {
+        const char *role = cli_text(p, "role"), *name = cli_text(p, "name");
+        bool ok = json_is_true(json_object_get(p, "reachable"));
+        if (json_is_true(json_object_get(p, "twice")))
+            say(d, "twice",
+                "its operator: two nodes run with one key - a copy, or a thief; tell the stewards",
+                "%s %s (%s) is connected twice", role, cli_text(p, "code"), name);
+        if (strcmp(role, "directory") != 0) continue;
+        directories++;
+        reachable += ok;
+        say(d, "directory",
+            ok ? NULL : "its operator: see that it runs; here: see that the network reaches it",
+            "%s (%s) is %sreachable", cli_text(p, "code"), name, ok ? "" : "NOT ");
+    }
+    directories += self;
+    reachable += self;
+    uint64_t t = cli_integer(json_object_get(s, "epoch"), "t");
+    if (t == 0) t = directories / 2 + 1;
+    say(d, "quorum",
+        directories > 0 && reachable >= t
+            ? NULL
+            : "the operators of the directories: bring them back; until then every verdict is "
+              "unknown",
+        "%zu of %zu directories reachable, %llu are needed", reachable, directories,
+        (unsigned long long)t);
+}
+
+static void check_published(struct doctor *d, const json_t *a)
+{
+    size_t i;
+    const json_t *p, *all = json_object_get(a, "published");
+    if (json_array_size(all) == 0)
+        say(d, "list", "the stewards: hold a key ceremony and put its epoch into the register",
+            "nothing can be published: no key epoch");
+    json_array_foreach(all, i, p)
+    {
+        bool live = json_is_true(json_object_get(p, "live")) && cli_integer(p, "waiting") == 0;
+        unsigned long long epoch = (unsigned long long)cli_integer(p, "epoch");
+        if (json_is_true(json_object_get(p, "shrink_held")))
+            say(d, "list",
+                "an officer here: look at `cpis flags list`; right: cpis flags confirm-shrink",
+                "epoch %llu: the list is held back, it would fall below 80 %%", epoch);
+        else if (json_is_true(json_object_get(p, "unsure")))
+            say(d, "list",
+                "an officer here: import a full snapshot, then cpis flags confirm-restore",
+                "epoch %llu: restored from a backup, not confirmed since", epoch);
+        else
+            say(d, "list",
+                live ? NULL : "wait a minute; then see which directories are not reachable",
+                "epoch %llu: version %llu is %s, %llu children wait", epoch,
+                (unsigned long long)cli_integer(p, "version"),
+                live ? "live" : "NOT live nationally",
+                (unsigned long long)cli_integer(p, "waiting"));
+    }
+}
+
+static void check_directory(struct doctor *d, const json_t *x)
+{
+    uint64_t oldest = iso_ms(cli_text(x, "copies_oldest")), now = cli_wall();
+    bool old =
+        cli_integer(x, "copies_waiting") > 0 && oldest != 0 && oldest + COPIES_TOO_LONG < now;
+    say(d, "share",
+        json_is_true(json_object_get(x, "has_share"))
+            ? NULL
+            : "the stewards: hold a key ceremony with this directory",
+        "a share of the key is %sheld here",
+        json_is_true(json_object_get(x, "has_share")) ? "" : "NOT ");
+    say(d, "lists",
+        json_is_true(json_object_get(x, "lists_ready"))
+            ? NULL
+            : "wait; if it stays: the operators of authorities whose list is missing (cpis status)",
+        "the lists are %sready to be searched",
+        json_is_true(json_object_get(x, "lists_ready")) ? "" : "NOT ");
+    say(d, "copies",
+        old ? "the authorities they are for: bring the node back (cpis status names lists)" : NULL,
+        "%llu lookups wait for authorities", (unsigned long long)cli_integer(x, "copies_waiting"));
+}
+
+static void check_store(struct doctor *d, const json_t *s)
+{
+    const json_t *store = json_object_get(s, "store");
+    uint64_t used = cli_integer(store, "used_bytes"), max = cli_integer(store, "map_bytes_max");
+    if (max == 0) return;
+    say(d, "store",
+        used * 100 > max * MAP_USED_PART ? "the operator: raise map_mib_max in node.conf" : NULL,
+        "%llu of %llu MiB used", (unsigned long long)(used >> 20), (unsigned long long)(max >> 20));
+}
+
+static void check_node(struct doctor *d, const json_t *s)
+{
+    const json_t *q = json_object_get(s, "query");
+    bool runs = json_is_true(json_object_get(s, "runs"));
+    say(d, "node", runs ? NULL : "do what it says; the node tries again by itself", "%s",
+        runs ? "runs" : cli_text(s, "why_down"));
+    check_store(d, s);
+    if (!runs) return;
+    check_register(d, s);
+    check_clock(d, s);
+    check_peers(d, s);
+    if (json_object_get(s, "authority") != NULL)
+        check_published(d, json_object_get(s, "authority"));
+    if (json_object_get(s, "directory") != NULL)
+        check_directory(d, json_object_get(s, "directory"));
+    uint64_t oldest = iso_ms(cli_text(q, "outbox_oldest"));
+    if (q != NULL)
+        say(d, "outbox",
+            oldest != 0 && oldest + WAITS_TOO_LONG < cli_wall()
+                ? "see which directories or authorities are not reachable; nothing is lost"
+                : NULL,
+            "%llu lookups not ended", (unsigned long long)cli_integer(q, "outbox"));
+}
+
+static void print_checks(const json_t *checks)
+{
+    size_t i;
+    const json_t *k;
+    json_array_foreach(checks, i, k)
+    {
+        bool ok = json_is_true(json_object_get(k, "ok"));
+        (void)printf("%-5s %s: %s\n", ok ? "ok" : "WRONG", cli_text(k, "check"),
+                     cli_text(k, "text"));
+        if (!ok) (void)printf("      -> %s\n", cli_text(k, "do"));
+    }
+}
+
+static int doctor(struct cli *c)
+{
+    struct node_settings settings;
+    char why[CONTROL_WHY_BYTES] = "";
+    struct control_client *client = NULL;
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    struct doctor d = {.c = c, .checks = json_array()};
+    check_conf(&d, &settings);
+    check_mode(&d, ".");
+    check_mode(&d, FOLDER_IDENTITY);
+    check_register_file(&d);
+    check_disk(&d);
+    json_t *status = NULL;
+    if (control_connect(c->dir, &client, why) == CPIS_OK) {
+        if (control_call(client, "status", NULL, CLI_TIMEOUT_MS, NULL, NULL, &status, why) ==
+            CPIS_OK)
+            check_node(&d, status);
+        else
+            say(&d, "node", "the operator: look at its log; restart it", "%s", why);
+    } else {
+        say(&d, "node", "the operator: start it: cpis run", "%s", why);
+    }
+    json_decref(status);
+    control_close(&client);
+    if (cli_has(c, "json"))
+        cli_print_json(json_pack("{s:b,s:O}", "ok", !d.wrong, "checks", d.checks));
+    else
+        print_checks(d.checks);
+    json_decref(d.checks);
+    return d.wrong ? CLI_ERROR : CLI_OK;
+}
+const struct cli_command cmd_doctor = {
+    .name = "doctor",
+    .args = "DIR",
+    .summary = "what is wrong, and who must do what about it",
+    .exits = "0 all is well, 1 something is wrong (it is named), 2 usage error",
+    .takes_dir = true,
+    .fn = doctor,
+    .options = (const struct cli_option[]){{"json", NULL, "one JSON object"}, {0}}};

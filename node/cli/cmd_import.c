@@ -1,0 +1,480 @@
+/* cpis flags import: node/feed/import.h with the node as what is changed. */
+#include "node/cli/commands.h"
+#include "node/feed/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE          500
+#define PROGRESS_FROM 1000U
+#define WAIT_SECONDS  600U
+#define WAIT_GATHER   700U /* ms until the node has begun to publish what it was given */
+#define WAIT_POLL     300U
+#define BATCH_TIMEOUT 60000U
+
+struct importing {
+    const struct cli *c;
+    struct control_client *client;
+    struct import *import;
+    bool dry_run, progress, told, shrinks;
+    json_t *list; /* --dry-run: what would happen */
+    uint32_t rows;
+};
+
+static const char *const outcomes[] = {
+    [OUTCOME_ADDED] = "added",         [OUTCOME_ENDED] = "ended",
+    [OUTCOME_REOPENED] = "reopened",   [OUTCOME_UPDATED] = "updated",
+    [OUTCOME_UNCHANGED] = "unchanged", [OUTCOME_DELETED] = "deleted",
+    [OUTCOME_NOT_FOUND] = "not_found", [OUTCOME_TOO_MANY] = "too_many"};
+
+static enum child_outcome outcome_of(const char *name)
+{
+    for (unsigned o = OUTCOME_ADDED; name != NULL && o <= OUTCOME_TOO_MANY; o++)
+        if (strcmp(name, outcomes[o]) == 0) return (enum child_outcome)o;
+    return 0;
+}
+
+static json_t *day(uint64_t stamp)
+{
+    if (stamp == 0) return json_null();
+    return json_sprintf("%04u-%02u-%02u", (unsigned)(stamp / 100000000),
+                        (unsigned)(stamp / 1000000 % 100), (unsigned)(stamp / 10000 % 100));
+}
+
+static json_t *change_json(const struct child_change *ch)
+{
+    static const char *const types[] = {
+        [CHANGE_UPSERT] = "upsert", [CHANGE_END] = "end", [CHANGE_DELETE] = "delete"};
+    json_t *o =
+        json_pack("{s:s,s:s,s:s,s:o}", "type", types[ch->type], "nhs_number", ch->number.digits,
+                  "plan", plan_type_name((enum plan_type)ch->plan), "start", day(ch->start));
+    if (ch->type != CHANGE_DELETE) (void)json_object_set_new(o, "end", day(ch->end));
+    if (ch->type != CHANGE_UPSERT) return o;
+    (void)json_object_set_new(o, "birth_date", day((uint64_t)ch->birth_date * 10000));
+    (void)json_object_set_new(o, "given", json_string(ch->given));
+    (void)json_object_set_new(o, "family", json_string(ch->family));
+    (void)json_object_set_new(o, "local_id", json_string(ch->local_id));
+    (void)json_object_set_new(o, "visibility",
+                              json_string(visibility_name((enum visibility)ch->visibility)));
+    return o;
+}
+
+static json_t *marker_json(const struct row_import *m)
+{
+    char hash[2 * CPIS_HASH_BYTES + 1];
+    cli_hex(m->file_hash.b, sizeof m->file_hash.b, hash);
+    return json_pack("{s:I,s:s,s:I,s:I,s:I,s:b,s:b}", "id", (json_int_t)m->id, "file_hash", hash,
+                     "started", (json_int_t)m->started, "applied_rows", (json_int_t)m->applied_rows,
+                     "rows", (json_int_t)m->rows, "finished", m->finished, "snapshot", m->snapshot);
+}
+
+static void remember(struct importing *x, const struct import_batch *b, size_t i,
+                     enum child_outcome o)
+{
+    if (o == OUTCOME_UNCHANGED || json_array_size(x->list) >= IMPORT_LISTED_MAX) return;
+    const struct child_change *ch = &b->changes[i];
+    (void)json_array_append_new(
+        x->list,
+        json_pack("{s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)b->rows[i], "nhs_number",
+                  ch->number.digits, "plan", plan_type_name((enum plan_type)ch->plan), "start",
+                  day(ch->start), "outcome", b->rows[i] == 0 ? "ended" : outcomes[o]));
+}
+
+static cpis_err send(void *arg, const struct import_batch *b, enum child_outcome *ret)
+{
+    struct importing *x = arg;
+    json_t *list = json_array();
+    for (size_t i = 0; i < b->count; i++)
+        (void)json_array_append_new(list, change_json(&b->changes[i]));
+    json_t *fields = json_pack("{s:o,s:b}", "changes", list, "dry_run", x->dry_run);
+    if (!x->dry_run) (void)json_object_set_new(fields, "import", marker_json(&b->marker));
+    json_t *reply = cli_call(x->c, x->client, "changes", fields, BATCH_TIMEOUT);
+    const json_t *got = json_object_get(reply, "outcomes");
+    cpis_err err = reply != NULL && json_array_size(got) == b->count ? CPIS_OK : CPIS_E_IO;
+    x->told = reply == NULL;
+    for (size_t i = 0; err == CPIS_OK && i < b->count; i++) {
+        ret[i] = outcome_of(json_string_value(json_array_get(got, i)));
+        if (x->list != NULL && ret[i] != 0) remember(x, b, i, ret[i]);
+    }
+    json_decref(reply);
+    if (err == CPIS_OK && x->progress)
+        (void)fprintf(stderr, "\r%llu of %u rows", (unsigned long long)b->marker.applied_rows,
+                      x->rows);
+    return err;
+}
+
+/* --- what the authority holds --- */
+
+static uint64_t stamp_of(const char *text)
+{
+    struct date d;
+    if (date_parse(text, strlen(text), &d) != CPIS_OK) return 0;
+    return (((uint64_t)d.year * 100 + d.month) * 100 + d.day) * 10000;
+}
+
+static cpis_err hold_child(struct import *m, const json_t *f)
+{
+    size_t i;
+    const json_t *p;
+    struct import_held h;
+    const char *number = cli_text(f, "nhs_number");
+    cpis_err err = nhs_number_parse(number, strlen(number), &h.number);
+    json_array_foreach(json_object_get(f, "plans"), i, p)
+    {
+        const char *plan = cli_text(p, "plan");
+        h.start = stamp_of(cli_text(p, "start"));
+        h.end = stamp_of(cli_text(p, "end"));
+        if (err == CPIS_OK) err = plan_type_parse(plan, strlen(plan), &h.plan);
+        if (err == CPIS_OK && h.start != 0) err = import_hold(m, &h);
+    }
+    nhs_number_wipe(&h.number);
+    return err;
+}
+
+static bool hold_all(struct importing *x)
+{
+    char after[11] = "";
+    cpis_err err = CPIS_OK;
+    for (bool more = true; err == CPIS_OK && more;) {
+        size_t i;
+        const json_t *f;
+        json_t *r = cli_call(x->c, x->client, "flags_list",
+                             json_pack("{s:s,s:i}", "after", after, "limit", PAGE), BATCH_TIMEOUT);
+        if (r == NULL) return false;
+        json_array_foreach(json_object_get(r, "flags"), i, f)
+        {
+            if (err == CPIS_OK) err = hold_child(x->import, f);
+        }
+        const char *next = cli_text(r, "next");
+        more = next[0] != '\0' && strlen(next) < sizeof after;
+        if (more) memcpy(after, next, strlen(next) + 1);
+        json_decref(r);
+    }
+    memset(after, 0, sizeof after);
+    if (err != CPIS_OK) (void)cli_fail(x->c, "what is held can't be read: %s", cpis_strerror(err));
+    return err == CPIS_OK;
+}
+
+/* --- where to begin --- */
+
+/* Only the newest import is taken up: after another file this one is an order of its own. */
+static bool find_marker(struct importing *x, bool snapshot, struct row_import *ret)
+{
+    char hash[2 * CPIS_HASH_BYTES + 1];
+    json_t *r = cli_call(x->c, x->client, "imports", json_pack("{s:i}", "limit", 1), BATCH_TIMEOUT);
+    if (r == NULL) return false;
+    const json_t *last = json_array_get(json_object_get(r, "imports"), 0);
+    *ret = (struct row_import){.id = cli_integer(last, "id") + 1, .started = cli_wall()};
+    cli_hex(import_report(x->import)->file.hash.b, CPIS_HASH_BYTES, hash);
+    if (last != NULL && !json_is_true(json_object_get(last, "finished")) &&
+        snapshot == json_is_true(json_object_get(last, "snapshot")) &&
+        strcmp(cli_text(last, "file_hash"), hash) == 0) {
+        ret->id--;
+        ret->applied_rows = cli_integer(last, "applied_rows");
+    }
+    json_decref(r);
+    return true;
+}
+
+/* --- the report --- */
+
+static json_t *failed_json(const struct import_report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->list_count; i++) {
+        const struct import_failed *f = &r->list[i];
+        json_t *field =
+            f->column < CSV_COLUMN_COUNT ? json_string(csv_column_name(f->column)) : json_null();
+        (void)json_array_append_new(list, json_pack("{s:I,s:I,s:s,s:o,s:s}", "row",
+                                                    (json_int_t)f->row, "line", (json_int_t)f->line,
+                                                    "code", csv_row_code(f->fault), "field", field,
+                                                    "reason", csv_row_reason(f->fault)));
+    }
+    return list;
+}
+
+static json_t *notes_json(const struct import_report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->notes_count; i++) {
+        const struct import_note *n = &r->notes[i];
+        json_t *o = json_pack("{s:s}", "note", import_note_text(n->kind));
+        if (n->row != 0) {
+            (void)json_object_set_new(o, "row", json_integer((json_int_t)n->row));
+            (void)json_object_set_new(o, "line", json_integer((json_int_t)n->line));
+        }
+        (void)json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static const char *file_column(const struct import_report *r)
+{
+    if (r->file.fault == CSV_FILE_UNKNOWN) return "";
+    return csv_column_name(r->file.column);
+}
+
+static void print_report_json(const struct importing *x)
+{
+    const struct import_report *r = import_report(x->import);
+    uint32_t dropped, open;
+    json_t *o = json_pack("{s:s,s:s,s:{s:I,s:I,s:I},s:o,s:o}", "file", base_name(x->c->args[0]),
+                          "file_code", import_file_code(r), "rows", "read",
+                          (json_int_t)r->file.read, "ok", (json_int_t)r->ok, "failed",
+                          (json_int_t)r->failed, "failed", failed_json(r), "notes", notes_json(r));
+    if (o == NULL) return;
+    if (r->file.fault != CSV_FILE_GOOD) {
+        (void)json_object_set_new(o, "reason", json_string(csv_file_reason(r->file.fault)));
+        (void)json_object_set_new(o, "line", json_integer((json_int_t)r->file.line));
+        (void)json_object_set_new(o, "column", json_string(file_column(r)));
+    }
+    json_t *counts = json_object();
+    for (unsigned i = OUTCOME_ADDED; i <= OUTCOME_TOO_MANY; i++)
+        (void)json_object_set_new(counts, outcomes[i], json_integer((json_int_t)r->outcomes[i]));
+    (void)json_object_set_new(counts, "ended_as_missing", json_integer((json_int_t)r->endings));
+    (void)json_object_set_new(o, x->dry_run ? "would" : "changes", counts);
+    if (x->dry_run) {
+        bool asks = import_shrink(x->import, &dropped, &open);
+        (void)json_object_set_new(o, "open",
+                                  json_pack("{s:I,s:I,s:b}", "held", (json_int_t)open, "dropped",
+                                            (json_int_t)dropped, "needs_confirm_shrink", asks));
+        (void)json_object_set_new(o, "list", json_incref(x->list));
+    }
+    cli_print_json(o);
+}
+
+static void print_rows(const struct import_report *r)
+{
+    for (size_t i = 0; i < r->list_count; i++)
+        (void)printf("  row %u (line %u): %s %s%s%s\n", r->list[i].row, r->list[i].line,
+                     csv_row_code(r->list[i].fault), csv_column_name(r->list[i].column),
+                     r->list[i].column < CSV_COLUMN_COUNT ? ": " : "",
+                     csv_row_reason(r->list[i].fault));
+    for (size_t i = 0; i < r->notes_count; i++)
+        if (r->notes[i].row != 0)
+            (void)printf("  row %u (line %u): note: %s\n", r->notes[i].row, r->notes[i].line,
+                         import_note_text(r->notes[i].kind));
+        else
+            (void)printf("  note: %s\n", import_note_text(r->notes[i].kind));
+}
+
+static void print_report(const struct importing *x)
+{
+    const struct import_report *r = import_report(x->import);
+    const char *would = x->dry_run ? "would be " : "";
+    size_t i;
+    const json_t *one;
+    (void)printf("%s  %s: %u rows, %u ok, %u failed\n", import_file_code(r),
+                 base_name(x->c->args[0]), r->file.read, r->ok, r->failed);
+    if (r->file.fault != CSV_FILE_GOOD) {
+        (void)printf("  line %u: %s%s%s\n", r->file.line, csv_file_reason(r->file.fault),
+                     file_column(r)[0] != '\0' ? ": " : "", file_column(r));
+        return;
+    }
+    (void)printf("  %sadded %u, ended %u (of them %u missing in the file), reopened %u, updated "
+                 "%u, deleted %u, unchanged %u\n",
+                 would, r->outcomes[OUTCOME_ADDED], r->outcomes[OUTCOME_ENDED], r->endings,
+                 r->outcomes[OUTCOME_REOPENED], r->outcomes[OUTCOME_UPDATED],
+                 r->outcomes[OUTCOME_DELETED], r->outcomes[OUTCOME_UNCHANGED]);
+    json_array_foreach(x->list, i, one)
+    {
+        (void)printf("  %-9s %s %-4s from %s\n", cli_text(one, "outcome"),
+                     cli_text(one, "nhs_number"), cli_text(one, "plan"), cli_text(one, "start"));
+    }
+    print_rows(r);
+}
+
+/* --- --wait --- */
+
+static void sleep_ms(unsigned ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&t, NULL);
+}
+
+/* Does every epoch's list hold all that is visible, and is it live nationally? */
+static bool is_live(const json_t *status, uint64_t *ret_left)
+{
+    const json_t *all = json_object_get(json_object_get(status, "authority"), "published"), *p;
+    size_t i;
+    bool live = json_array_size(all) > 0;
+    *ret_left = 0;
+    json_array_foreach(all, i, p)
+    {
+        *ret_left += cli_integer(p, "waiting");
+        live = live && json_is_true(json_object_get(p, "live")) && cli_integer(p, "waiting") == 0 &&
+               cli_integer(p, "evaluated") >= cli_integer(p, "to_evaluate");
+    }
+    return live;
+}
+
+/* The publisher has a guard of its own, over the whole list. It may hold the list only once the
+ * changes are gathered: so it is asked, and told, until the list is there. */
+static bool confirm_held(struct importing *x, const json_t *status)
+{
+    const json_t *all = json_object_get(json_object_get(status, "authority"), "published"), *p;
+    size_t i;
+    bool held = false;
+    json_array_foreach(all, i, p)
+    {
+        held = held || json_is_true(json_object_get(p, "shrink_held"));
+    }
+    if (!held || !cli_has(x->c, "confirm-shrink")) return true;
+    json_t *r = cli_call(x->c, x->client, "confirm_shrink", NULL, CLI_TIMEOUT_MS);
+    json_decref(r);
+    return r != NULL;
+}
+
+static int wait_live(struct importing *x)
+{
+    uint64_t seconds = WAIT_SECONDS, left = 0;
+    if (!cli_number(x->c, "wait-seconds", 1, 86400, &seconds)) return CLI_USAGE;
+    cpis_ms end = cli_wall() + seconds * CPIS_MS_SECOND;
+    sleep_ms(WAIT_GATHER);
+    for (bool live = false; !live;) {
+        json_t *status = cli_call(x->c, x->client, "status", NULL, CLI_TIMEOUT_MS);
+        if (status == NULL) return CLI_ERROR;
+        live = is_live(status, &left);
+        bool told = confirm_held(x, status);
+        json_decref(status);
+        if (!told) return CLI_ERROR;
+        if (x->progress) (void)fprintf(stderr, "\rto publish: %llu    ", (unsigned long long)left);
+        if (!live && cli_wall() > end)
+            return cli_fail(x->c,
+                            "imported, but not live nationally after %llu s: `cpis doctor` "
+                            "says why",
+                            (unsigned long long)seconds);
+        if (!live) sleep_ms(WAIT_POLL);
+    }
+    if (x->progress) (void)fputc('\n', stderr);
+    return CLI_OK;
+}
+
+/* --confirm-shrink without --wait: the guard is told once the changes are gathered. */
+static int confirm_later(struct importing *x)
+{
+    bool ok = true;
+    for (unsigned i = 0; ok && i < 5; i++) {
+        sleep_ms(WAIT_GATHER);
+        json_t *status = cli_call(x->c, x->client, "status", NULL, CLI_TIMEOUT_MS);
+        ok = status != NULL && confirm_held(x, status);
+        json_decref(status);
+    }
+    return ok ? CLI_OK : CLI_ERROR;
+}
+
+/* --- all of it --- */
+
+static int exit_of(const struct import_report *r)
+{
+    if (r->file.fault != CSV_FILE_GOOD) return CLI_ERROR;
+    return r->failed == 0 ? CLI_OK : r->ok > 0 ? CLI_ROWS_SOME : CLI_ROWS_NONE;
+}
+
+static bool may_shrink(struct importing *x)
+{
+    uint32_t dropped, open;
+    if (!import_shrink(x->import, &dropped, &open) || x->dry_run) return true;
+    x->shrinks = true;
+    if (cli_has(x->c, "confirm-shrink")) return true;
+    (void)cli_fail(x->c,
+                   "nothing was changed: %u of %u open plans would no longer be open. Look at "
+                   "--dry-run; if it is right: --confirm-shrink",
+                   dropped, open);
+    return false;
+}
+
+static int apply(struct importing *x, bool snapshot)
+{
+    struct row_import marker = {.id = 0};
+    if (import_wants_held(x->import) && !hold_all(x)) return CLI_ERROR;
+    if (!may_shrink(x)) return CLI_ERROR;
+    if (!x->dry_run && !find_marker(x, snapshot, &marker)) return CLI_ERROR;
+    cpis_err err = import_apply(x->import, &marker, send, x);
+    if (x->progress) (void)fputc('\n', stderr);
+    if (err == CPIS_E_STATE)
+        return cli_fail(x->c, "the file changed while it was read: import it again");
+    if (err != CPIS_OK && !x->told) (void)cli_fail(x->c, "%s", cpis_strerror(err));
+    if (err != CPIS_OK)
+        return cli_fail(x->c, "stopped; import the same file again: it goes on where it was");
+    return CLI_OK;
+}
+
+static int import_open(struct importing *x, bool snapshot)
+{
+    const struct import_report *r = import_report(x->import);
+    int code = CLI_OK;
+    x->rows = r->file.read;
+    x->progress =
+        r->file.read > PROGRESS_FROM && (cli_has(x->c, "progress") || isatty(STDERR_FILENO) == 1);
+    if (r->file.fault == CSV_FILE_GOOD) {
+        x->client = cli_connect(x->c);
+        code = x->client != NULL ? apply(x, snapshot) : CLI_ERROR;
+    }
+    if (code == CLI_OK) {
+        if (cli_has(x->c, "json"))
+            print_report_json(x);
+        else
+            print_report(x);
+        (void)fflush(stdout);
+        if (x->client != NULL && !x->dry_run && cli_has(x->c, "wait"))
+            code = wait_live(x);
+        else if (x->shrinks)
+            code = confirm_later(x);
+    }
+    control_close(&x->client);
+    return code == CLI_OK ? exit_of(import_report(x->import)) : code;
+}
+
+static int flags_import(struct cli *c)
+{
+    struct importing x = {.c = c, .dry_run = cli_has(c, "dry-run")};
+    bool snapshot = cli_has(c, "snapshot");
+    if (!cli_args(c, 1, 1)) return CLI_USAGE;
+    int fd = open(c->args[0], O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return cli_fail(c, "%s: %s", c->args[0], strerror(errno));
+    cpis_err err = import_check(fd, cli_today(), snapshot, &x.import);
+    int code = CLI_ERROR;
+    if (x.dry_run) x.list = json_array();
+    if (err != CPIS_OK)
+        (void)cli_fail(c, "%s: %s", c->args[0],
+                       err == CPIS_E_IO ? "can't be read (a pipe can't: give a file)"
+                                        : cpis_strerror(err));
+    else
+        code = import_open(&x, snapshot);
+    json_decref(x.list);
+    import_free(&x.import);
+    (void)close(fd);
+    return code;
+}
+const struct cli_command cmd_flags_import = {
+    .name = "flags import",
+    .args = "DIR FILE",
+    .summary = "take in plans from a CSV file: checked whole, then applied",
+    .more =
+        "Columns: nhs_number,birth_date,given,family,local_id,plan,start,end,deleted,visibility\n"
+        "in any order; dates YYYY-MM-DD; plan CPP, LAC or UCPP. The same file twice changes\n"
+        "nothing; after a crash the same file goes on where it was.",
+    .exits = "0 all rows (CPF02), 12 some rows failed (CPF03), 13 no row was right (CPF04),\n"
+             "  1 error or damaged file (CPF01), 2 usage error",
+    .takes_dir = true,
+    .fn = flags_import,
+    .options = (const struct cli_option[]){
+        {"snapshot", NULL, "the file is the whole truth: what is open and missing is ended today"},
+        {"dry-run", NULL, "show who would be added, ended, dropped; change nothing"},
+        {"confirm-shrink", NULL, "yes: over a fifth of the open plans go"},
+        {"wait", NULL, "until the list with these rows is live nationally"},
+        {"wait-seconds", "N", "at most so long, default 600"},
+        {"progress", NULL, "show it also when stderr is no terminal (over 1,000 rows)"},
+        {"json", NULL, "the report as one JSON object"},
+        {0}}};

@@ -1,0 +1,261 @@
+/* cpis lookup: numbers from argv or stdin, one command to the node, verdicts as they come. */
+#include "node/cli/commands.h"
+#include "node/cli/conf.h"
+#include "node/cli/lookup_text.h"
+#include "proto/text.h"
+
+#include <pwd.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_BYTES    256U
+#define AT_ONCE       500U /* numbers in one request: replies come while others are asked */
+#define TIMEOUT_MS    120000U
+#define NUMBERS_LIMIT 1000000U
+
+struct numbers {
+    char (*at)[11];
+    size_t count, cap;
+};
+
+static bool add_number(const struct cli *c, struct numbers *n, const char *text)
+{
+    if (n->count == n->cap) {
+        size_t cap = n->cap == 0 ? 64 : n->cap * 2;
+        char(*more)[11] = cap > NUMBERS_LIMIT ? NULL : malloc(cap * sizeof *more);
+        if (more == NULL) {
+            (void)cli_fail(c, "too many numbers");
+            return false;
+        }
+        if (n->count > 0) memcpy(more, n->at, n->count * sizeof *more);
+        if (n->at != NULL) sodium_memzero(n->at, n->count * sizeof *n->at);
+        free(n->at);
+        n->at = more;
+        n->cap = cap;
+    }
+    if (!cli_nhs_number(c, text, n->count + 1, n->at[n->count])) return false;
+    n->count++;
+    return true;
+}
+
+static bool read_stdin(const struct cli *c, struct numbers *n)
+{
+    char line[LINE_BYTES];
+    bool ok = true;
+    while (ok && fgets(line, sizeof line, stdin) != NULL) {
+        size_t len = strcspn(line, "\r\n");
+        bool whole = line[len] != '\0' || feof(stdin);
+        line[len] = '\0';
+        if (line[strspn(line, " \t")] != '\0') ok = add_number(c, n, whole ? line : "");
+    }
+    if (ok && ferror(stdin)) ok = false;
+    sodium_memzero(line, sizeof line);
+    return ok;
+}
+
+/* All numbers are checked before the first one is asked. */
+static bool gather(const struct cli *c, struct numbers *n)
+{
+    for (size_t i = 0; i < c->args_count; i++) {
+        bool from_stdin = strcmp(c->args[i], "-") == 0;
+        if (from_stdin ? !read_stdin(c, n) : !add_number(c, n, c->args[i])) return false;
+    }
+    if (n->count > 0) return true;
+    (void)cli_usage(c, "which NHS number? (- reads them from standard input)");
+    return false;
+}
+
+/* --- who asks --- */
+
+static bool set_asker(const struct cli *c, struct node_settings *s, json_t **ret)
+{
+    static const struct {
+        const char *option, *key, *field;
+    } map[] = {{"user-id", "asker.user_id", "user_id"},
+               {"user", "asker.user_name", "user_name"},
+               {"role-code", "asker.role_code", "role_code"},
+               {"role", "asker.role_name", "role_name"},
+               {"device-id", "asker.device_id", "device_id"},
+               {"org-code", "asker.organisation_code", "organisation_code"},
+               {"org", "asker.organisation_name", "organisation_name"},
+               {"setting", "asker.setting", "setting"}};
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++) {
+        const char *value = cli_value(c, map[i].option), *expected;
+        if (value == NULL) continue;
+        expected = conf_set(s, map[i].key, value);
+        if (expected != NULL) {
+            (void)cli_usage(c, "--%s: expected %s", map[i].option, expected);
+            return false;
+        }
+    }
+    if (cli_has(c, "scheduled")) s->asker.scheduled = true;
+    if (cli_has(c, "unscheduled")) s->asker.scheduled = false;
+    if (s->asker.organisation_code[0] == '\0') {
+        memcpy(s->asker.organisation_code, s->org, sizeof s->org);
+        if (s->asker.organisation_name[0] == '\0')
+            memcpy(s->asker.organisation_name, s->name, sizeof s->name);
+    }
+    const struct msg_ask_details *a = &s->asker;
+    const char *const values[] = {a->user_id,           a->user_name, a->role_code,
+                                  a->role_name,         a->device_id, a->organisation_code,
+                                  a->organisation_name, a->setting};
+    json_t *o = json_pack("{s:b}", "scheduled", a->scheduled);
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
+        if (values[i][0] != '\0')
+            (void)json_object_set_new(o, map[i].field, json_string(values[i]));
+    *ret = o;
+    return true;
+}
+
+static bool who_asks(const struct cli *c, json_t **ret)
+{
+    struct node_settings s;
+    char why[CONF_WHY_BYTES] = "";
+    cpis_err err = conf_read(c->dir, &s, why);
+    if (err != CPIS_OK) {
+        (void)cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+        return false;
+    }
+    const char *purpose = cli_value(c, "purpose"), *correlation = cli_value(c, "correlation");
+    if (purpose != NULL && strcmp(purpose, "direct-care") != 0 &&
+        strcmp(purpose, "not-brought") != 0) {
+        (void)cli_usage(c, "--purpose: direct-care or not-brought");
+        return false;
+    }
+    if (correlation != NULL && (strlen(correlation) > USER_ID_BYTES_MAX ||
+                                text_check_utf8(correlation, strlen(correlation)) != CPIS_OK)) {
+        (void)cli_usage(c, "--correlation: a text of at most %u bytes", USER_ID_BYTES_MAX);
+        return false;
+    }
+    if (s.asker.user_id[0] == '\0' && s.asker.user_name[0] == '\0' &&
+        s.asker.device_id[0] == '\0' && !cli_has(c, "user") && !cli_has(c, "user-id") &&
+        !cli_has(c, "device-id")) {
+        const struct passwd *login = getpwuid(getuid()); /* nobody asks without a name */
+        if (login == NULL || conf_set(&s, "asker.user_name", login->pw_name) != NULL) {
+            (void)cli_usage(c, "who asks? --user or --user-id, or set asker in node.conf");
+            return false;
+        }
+    }
+    if (!set_asker(c, &s, ret)) return false;
+    if (purpose != NULL) (void)json_object_set_new(*ret, "purpose", json_string(purpose));
+    if (correlation != NULL)
+        (void)json_object_set_new(*ret, "correlation", json_string(correlation));
+    return true;
+}
+
+/* --- asking --- */
+
+struct asked {
+    bool json;
+    size_t shown;
+    int code;
+};
+
+static bool show(void *arg, const json_t *more)
+{
+    struct asked *a = arg;
+    int code = lookup_exit(cli_text(more, "verdict"));
+    if (code > a->code) a->code = code;
+    if (a->json) {
+        json_t *o = json_copy((json_t *)(uintptr_t)more);
+        (void)json_object_del(o, "id");
+        (void)json_object_del(o, "more");
+        cli_print_json(o);
+    } else {
+        if (a->shown > 0) (void)putchar('\n');
+        lookup_print(more, stdout);
+    }
+    (void)fflush(stdout);
+    a->shown++;
+    return true;
+}
+
+static int ask(const struct cli *c, const struct numbers *n, const json_t *who)
+{
+    struct asked a = {.json = cli_has(c, "json")};
+    struct control_client *client = cli_connect(c);
+    if (client == NULL) return CLI_ERROR;
+    cpis_err err = CPIS_OK;
+    char why[CONTROL_WHY_BYTES] = "";
+    for (size_t at = 0; err == CPIS_OK && at < n->count; at += AT_ONCE) {
+        json_t *list = json_array(), *reply = NULL;
+        for (size_t i = at; i < n->count && i < at + AT_ONCE; i++)
+            (void)json_array_append_new(list, json_string(n->at[i]));
+        json_t *fields = json_pack("{s:o,s:O}", "numbers", list, "ask", who);
+        err = control_call(client, "lookup", fields, TIMEOUT_MS, show, &a, &reply, why);
+        json_decref(fields);
+        json_decref(reply);
+    }
+    control_close(&client);
+    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    if (a.shown != n->count)
+        return cli_fail(c, "only %zu of %zu numbers were answered", a.shown, n->count);
+    return a.code;
+}
+
+static int lookup(struct cli *c)
+{
+    struct numbers n = {.at = NULL};
+    json_t *who = NULL;
+    int code = CLI_USAGE;
+    if (gather(c, &n) && who_asks(c, &who)) code = ask(c, &n, who);
+    json_decref(who);
+    if (n.at != NULL) sodium_memzero(n.at, n.cap * sizeof *n.at);
+    free(n.at);
+    return code;
+}
+const struct cli_command cmd_lookup = {
+    .name = "lookup",
+    .args = "DIR NUMBER...",
+    .summary = "ask the federation whether children are known; - reads numbers from stdin",
+    .more = "Who asks is told to every authority that holds the child. Without options: the\n"
+            "`asker` of node.conf, or else the login name. A number that can't be one is refused "
+            "before any is asked.",
+    .exits = "0 no flag, 10 flag, 11 flag with details to follow, 20 incomplete, 30 unknown,\n"
+             "  1 error, 2 usage error; of several numbers the largest",
+    .takes_dir = true,
+    .takes_numbers = true,
+    .fn = lookup,
+    .options = (const struct cli_option[]){
+        {"user-id", "ID", "who asks: SDS user id"},
+        {"user", "NAME", "who asks: name"},
+        {"role-code", "CODE", "job role, as R0260"},
+        {"role", "NAME", "job role in words"},
+        {"device-id", "ID", "a system that asks by itself"},
+        {"org-code", "CODE", "ODS code of the organisation that asks"},
+        {"org", "NAME", "its name"},
+        {"setting", "TEXT", "care setting"},
+        {"scheduled", NULL, "silent read: recorded, but nobody is notified"},
+        {"unscheduled", NULL, "the opposite, where node.conf says scheduled"},
+        {"purpose", "WORD", "direct-care (default) or not-brought: an appointment was missed"},
+        {"correlation", "ID", "an id of the asking system, kept with the access"},
+        {"json", NULL, "one JSON object for each number, on a line"},
+        {0}}};
+
+/* --- the same text from the JSON, for scripts that want both --- */
+
+static int lookup_text(struct cli *c)
+{
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    size_t shown = 0;
+    for (;;) {
+        json_error_t e;
+        json_t *o = json_loadf(stdin, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &e);
+        if (o == NULL && feof(stdin) && shown > 0) return CLI_OK;
+        if (o == NULL || !json_is_object(o)) {
+            json_decref(o);
+            return cli_fail(c, "this is not what `cpis lookup --json` writes");
+        }
+        if (shown++ > 0) (void)putchar('\n');
+        lookup_print(o, stdout);
+        json_decref(o);
+    }
+}
+const struct cli_command cmd_lookup_text = {
+    .name = "lookup-text",
+    .args = "",
+    .summary = "what `cpis lookup --json` wrote, from standard input, as text for people",
+    .fn = lookup_text,
+    .options = (const struct cli_option[]){{0}}};

@@ -1,0 +1,71 @@
+/* cpis run, stop, version. */
+#include "node/cli/commands.h"
+#include "node/cli/conf.h"
+#include "node/net/driver.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static int run(struct cli *c)
+{
+    struct node_settings s;
+    char why[CONF_WHY_BYTES] = "", *passphrase;
+    size_t len;
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    cpis_err err = conf_read(c->dir, &s, why);
+    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    const char *file = cli_value(c, "passphrase-file");
+    if (!cli_passphrase(c, file != NULL ? file : s.passphrase_file, &passphrase, &len))
+        return CLI_ERROR;
+    struct driver_conf conf = {.dir = c->dir,
+                               .role = s.role,
+                               .passphrase = passphrase,
+                               .passphrase_len = len,
+                               .listen = s.listen[0] != '\0' ? s.listen : NULL,
+                               .map_bytes = (size_t)s.map_mib << 20,
+                               .map_bytes_max = (size_t)s.map_mib_max << 20};
+    err = driver_run(&conf);
+    sodium_free(passphrase);
+    return err == CPIS_OK ? CLI_OK : CLI_ERROR; /* the driver has said why */
+}
+const struct cli_command cmd_run = {
+    .name = "run",
+    .args = "DIR",
+    .summary = "run a node in the foreground until SIGTERM, SIGINT or `cpis stop`",
+    .more = "Settings: DIR/node.conf; each key is explained there and in node/README.md.",
+    .takes_dir = true,
+    .fn = run,
+    .options = (const struct cli_option[]){
+        {"passphrase-file", "FILE", "its first line opens identity.key (- is standard input)"},
+        {0}}};
+
+static int stop(struct cli *c)
+{
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    json_t *reply = cli_ask(c, "stop", NULL);
+    if (reply == NULL) return CLI_ERROR;
+    json_decref(reply);
+    return CLI_OK;
+}
+const struct cli_command cmd_stop = {.name = "stop",
+                                     .args = "DIR",
+                                     .summary = "tell the node that runs in DIR to end",
+                                     .takes_dir = true,
+                                     .fn = stop,
+                                     .options = (const struct cli_option[]){{0}}};
+
+static int version(struct cli *c)
+{
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    if (cli_has(c, "json"))
+        cli_print_json(json_pack("{s:s}", "version", CLI_VERSION));
+    else
+        (void)printf("cpis %s\n", CLI_VERSION);
+    return CLI_OK;
+}
+const struct cli_command cmd_version = {
+    .name = "version",
+    .args = "",
+    .summary = "print the version",
+    .fn = version,
+    .options = (const struct cli_option[]){{"json", NULL, "JSON instead of text"}, {0}}};

@@ -1,0 +1,77 @@
+/* node/cli/commands.h - every command, and what several of them use of a running node. */
+#ifndef CPIS_NODE_CLI_COMMANDS_H
+#define CPIS_NODE_CLI_COMMANDS_H
+#include "node/cli/cli.h"
+#include "node/net/control_client.h"
+
+/* in the order of --help */
+#define CLI_COMMANDS(X)                                                                            \
+    X(init)                                                                                        \
+    X(run)                                                                                         \
+    X(stop)                                                                                        \
+    X(status)                                                                                      \
+    X(doctor)                                                                                      \
+    X(lookup)                                                                                      \
+    X(lookup_text)                                                                                 \
+    X(evidence_verify)                                                                             \
+    X(evidence_list)                                                                               \
+    X(evidence)                                                                                    \
+    X(flags_import)                                                                                \
+    X(flags_imports)                                                                               \
+    X(flags_list)                                                                                  \
+    X(flags_show)                                                                                  \
+    X(flags_end)                                                                                   \
+    X(flags_remove)                                                                                \
+    X(flags_confirm_shrink)                                                                        \
+    X(flags_confirm_restore)                                                                       \
+    X(notifications_list)                                                                          \
+    X(notifications_ack)                                                                           \
+    X(accesses)                                                                                    \
+    X(register_init)                                                                               \
+    X(register_key)                                                                                \
+    X(register_admit)                                                                              \
+    X(register_update)                                                                             \
+    X(register_state)                                                                              \
+    X(register_revoke)                                                                             \
+    X(register_remove)                                                                             \
+    X(register_retire)                                                                             \
+    X(register_limits)                                                                             \
+    X(register_epoch)                                                                              \
+    X(register_notice)                                                                             \
+    X(register_expect)                                                                             \
+    X(register_sign)                                                                               \
+    X(register_discard)                                                                            \
+    X(register_show)                                                                               \
+    X(register_verify)                                                                             \
+    X(register_publish)                                                                            \
+    X(ceremony_start)                                                                              \
+    X(ceremony_status)                                                                             \
+    X(ceremony_result)                                                                             \
+    X(accept_heads)                                                                                \
+    X(log_verify)                                                                                  \
+    X(log_export)                                                                                  \
+    X(backup)                                                                                      \
+    X(restore)                                                                                     \
+    X(version)
+#define CPIS_X(name) extern const struct cli_command cmd_##name;
+CLI_COMMANDS(CPIS_X)
+#undef CPIS_X
+
+#define CLI_TIMEOUT_MS 30000U
+/* Connects to the node that runs in c->dir. NULL: told. */
+struct control_client *cli_connect(const struct cli *c);
+/* One call; fields is taken (NULL: none). NULL: told. */
+json_t *cli_call(const struct cli *c, struct control_client *client, const char *command,
+                 json_t *fields, unsigned timeout_ms);
+/* Connects, calls, closes. NULL: told. */
+json_t *cli_ask(const struct cli *c, const char *command, json_t *fields);
+int cli_offer_register(const struct cli *c, struct bytes chain);
+/* Base64, as the control server writes bytes; free(). NULL: told. */
+uint8_t *cli_base64(const struct cli *c, const char *text, size_t *ret_len);
+json_t *cli_to_base64(struct bytes b);
+/* An NHS number from a person, "-" and lists excluded. false: the reason was told, not the number.
+ */
+bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char ret[static 11]);
+/* The one argument, a number, or "-": the first line of stdin. false: told. */
+bool cli_one_number(const struct cli *c, char ret[static 11]);
+#endif

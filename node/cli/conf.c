@@ -1,0 +1,362 @@
+#include "node/cli/conf.h"
+
+#include "proto/code.h"
+#include "proto/telephone.h"
+#include "proto/text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <libconfig.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum key_type {
+    KEY_TEXT = 1,
+    KEY_ROLE,
+    KEY_CODE,
+    KEY_TELEPHONE,
+    KEY_ENDPOINT,
+    KEY_NUMBER,
+    KEY_BOOL
+};
+struct key {
+    const char *group, *name; /* group "" or "asker" */
+    enum key_type type;
+    size_t offset;
+    uint64_t min, max; /* of a text's bytes, of a number */
+    const char *value; /* default */
+    const char *expected, *help;
+};
+#define AT(member)  offsetof(struct node_settings, member)
+#define TOP(member) (sizeof((struct node_settings *)0)->member - 1)
+#define ASKER(member, what, text)                                                                  \
+    {                                                                                              \
+        "asker", #member, KEY_TEXT, AT(asker.member), 0, TOP(asker.member), "", what, text         \
+    }
+#define PHONE "a telephone number of 3 to 15 digits, as \"02079460123\""
+
+static const struct key keys[] = {
+    {"", "role", KEY_ROLE, AT(role), 1, 9, "authority", "\"authority\", \"directory\" or \"query\"",
+     "What this node does. Fixed by the register."},
+    {"", "org", KEY_CODE, AT(org), 3, TOP(org), "", "an ODS code of 3 to 12 letters and digits",
+     "ODS code of the organisation. Fixed by the register."},
+    {"", "name", KEY_TEXT, AT(name), 1, TOP(name), "", "a text of 1 to 100 bytes",
+     "Its name, as others read it."},
+    {"", "emergency", KEY_TELEPHONE, AT(emergency), 0, TOP(emergency), "", PHONE,
+     "Authority: the emergency duty team, shown with every flag."},
+    {"", "office", KEY_TELEPHONE, AT(office), 0, TOP(office), "", PHONE,
+     "Authority: the number in office hours; or nothing."},
+    {"", "endpoint", KEY_ENDPOINT, AT(endpoint), 0, TOP(endpoint), "", "\"tcp://host:port\"",
+     "Directory: where the other nodes find it."},
+    {"", "listen", KEY_ENDPOINT, AT(listen), 0, TOP(listen), "", "\"tcp://address:port\"",
+     "Directory: where it listens, if that differs from endpoint (\"tcp://0.0.0.0:7001\")."},
+    {"", "passphrase_file", KEY_TEXT, AT(passphrase_file), 0, TOP(passphrase_file), "",
+     "the path of a file", "File whose first line opens identity.key; empty: it has none."},
+    {"", "map_mib", KEY_NUMBER, AT(map_mib), 0, 65536, "0", "a whole number from 0 to 65536",
+     "First size of the store's map in MiB; 0: 64. It grows by itself."},
+    {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
+     "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
+    ASKER(user_id, "a text of at most 36 bytes",
+          "Query node: who asks unless `cpis lookup` is told otherwise."),
+    ASKER(user_name, "a text of at most 70 bytes", ""),
+    ASKER(role_code, "a text of at most 12 bytes", ""),
+    ASKER(role_name, "a text of at most 60 bytes", ""),
+    ASKER(device_id, "a text of at most 36 bytes", ""),
+    ASKER(organisation_code, "a text of at most 12 bytes",
+          "Left empty: org and name of this node."),
+    ASKER(organisation_name, "a text of at most 100 bytes", ""),
+    ASKER(setting, "a text of at most 30 bytes", "Care setting, as \"emergency department\"."),
+    {"asker", "scheduled", KEY_BOOL, AT(asker.scheduled), 0, 1, "false", "true or false",
+     "true: lookups are silent reads, which no authority is notified of."},
+};
+#define KEYS (sizeof keys / sizeof *keys)
+
+static const char *const roles[] = {
+    [ROLE_AUTHORITY] = "authority", [ROLE_DIRECTORY] = "directory", [ROLE_QUERY] = "query"};
+const char *conf_role_name(enum node_role r)
+{
+    return r >= ROLE_AUTHORITY && r <= ROLE_QUERY ? roles[r] : "";
+}
+
+bool conf_role_parse(const char *text, enum node_role *ret)
+{
+    for (unsigned r = ROLE_AUTHORITY; r <= ROLE_QUERY; r++)
+        if (strcmp(text, roles[r]) == 0) {
+            *ret = (enum node_role)r;
+            return true;
+        }
+    return false;
+}
+
+/* --- one value --- */
+
+static bool set_number(const struct key *k, uint64_t v, void *at)
+{
+    if (v < k->min || v > k->max) return false;
+    memcpy(at, &v, sizeof v);
+    return true;
+}
+
+static bool is_endpoint(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (strncmp(text, "tcp://", 6) != 0 || colon == NULL || colon <= text + 6) return false;
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    return colon[1] >= '0' && colon[1] <= '9' && *end == '\0' && port > 0 && port < 65536 &&
+           strpbrk(text + 6, " \t/\\\"") == NULL;
+}
+
+static bool set_text(const struct key *k, const char *text, char *at)
+{
+    size_t len = strlen(text);
+    struct ods_code code;
+    struct telephone phone;
+    enum node_role role;
+    if (len < k->min || len > k->max + (k->type == KEY_TELEPHONE ? 24 : 0) ||
+        text_check_utf8(text, len) != CPIS_OK)
+        return false;
+    switch (k->type) {
+    case KEY_ROLE:
+        if (!conf_role_parse(text, &role)) return false;
+        memcpy(at, &role, sizeof role);
+        return true;
+    case KEY_CODE:
+        if (ods_code_parse(text, len, &code) != CPIS_OK) return false;
+        text = code.text;
+        break;
+    case KEY_TELEPHONE:
+        if (len > 0 && telephone_parse(text, len, &phone) != CPIS_OK) return false;
+        if (len > 0) text = phone.text;
+        break;
+    case KEY_ENDPOINT:
+        if (len > 0 && !is_endpoint(text)) return false;
+        break;
+    case KEY_TEXT: break;
+    case KEY_NUMBER:
+    case KEY_BOOL: return false;
+    }
+    memset(at, 0, k->max + 1);
+    memcpy(at, text, strlen(text));
+    return true;
+}
+
+static bool set_from_text(const struct key *k, const char *text, struct node_settings *s)
+{
+    char *at = (char *)s + k->offset, *end;
+    bool yes = strcmp(text, "true") == 0;
+    if (k->type == KEY_BOOL) {
+        if (!yes && strcmp(text, "false") != 0) return false;
+        memcpy(at, &yes, sizeof yes);
+        return true;
+    }
+    if (k->type != KEY_NUMBER) return set_text(k, text, at);
+    uint64_t v = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && set_number(k, v, at);
+}
+
+void conf_default(struct node_settings *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    for (size_t i = 0; i < KEYS; i++)
+        if (keys[i].value[0] != '\0') {
+            bool set = set_from_text(&keys[i], keys[i].value, ret);
+            assert(set);
+        }
+    ret->asker.purpose = PURPOSE_DIRECT_CARE;
+}
+
+static const struct key *find_key(const char *group, const char *name)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (strcmp(keys[i].group, group) == 0 && strcmp(keys[i].name, name) == 0) return &keys[i];
+    return NULL;
+}
+
+const char *conf_set(struct node_settings *s, const char *key, const char *text)
+{
+    bool grouped = strncmp(key, "asker.", 6) == 0;
+    const struct key *k = find_key(grouped ? "asker" : "", grouped ? key + 6 : key);
+    assert(k != NULL);
+    return set_from_text(k, text, s) ? NULL : k->expected;
+}
+
+/* --- the file --- */
+
+struct reading {
+    const char *path;
+    struct node_settings *s;
+    char *why;
+};
+
+static bool wrong(const struct reading *r, const config_setting_t *at, const char *group,
+                  const char *what)
+{
+    const char *name = config_setting_name(at);
+    (void)snprintf(r->why, CONF_WHY_BYTES, "%s:%u: %s%s%s: %s", r->path,
+                   (unsigned)config_setting_source_line(at), group, group[0] != '\0' ? "." : "",
+                   name == NULL ? "" : name, what);
+    return false;
+}
+
+static bool take_value(const struct reading *r, const struct key *k, const config_setting_t *v)
+{
+    char *at = (char *)r->s + k->offset;
+    bool ok = false, yes;
+    switch (config_setting_type(v)) {
+    case CONFIG_TYPE_STRING:
+        ok = k->type != KEY_NUMBER && k->type != KEY_BOOL &&
+             set_text(k, config_setting_get_string(v), at);
+        break;
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        ok = k->type == KEY_NUMBER && config_setting_get_int64(v) >= 0 &&
+             set_number(k, (uint64_t)config_setting_get_int64(v), at);
+        break;
+    case CONFIG_TYPE_BOOL:
+        yes = config_setting_get_bool(v) != 0;
+        ok = k->type == KEY_BOOL;
+        if (ok) memcpy(at, &yes, sizeof yes);
+        break;
+    default: break;
+    }
+    char what[160];
+    (void)snprintf(what, sizeof what, "expected %s", k->expected);
+    return ok || wrong(r, v, k->group, what);
+}
+
+static bool take_group(const struct reading *r, const config_setting_t *group, const char *name)
+{
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *v = config_setting_get_elem(group, (unsigned)i);
+        const char *key = config_setting_name(v);
+        if (name[0] == '\0' && strcmp(key, "asker") == 0) {
+            if (config_setting_type(v) != CONFIG_TYPE_GROUP)
+                return wrong(r, v, "", "expected a group: asker: { user_id = \"...\"; }");
+            if (!take_group(r, v, "asker")) return false;
+            continue;
+        }
+        const struct key *k = find_key(name, key);
+        if (k == NULL)
+            return wrong(r, v, name, "there is no such key; `cpis run --help` names the handbook");
+        if (!take_value(r, k, v)) return false;
+    }
+    return true;
+}
+
+/* What the role needs stands there; told at the key where the file has it. */
+static bool is_whole(const struct reading *r, const config_t *c)
+{
+    const struct node_settings *s = r->s;
+    const char *lacks = s->org[0] == '\0'                                      ? "org"
+                        : s->name[0] == '\0'                                   ? "name"
+                        : s->role == ROLE_AUTHORITY && s->emergency[0] == '\0' ? "emergency"
+                        : s->role == ROLE_DIRECTORY && s->endpoint[0] == '\0'  ? "endpoint"
+                                                                               : NULL;
+    if (lacks == NULL) return true;
+    const struct key *k = find_key("", lacks);
+    const config_setting_t *at = config_lookup(c, lacks);
+    (void)snprintf(r->why, CONF_WHY_BYTES, "%s:%u: %s: %s needs it: expected %s", r->path,
+                   at == NULL ? 0U : (unsigned)config_setting_source_line(at), lacks,
+                   conf_role_name(s->role), k->expected);
+    return false;
+}
+
+cpis_err conf_read(const char *dir, struct node_settings *ret, char why[static CONF_WHY_BYTES])
+{
+    char path[FOLDER_PATH_BYTES];
+    cpis_err err = folder_path(dir, FOLDER_CONF, sizeof path, path);
+    if (err != CPIS_OK) return err;
+    uint8_t *text = NULL;
+    size_t len = 0;
+    err = folder_read(dir, FOLDER_CONF, CONF_BYTES_MAX, &text, &len);
+    if (err != CPIS_OK) {
+        (void)snprintf(why, CONF_WHY_BYTES, "%.*s: %s", 900, path, cpis_strerror(err));
+        return err;
+    }
+    char *ended = realloc(text, len + 1);
+    if (ended == NULL) {
+        free(text);
+        return CPIS_E_NOMEM;
+    }
+    ended[len] = '\0';
+    config_t c;
+    struct reading r = {.path = path, .s = ret, .why = why};
+    config_init(&c);
+    conf_default(ret);
+    err = CPIS_E_MALFORMED;
+    if (memchr(ended, 0, len) != NULL)
+        (void)snprintf(why, CONF_WHY_BYTES, "%.*s:1: is no text", 900, path);
+    else if (config_read_string(&c, ended) != CONFIG_TRUE)
+        (void)snprintf(why, CONF_WHY_BYTES, "%.*s:%d: %s; expected lines like: key = \"value\";",
+                       900, path, config_error_line(&c), config_error_text(&c));
+    else if (take_group(&r, config_root_setting(&c), "") && is_whole(&r, &c))
+        err = CPIS_OK;
+    config_destroy(&c);
+    free(ended);
+    return err;
+}
+
+static void write_text(FILE *f, const char *text)
+{
+    (void)fputc('"', f);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') (void)fputc('\\', f);
+        (void)fputc(*text, f);
+    }
+    (void)fputc('"', f);
+}
+
+static void write_value(FILE *f, const struct key *k, const struct node_settings *s)
+{
+    const char *at = (const char *)s + k->offset;
+    uint64_t number;
+    bool yes;
+    enum node_role role;
+    switch (k->type) {
+    case KEY_ROLE:
+        memcpy(&role, at, sizeof role);
+        write_text(f, conf_role_name(role));
+        break;
+    case KEY_NUMBER:
+        memcpy(&number, at, sizeof number);
+        (void)fprintf(f, "%" PRIu64, number);
+        break;
+    case KEY_BOOL:
+        memcpy(&yes, at, sizeof yes);
+        (void)fputs(yes ? "true" : "false", f);
+        break;
+    case KEY_TEXT:
+    case KEY_CODE:
+    case KEY_TELEPHONE:
+    case KEY_ENDPOINT: write_text(f, at); break;
+    }
+}
+
+char *conf_write(const struct node_settings *s)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    if (f == NULL) return NULL;
+    (void)fputs("# Settings of this node. Checked when it starts; `cpis doctor` checks them, too.\n"
+                "# `cpis run` reads them anew at each start.\n",
+                f);
+    const char *group = "";
+    for (size_t i = 0; i < KEYS; i++) {
+        const struct key *k = &keys[i];
+        const char *indent = k->group[0] != '\0' ? "    " : "";
+        if (strcmp(group, k->group) != 0) (void)fprintf(f, "\n%s: {\n", k->group);
+        group = k->group;
+        if (k->help[0] != '\0')
+            (void)fprintf(f, "%s%s# %s\n", k->group[0] != '\0' ? "" : "\n", indent, k->help);
+        (void)fprintf(f, "%s# Expected: %s.\n%s%s = ", indent, k->expected, indent, k->name);
+        write_value(f, k, s);
+        (void)fputs(";\n", f);
+    }
+    if (group[0] != '\0') (void)fputs("};\n", f);
+    if (fclose(f) == 0) return text;
+    free(text);
+    return NULL;
+}

@@ -1,0 +1,34 @@
+/* node/cli/conf.h - node.conf: one table of keys gives the defaults, the checks, what an error says
+ * was expected, and the commented file that `cpis init` writes. libconfig's syntax. */
+#ifndef CPIS_NODE_CLI_CONF_H
+#define CPIS_NODE_CLI_CONF_H
+#include "node/net/folder.h"
+#include "proto/message.h"
+
+#define CONF_PATH_BYTES 1024U
+#define CONF_WHY_BYTES  1024U
+#define CONF_BYTES_MAX  ((size_t)64 * 1024)
+
+struct node_settings {
+    enum node_role role;
+    char org[CODE_BYTES_MAX + 1], name[ORGANISATION_BYTES_MAX + 1];
+    char emergency[TELEPHONE_BYTES_MAX + 1], office[TELEPHONE_BYTES_MAX + 1];
+    char endpoint[ENDPOINT_BYTES_MAX + 1], listen[ENDPOINT_BYTES_MAX + 1];
+    char passphrase_file[CONF_PATH_BYTES];
+    uint64_t map_mib, map_mib_max;
+    struct msg_ask_details asker; /* query nodes: who asks unless the command says otherwise */
+};
+const char *conf_role_name(enum node_role r); /* static; "" for none */
+bool conf_role_parse(const char *text, enum node_role *ret);
+
+void conf_default(struct node_settings *ret);
+/* Is this text right for this key ("emergency", "asker.setting")? NULL: yes, and it is set; else a
+ * static text of what is expected. An unknown key is asserted. */
+const char *conf_set(struct node_settings *s, const char *key, const char *text);
+/* Reads DIR/node.conf. On error `why` is "DIR/node.conf:12: emergency: expected ...".
+ * CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_MALFORMED. */
+CPIS_CHECK cpis_err conf_read(const char *dir, struct node_settings *ret,
+                              char why[static CONF_WHY_BYTES]);
+/* The whole file with comments; free(). NULL: out of memory. */
+char *conf_write(const struct node_settings *s);
+#endif

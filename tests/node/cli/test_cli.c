@@ -1,0 +1,317 @@
+/* The built command itself: $CPIS_BIN, or build/release/cpis. Nothing here opens a network. */
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_BYTES 65536
+
+static char work[] = "/tmp/cpis-cli.XXXXXX";
+static char output[OUTPUT_BYTES]; /* of the last run: stdout and stderr */
+
+static void init(void)
+{
+    cr_assert(mkdtemp(work) != NULL);
+    const char *bin = getenv("CPIS_BIN");
+    char path[4096] = "", cwd[2048];
+    if (bin == NULL) bin = "build/release/cpis";
+    cr_assert(getcwd(cwd, sizeof cwd) != NULL);
+    (void)snprintf(path, sizeof path, "%s%s%.1500s", bin[0] == '/' ? "" : cwd,
+                   bin[0] == '/' ? "" : "/", bin);
+    cr_assert_eq(access(path, X_OK), 0, "the command is not built: %s", path);
+    (void)setenv("CPIS", path, 1);
+    (void)setenv("W", work, 1);
+    (void)unsetenv("CPIS_DIR");
+}
+static void fini(void)
+{
+    char line[64];
+    (void)snprintf(line, sizeof line, "rm -rf %s", work);
+    (void)!system(line);
+}
+TestSuite(cli, .init = init, .fini = fini);
+
+/* Runs a line of shell ($CPIS, $W): its exit code. */
+static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int run(const char *format, ...)
+{
+    char line[4096];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line + 2, sizeof line - 16, format, args);
+    va_end(args);
+    cr_assert(n > 0 && n < (int)sizeof line - 16);
+    memcpy(line, "( ", 2);
+    memcpy(line + 2 + n, "\n) 2>&1", 8);
+    FILE *p = popen(line, "r"); // NOLINT: a test's own words
+    cr_assert(p != NULL);
+    size_t len = fread(output, 1, sizeof output - 1, p);
+    output[len] = '\0';
+    int status = pclose(p);
+    cr_assert(WIFEXITED(status), "%s: %s", line, output);
+    return WEXITSTATUS(status);
+}
+
+static void expect(int code, const char *text, const char *line)
+{
+    int got = run("%s", line);
+    cr_expect_eq(got, code, "%s: exit %d, not %d: %s", line, got, code, output);
+    cr_expect(text == NULL || strstr(output, text) != NULL, "%s: \"%s\" is not in: %s", line, text,
+              output);
+}
+
+static unsigned mode_of(const char *name)
+{
+    char path[128];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/%s", work, name);
+    cr_assert_eq(stat(path, &st), 0, "%s is not there", name);
+    return st.st_mode & 0777;
+}
+
+static void found(void)
+{
+    expect(0, "signed", "$CPIS register init $W/reg --keys $W/k1 $W/k2 $W/k3 --threshold 2");
+}
+static void make_query(void)
+{
+    found();
+    expect(0, NULL, "$CPIS init $W/q --role query --org RZZ99 --name Hospital --register $W/reg");
+}
+
+Test(cli, usage_errors_exit_2_and_say_what_is_meant)
+{
+    expect(2, "usage: cpis", "$CPIS");
+    expect(2, "no command \"frobnicate\"", "$CPIS frobnicate");
+    expect(2, "flags import", "$CPIS flags");
+    expect(2, "flags import", "$CPIS flags frob");
+    expect(2, "no such option", "$CPIS version --frob");
+    expect(2, "too many", "$CPIS version x");
+    expect(2, "which node?", "$CPIS status");
+    expect(2, "not the folder of a node", "$CPIS status $W");
+    expect(1, "CPIS_DIR", "CPIS_DIR=$W $CPIS status");
+    expect(0, "cpis 0.", "$CPIS version");
+    expect(0, "\"version\"", "$CPIS version --json");
+}
+
+Test(cli, every_command_has_help_with_exit_codes)
+{
+    cr_assert_eq(run("%s", "$CPIS --help"), 0);
+    char list[OUTPUT_BYTES];
+    memcpy(list, output, sizeof list);
+    size_t commands = 0;
+    char *save = NULL;
+    for (char *l = strtok_r(list, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save)) {
+        char name[32];
+        if (strncmp(l, "  ", 2) != 0) continue;
+        (void)snprintf(name, sizeof name, "%.23s", l + 2);
+        cr_assert_eq(run("$CPIS %s --help", name), 0, "%s: %s", name, output);
+        cr_assert(strstr(output, "usage: cpis ") != NULL && strstr(output, "exit codes: ") != NULL,
+                  "%s", name);
+        commands++;
+    }
+    cr_assert_geq(commands, 40U);
+}
+
+Test(cli, a_failed_write_is_never_success)
+{
+    expect(1, "could not be written", "$CPIS --help >/dev/full");
+    expect(1, "could not be written", "$CPIS version >/dev/full");
+    expect(1, NULL, "( sleep 0.3; $CPIS --help; echo $? >$W/code ) | true; exit $(cat $W/code)");
+}
+
+Test(cli, init_makes_a_folder_that_is_its_owners_alone)
+{
+    make_query();
+    cr_assert_eq(mode_of("q"), 0700U);
+    cr_assert_eq(mode_of("q/identity.key"), 0600U);
+    cr_assert_eq(mode_of("q/node.conf"), 0600U);
+    cr_assert_eq(mode_of("q/data"), 0700U);
+    cr_assert_eq(mode_of("q/descriptor"), 0600U);
+    cr_assert_eq(mode_of("k1"), 0600U);
+    expect(1, "already",
+           "$CPIS init $W/q --role query --org RZZ99 --name Hospital --register $W/reg");
+    expect(2, "--emergency",
+           "$CPIS init $W/a --role authority --org T001 --name T --register $W/reg");
+    expect(2, "telephone",
+           "$CPIS init $W/a --role authority --org T001 --name T --emergency 12x "
+           "--register $W/reg");
+    expect(2, "--endpoint",
+           "$CPIS init $W/d --role directory --org D01 --name D --register $W/reg");
+    expect(2, "tcp://",
+           "$CPIS init $W/d --role directory --org D01 --name D --endpoint "
+           "127.0.0.1:70 --register $W/reg");
+    expect(2, "--role", "$CPIS init $W/d --role king --org D01 --name D --register $W/reg");
+    expect(1, "register", "$CPIS init $W/d --role query --org D01 --name D --register $W/k1");
+    cr_assert_neq(run("%s", "test -e $W/d"), 0, "nothing is left of a refused init");
+}
+
+Test(cli, a_register_goes_from_init_by_admit_and_sign_to_verify)
+{
+    make_query();
+    expect(0, NULL,
+           "$CPIS init $W/a --role authority --org T001 --name Testborough --emergency "
+           "'020 7946 0123' --register $W/reg");
+    expect(0, "admitted: authority T001",
+           "$CPIS register admit $W/reg $W/a/descriptor $W/q/descriptor");
+    expect(0, NULL, "$CPIS register state $W/reg RZZ99 active");
+    expect(1, "not enough",
+           "$CPIS register show $W/reg | grep -q T001 || "
+           "{ echo not enough; exit 1; }");
+    expect(0, "T001", "$CPIS register show $W/reg --next");
+    expect(0, "not by enough", "$CPIS register sign $W/reg $W/k3");
+    expect(1, "signed already", "$CPIS register state $W/reg RZZ99 joining");
+    expect(1, "no root key",
+           "$CPIS register key $W/k9 >/dev/null && $CPIS register sign $W/reg $W/k9");
+    expect(0, "new version", "$CPIS register sign $W/reg $W/k1");
+    expect(1, "nothing to sign", "$CPIS register sign $W/reg $W/k2");
+    expect(0, "versions 1 to 2", "$CPIS register verify $W/reg");
+    expect(0, "\"state\":\"active\"", "$CPIS register show $W/reg --json");
+    expect(0, NULL, "$CPIS register state $W/reg T001 active");
+    expect(1, "no such node", "$CPIS register state $W/reg T009 active");
+    expect(0, NULL, "$CPIS register discard $W/reg");
+    expect(1, "in it already",
+           "$CPIS register admit $W/reg $W/a/descriptor || "
+           "{ echo in it already; exit 1; }");
+}
+
+Test(cli, a_tampered_register_or_descriptor_is_refused)
+{
+    make_query();
+    expect(0, NULL, "$CPIS register admit $W/reg $W/q/descriptor");
+    expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2");
+    /* each byte of the file turned over, every 37th of them tried */
+    expect(0, NULL, "cp $W/reg $W/good");
+    struct stat st;
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s/reg", work);
+    cr_assert_eq(stat(path, &st), 0);
+    for (long at = 0; at < (long)st.st_size; at += 37) {
+        FILE *f = fopen(path, "r+b");
+        cr_assert(f != NULL && fseek(f, at, SEEK_SET) == 0);
+        int byte = fgetc(f);
+        cr_assert(fseek(f, at, SEEK_SET) == 0 && fputc(byte ^ 1, f) != EOF && fclose(f) == 0);
+        cr_assert_eq(run("%s", "$CPIS register verify $W/reg"), 1, "byte %ld", at);
+        (void)run("%s", "cp $W/good $W/reg");
+    }
+    expect(1, "descriptor",
+           "head -c 100 $W/q/descriptor >$W/bad; "
+           "$CPIS register admit $W/reg $W/bad");
+    expect(1, "others can read",
+           "chmod 644 $W/k1; $CPIS register state $W/reg RZZ99 active && "
+           "$CPIS register sign $W/reg $W/k1");
+}
+
+Test(cli, keys_may_lie_in_different_hands_and_under_a_passphrase)
+{
+    expect(0, NULL, "echo 'a long passphrase' >$W/pass");
+    expect(0, NULL, "$CPIS register key $W/k1 --passphrase-file $W/pass >$W/p1");
+    expect(0, NULL, "$CPIS register key $W/k2 >$W/p2");
+    expect(0, "not by enough",
+           "$CPIS register init $W/reg --public $(cat $W/p1) --public "
+           "$(cat $W/p2) --threshold 2");
+    expect(1, "passphrase", "$CPIS register sign $W/reg $W/k1");
+    expect(1, "wrong",
+           "echo other >$W/no; $CPIS register sign $W/reg $W/k1 --passphrase-file $W/no");
+    expect(0, "not by enough", "$CPIS register sign $W/reg $W/k1 --passphrase-file $W/pass");
+    expect(0, "new version", "$CPIS register sign $W/reg $W/k2");
+    expect(0, "versions 1 to 1", "$CPIS register verify $W/reg");
+}
+
+static const struct {
+    const char *edit, *text;
+} mistakes[] = {
+    {"sed -i 's/^org = .*/org = \"!\";/'", "org: expected an ODS code"},
+    {"sed -i 's/^role = .*/role = \"boss\";/'", "role: expected \"authority\""},
+    {"sed -i 's/^role = .*/role = \"authority\";/'", "emergency: authority needs it"},
+    {"sed -i 's/^map_mib = .*/map_mib = \"much\";/'", "map_mib: expected a whole number"},
+    {"sed -i 's/^map_mib = .*/map_mib = -1;/'", "map_mib: expected a whole number"},
+    {"sed -i 's/^endpoint = .*/endpoint = \"host\";/'", "endpoint: expected \"tcp://"},
+    {"sed -i 's/^office = .*/offise = \"1\";/'", "offise: there is no such key"},
+    {"sed -i 's/^    setting = .*/    seting = \"1\";/'", "asker.seting: there is no such key"},
+    {"sed -i 's/^    scheduled = .*/    scheduled = 3;/'", "asker.scheduled: expected true or"},
+    {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
+};
+
+Test(cli, a_mistake_in_the_settings_is_told_with_file_line_and_key)
+{
+    make_query();
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        cr_assert_eq(run("cp $W/q/node.conf $W/keep; %s $W/q/node.conf", mistakes[i].edit), 0);
+        expect(1, mistakes[i].text, "$CPIS run $W/q");
+        cr_expect(strstr(output, "node.conf:") != NULL, "%s", output);
+        cr_assert_eq(run("%s", "mv $W/keep $W/q/node.conf"), 0);
+    }
+}
+
+Test(cli, a_wrong_number_is_refused_unsaid_before_anything_is_asked)
+{
+    make_query();
+    expect(2, "number 1", "$CPIS lookup $W/q 9990000019");
+    cr_expect(strstr(output, "9990000019") == NULL, "%s", output);
+    expect(2, "number 2", "printf '9990000018\\n999000001X\\n' | $CPIS lookup $W/q -");
+    cr_expect(strstr(output, "999000001X") == NULL, "%s", output);
+    expect(2, "number 1", "$CPIS lookup $W/q 7777777777");
+    expect(2, "which NHS number", "$CPIS lookup $W/q");
+    expect(2, "which NHS number", "printf '\\n \\n' | $CPIS lookup $W/q -");
+    expect(1, "no node runs", "$CPIS lookup $W/q 9990000018");
+    expect(1, "no node runs", "CPIS_DIR=$W/q $CPIS lookup 9990000018");
+    expect(2, "first word", "$CPIS 9990000018");
+    cr_expect(strstr(output, "9990000018") == NULL, "%s", output);
+    expect(2, "not-brought", "$CPIS lookup $W/q 9990000018 --purpose curiosity");
+}
+
+Test(cli, a_number_is_taken_out_of_argv)
+{
+    make_query();
+    /* it waits for stdin: meanwhile ps sees what is left */
+    expect(0, "xxxxxxxxxx",
+           "mkfifo $W/in; $CPIS lookup $W/q 9990000018 - <$W/in >/dev/null 2>&1 & pid=$!; "
+           "exec 3>$W/in; for i in 1 2 3 4 5 6 7 8 9; do tr '\\0' ' ' </proc/$pid/cmdline | "
+           "grep -q 9990000018 || break; sleep 0.1; done; tr '\\0' ' ' </proc/$pid/cmdline; "
+           "exec 3>&-; wait $pid; true");
+}
+
+Test(cli, doctor_names_what_is_wrong_and_who_mends_it)
+{
+    make_query();
+    expect(1, "start it: cpis run", "$CPIS doctor $W/q");
+    expect(1, "can be read or written by others", "chmod 640 $W/q/identity.key; $CPIS doctor $W/q");
+    expect(1, "\"ok\":false", "$CPIS doctor $W/q --json");
+}
+
+Test(cli, a_file_with_a_fault_is_told_without_a_node)
+{
+    make_query();
+    expect(1, "CPF01",
+           "printf 'nhs_number\\n9990000018\\n' >$W/f.csv; "
+           "$CPIS flags import $W/q $W/f.csv --json");
+    cr_expect(strstr(output, "9990000018") == NULL, "%s", output);
+    expect(1, "No such file", "$CPIS flags import $W/q $W/none.csv");
+}
+
+Test(cli, a_backup_of_a_node_at_rest_can_be_restored)
+{
+    make_query();
+    expect(0, NULL, "$CPIS backup $W/q $W/b");
+    expect(0, NULL, "$CPIS restore $W/b $W/r");
+    expect(0, NULL, "cmp $W/q/identity.key $W/r/identity.key");
+    expect(1, "already", "$CPIS restore $W/b $W/r");
+    cr_assert_eq(mode_of("b"), 0700U);
+    cr_assert_eq(mode_of("r/identity.key"), 0600U);
+}
+
+Test(cli, a_verdict_reads_the_same_from_its_json)
+{
+    expect(0, "This is not \"no flag\"",
+           "echo '{\"nhs_number\":\"9990000018\",\"verdict\":\"incomplete\",\"unconfirmed\":[{"
+           "\"authority\":{\"code\":\"T001\",\"name\":\"Testborough\"},\"telephone\":{"
+           "\"emergency\":\"02079460123\"}}]}' | $CPIS lookup-text");
+    cr_expect(strstr(output, "02079460123") != NULL, "%s", output);
+    expect(0, "UNKNOWN", "echo '{\"verdict\":\"none\"}' | $CPIS lookup-text");
+    expect(1, "not what", "echo no | $CPIS lookup-text");
+}
