@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# make bench-lookup: lookup times on the demo's federation, half of them hits (silent reads), one after the other.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+CPIS=$PWD/build/release/cpis
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-bench.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+trap 'stop_all; rm -rf "$W"' EXIT
+count=${LOOKUPS:-1000}
+found_federation
+start_all
+hold_ceremony
+i=0
+for authority in "${AUTHORITIES[@]}"; do
+    csv "$i" 225 352 "$W/$authority.csv" # a median authority each
+    "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null
+    i=$((i + 1))
+done
+activate_authorities
+csv 9 "$((count / 2))" 0 "$W/nobody.csv"
+first=$(number_of "$W/nobody.csv" 1)
+ready() { lookup --scheduled --json <<<"$first" | jq -e '.verdict == "no_flag"'; }
+until_ok 30 ready || die "the federation did not become complete"
+sleep 2
+hits=$(tail -q -n +2 "$W"/T00?.csv | cut -d, -f1 | head -n "$((count / 2))")
+paste -d '\n' <(echo "$hits") <(tail -n +2 "$W/nobody.csv" | cut -d, -f1) | grep . | build/release/lookup_bench "$W/$QUERY"

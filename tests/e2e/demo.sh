@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# make demo: three directories (t = 2), four authorities, one query node, each its own process with its own folder,
+# on loopback. A real key ceremony, CSV files the size of real authorities, eight stories; each verdict is printed as a
+# person reads it and asserted on the --json. Fails if any story fails; leaves nothing running.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-demo.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+began=$SECONDS
+finish() {
+    local status=$?
+    stop_all
+    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# --- the figures of four real authorities, 31 March 2025 (children on plans, looked after): Rutland, Camden,
+# Hackney and Birmingham, from the DfE's children in need and children looked after statistics ---
+SIZES=("28 32" "151 205" "225 352" "1677 2317")
+
+ask() { # LABEL EXPECTED-EXIT JQ-ASSERTION NUMBER [OPTION...]
+    local label=$1 exit_wanted=$2 assertion=$3 number=$4 got=0
+    shift 4
+    say ""
+    say "== $label"
+    lookup "$@" --json <<<"$number" >"$W/answer.json" || got=$?
+    # asked once more for people to read, silently, so that the first look is the one that is notified
+    lookup --scheduled <<<"$number" | sed 's/^/   /' || true
+    [ "$got" = "$exit_wanted" ] || { cat "$W/answer.json"; die "story failed: $label: exit $got, expected $exit_wanted"; }
+    jq -e "$assertion" "$W/answer.json" >/dev/null || { cat "$W/answer.json"; die "story failed: $label: not so: $assertion"; }
+}
+inbox() { "$CPIS" notifications list "$W/$1" --json; }
+heard() { # AUTHORITY NUMBER HOW-MANY
+    [ "$(inbox "$1" | jq -s --arg n "$2" '[.[] | select(.nhs_number == $n)] | length')" = "$3" ]
+}
+
+say "founding a federation in $W"
+found_federation
+start_all
+say "   8 processes run; holding the key ceremony (t = $THRESHOLD of ${#DIRECTORIES[@]}; nobody ever knows the key)"
+hold_ceremony
+
+i=0
+for authority in "${AUTHORITIES[@]}"; do
+    # shellcheck disable=SC2086
+    csv "$i" ${SIZES[$i]} "$W/$authority.csv"
+    i=$((i + 1))
+done
+far=$(number_of "$W/T001.csv" 5)      # on a plan at the smallest authority
+placed=$(number_of "$W/T004.csv" 1800) # looked after by the largest
+twice=$(number_of "$W/T002.csv" 7)    # on a plan here, and below looked after by T003, too
+stopped=$(number_of "$W/T003.csv" 9)
+silent=$(number_of "$W/T003.csv" 11)
+csv 8 2 0 "$W/extra.csv"
+mother=$(number_of "$W/extra.csv" 1)
+nobody=$(number_of "$W/extra.csv" 2)
+echo "$mother,1999-04-05,Givenmother,Familymother,M1,UCPP,2026-09-01,2027-03-01,," >>"$W/T002.csv"
+echo "$twice,2014-02-03,Giventwice,Familytwice,X1,LAC,2026-05-01,,," >>"$W/T003.csv"
+for authority in "${AUTHORITIES[@]}"; do
+    "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >"$W/import-$authority.txt" &
+    imports+=($!)
+done
+for job in "${imports[@]}"; do wait "$job" || die "an import failed: $(tail -n 3 "$W"/import-*.txt)"; done
+say "   $(($(cat "$W"/T00?.csv | wc -l) - 4)) plans imported and live nationally"
+activate_authorities
+ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
+until_ok 30 ready || die "the federation did not become complete"
+
+ask "1. a child on a plan, seen far from home" 10 \
+    '.verdict == "flag" and .flags[0].plan == "CPP" and .flags[0].authority.code == "T001"' "$far"
+until_ok 5 heard T001 "$far" 1 || die "story failed: the authority's inbox does not show it"
+say "   T001's inbox: $(inbox T001 | jq -r 'select(.nhs_number == "'"$far"'") | "seen at \(.organisation) by \(.who), \(.at)"')"
+ask "2. a looked-after child placed in another authority's area" 10 \
+    '.verdict == "flag" and .flags[0].plan == "LAC" and .flags[0].authority.code == "T004"' "$placed"
+ask "3. a pregnant woman with an unborn-child plan" 10 \
+    '.verdict == "flag" and .flags[0].plan == "UCPP" and .flags[0].end == "2027-03-01"' "$mother"
+ask "4. a child nobody holds: no flag, as of which moment" 0 \
+    '.verdict == "no_flag" and .as_of != null and .authorities.asked == 4 and .authorities.expected == 4' "$nobody"
+ask "5. a child held by two authorities" 10 \
+    '.verdict == "flag" and ([.flags[].authority.code] | sort | unique) == ["T002", "T003"]' "$twice"
+stop_node T003 KILL
+ask "6. the holding authority is stopped: details to follow, and whom to ring" 11 \
+    '.verdict == "flag_details_to_follow" and .pending[0].authority.code == "T003" and .pending[0].telephone.emergency == "02079460103"' "$stopped"
+start_node T003
+until_ok 20 heard T003 "$stopped" 1 || die "story failed: the notification did not arrive after the restart"
+say "   T003 is back; its inbox shows the look that it missed"
+stop_node D02 KILL
+stop_node D03 KILL
+ask "7. two of three directories are stopped: unknown, never no flag" 30 \
+    '.verdict == "unknown" and .flags == []' "$nobody"
+start_node D02
+start_node D03
+until_ok 30 ready || die "the federation did not recover"
+ask "8. silent read: recorded, nobody is told" 10 '.verdict == "flag"' "$silent" --scheduled
+sleep 0.5
+heard T003 "$silent" 0 || die "story failed: a silent read made a notification"
+"$CPIS" accesses "$W/T003" - --json <<<"$silent" | jq -s -e 'length == 2 and all(.scheduled)' >/dev/null ||
+    die "story failed: the silent read is not in the access log"
+
+stop_all
+# no child's data in any line that a node logged
+cut -d, -f1,3,4 "$W"/T00?.csv | tail -n +2 | tr ',' '\n' | grep -v -E '^(nhs_number|given|family)$' | sort -u >"$W/patterns"
+if grep -F -l -f "$W/patterns" "$W"/log/*.log; then die "a log line holds a child's number or name"; fi
+say ""
+say "all eight stories hold; $(wc -l <"$W/patterns") numbers and names looked for in $(cat "$W"/log/*.log | wc -l) log lines: none found"
+say "took $((SECONDS - began)) s"
