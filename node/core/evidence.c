@@ -154,12 +154,13 @@ cpis_err evidence_check_answer(const struct registry *r, const struct asked *ask
     if (!hash_equal(&b.rh, &asked->rh)) return CPIS_E_REPLAY;
     err = open_answer(asked, &b, a, &plain, &len);
     if (err != CPIS_OK) return err;
-    if (len < 1) return CPIS_E_MALFORMED;
-    const uint8_t status = plain[0];
+    uint8_t status;
+    err = answer_split(plain, len, &status, &plain, &len);
+    if (err != CPIS_OK) return err;
     if (status != ANSWER_FLAGS && status != ANSWER_NONE_NOW && status != ANSWER_CONTACT_ONLY)
         return CPIS_E_MALFORMED;
     if (status != ANSWER_NONE_NOW) {
-        err = flag_payload_decode((struct bytes){plain + 1, len - 1}, a, &payload);
+        err = flag_payload_decode((struct bytes){plain, len}, a, &payload);
         if (err != CPIS_OK) return err;
     }
     *ret = (struct judged_answer){b.authority_id, (enum answer_status)status, b.head_version};

@@ -202,8 +202,6 @@ static struct job *find(const struct tokens *t, uint64_t id)
     return NULL;
 }
 
-void tokens_cancel(struct tokens *t, uint64_t job) { tokens_release(t, job); }
-
 void tokens_release(struct tokens *t, uint64_t job)
 {
     for (size_t i = 0; i < t->count; i++) {

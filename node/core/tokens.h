@@ -31,7 +31,6 @@ void tokens_free(struct tokens **p);
  * CPIS_E_NOTFOUND: no such epoch. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err tokens_start(struct tokens *t, struct env *e, uint32_t epoch,
                                  const struct nhs_number *numbers, size_t m, uint64_t *ret_job);
-void tokens_cancel(struct tokens *t, uint64_t job);
 void tokens_recv_reply(struct tokens *t, struct env *e, const struct cpis_id *directory,
                        const struct msg_evaluate_reply *m);
 void tokens_tick(struct tokens *t, struct env *e);

@@ -216,6 +216,60 @@ Test(federation, a_deleted_plan_is_gone_from_verdicts_once_its_list_is_live)
     cr_expect_eq(v->verdict.kind, VERDICT_NO_FLAG, "%s", verdict_name(v->verdict.kind));
 }
 
+Test(federation, an_authority_restored_from_an_old_backup_denies_nobody_and_still_hears)
+{
+    (void)child(a2, 0, 1, 1);
+    struct rows *backup = rows_copy(sim_rows(s, a2));
+    struct nhs_number since = child(a2, 1, 1, 1); /* live nationally, and not in the backup */
+    sim_stop(s, a2);
+    sim_restore(s, a2, &backup);
+    sim_start(s, a2);
+    sim_run(s, CPIS_MS_MINUTE);
+    const struct sim_verdict *v = sim_ask(s, query, &since, false);
+    cr_assert(v->given);
+    cr_expect_eq(v->verdict.kind, VERDICT_DETAILS_TO_FOLLOW, "%s", verdict_name(v->verdict.kind));
+    cr_expect_gt(sim_events(s, a2, EVENT_HEAD_UNKNOWN_OWN), 0, "the operator is told");
+    sim_add_plan(s, a2, &since, 1, 1); /* the case system sends it again */
+    sim_run(s, 5 * CPIS_MS_MINUTE);
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1, "what matched nothing is tried again");
+    v = sim_ask(s, query, &since, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG, "%s", verdict_name(v->verdict.kind));
+}
+
+Test(federation, a_query_node_whose_clock_is_ten_minutes_off_corrects_by_the_directories)
+{
+    struct nhs_number n = child(a0, 0, 1, 1), nobody = sim_number(60);
+    sim_skew(s, query, 10 * (int64_t)CPIS_MS_MINUTE);
+    sim_run(s, 2 * CPIS_MS_MINUTE);
+    cr_expect_eq(sim_ask(s, query, &n, false)->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(sim_ask(s, query, &nobody, false)->verdict.kind, VERDICT_NO_FLAG);
+    cr_expect_gt(sim_events(s, query, EVENT_CLOCK_OFF), 0, "and the operator is told");
+}
+
+/* One byte of everything that directories say to the query node is changed on the way. */
+static bool doctor(void *arg, unsigned from, unsigned to, uint8_t *p, size_t len)
+{
+    unsigned *seen = arg;
+    if (to == query && from < quiet.directories && len > 200) p[60 + *seen % 100] ^= 1U;
+    (*seen)++;
+    return true;
+}
+
+Test(federation, what_is_altered_on_the_way_never_becomes_no_flag)
+{
+    unsigned seen = 0;
+    struct nhs_number nobody = sim_number(61);
+    sim_set_tap(s, doctor, &seen);
+    for (unsigned i = 0; i < 5; i++) {
+        const struct sim_verdict *v = sim_ask(s, query, &nobody, false);
+        cr_assert(v->given);
+        cr_expect_eq(v->verdict.kind, VERDICT_UNKNOWN, "%s", verdict_name(v->verdict.kind));
+    }
+    sim_set_tap(s, NULL, NULL);
+    sim_run(s, 2 * CPIS_MS_MINUTE);
+    cr_expect_eq(sim_ask(s, query, &nobody, false)->verdict.kind, VERDICT_NO_FLAG);
+}
+
 Test(federation, equal_seeds_give_equal_traces)
 {
     struct cpis_hash first;

@@ -405,13 +405,13 @@ Test(tokens, a_refusal_with_elements_is_still_a_refusal)
     cr_expect_not(pop());
 }
 
-Test(tokens, a_cancelled_job_is_forgotten)
+Test(tokens, a_job_released_before_its_end_is_forgotten)
 {
     unsigned who[VF_DIRECTORIES];
     start(1);
     cr_assert_eq(asked(who), VF_T);
     learn_request();
-    tokens_cancel(tokens, job);
+    tokens_release(tokens, job);
     answer(who[0]);
     cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
     cr_expect_eq(tokens_deadline(tokens), CPIS_MS_NEVER);
