@@ -231,7 +231,7 @@ Test(federation, an_authority_restored_from_an_old_backup_denies_nobody_and_stil
     cr_expect_gt(sim_events(s, a2, EVENT_HEAD_UNKNOWN_OWN), 0, "the operator is told");
     sim_add_plan(s, a2, &since, 1, 1); /* the case system sends it again */
     sim_run(s, 5 * CPIS_MS_MINUTE);
-    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1, "what matched nothing is tried again");
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 1, "and hears of the look that it could not match");
     v = sim_ask(s, query, &since, false);
     cr_expect_eq(v->verdict.kind, VERDICT_FLAG, "%s", verdict_name(v->verdict.kind));
 }
