@@ -456,30 +456,30 @@ static const struct field row_outbox_fields[] = {
     U32F(row_outbox, state),
     SUBF(row_outbox, details, ask_details),
     LSTF(row_outbox, authorities, OUTBOX_AUTHORITIES_MAX, row_outbox_authority),
-    FIXF(row_outbox, blind),
-    LSTF(row_outbox, evaluations, THRESHOLD_HOLDERS_MAX, row_evaluation),
-    LSTF(row_outbox, floors, REGISTER_NODES_MAX, row_floor),
 };
 static const struct field row_statement_fields[] = {
     SUBF(row_statement, statement, signed_message),
     VARF(row_statement, heads, HEADS_MAX *CPIS_HASH_BYTES, CPIS_HASH_BYTES),
 };
 static const struct field row_answer_fields[] = {SUBF(row_answer, answer, signed_message)};
+static const struct field row_search_fields[] = {
+    FIXF(row_search, rid),
+    FIXF(row_search, blind),
+    FIXF(row_search, ephemeral_secret),
+    VARF(row_search, lookup, 4096, 1),
+    LSTF(row_search, evaluations, THRESHOLD_HOLDERS_MAX, row_evaluation),
+    LSTF(row_search, statements, EVIDENCE_STATEMENTS_MAX, row_statement),
+    LSTF(row_search, answers, OUTBOX_AUTHORITIES_MAX, row_answer),
+};
 static const struct field row_evidence_fields[] = {
-    RNG(row_evidence, format, 1, 1),
-    FIXF(row_evidence, rid),
+    RNG(row_evidence, format, EVIDENCE_FORMAT, EVIDENCE_FORMAT),
     TXTF(row_evidence, nhs_number),
-    FIXF(row_evidence, blind),
-    FIXF(row_evidence, ephemeral_secret),
-    VARF(row_evidence, lookup, 4096, 1),
     FIXF(row_evidence, register_hash),
     U64F(row_evidence, register_version),
     U64F(row_evidence, judged),
     U32F(row_evidence, verdict),
     U64F(row_evidence, as_of),
-    LSTF(row_evidence, evaluations, THRESHOLD_HOLDERS_MAX, row_evaluation),
-    LSTF(row_evidence, statements, EVIDENCE_STATEMENTS_MAX, row_statement),
-    LSTF(row_evidence, answers, OUTBOX_AUTHORITIES_MAX, row_answer),
+    LSTF(row_evidence, searches, EVIDENCE_SEARCHES_MAX, row_search),
     LSTF(row_evidence, floors, REGISTER_NODES_MAX, row_floor),
     LSTF(row_evidence, heads, HEADS_MAX, signed_message),
     LSTF(row_evidence, register_times, THRESHOLD_HOLDERS_MAX, signed_message),

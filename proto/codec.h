@@ -73,6 +73,7 @@
     X(row_outbox, row_outbox, outbox)                                                              \
     X(row_statement, row_statement, evidence_statement)                                            \
     X(row_answer, row_answer, evidence_answer)                                                     \
+    X(row_search, row_search, evidence_search)                                                     \
     X(row_evidence, row_evidence, evidence)                                                        \
     X(row_import, row_import, import)
 

@@ -128,7 +128,7 @@ struct row_floor {
 struct row_outbox_authority {
     struct cpis_id authority_id;
     uint64_t head_version;
-    uint32_t state;       /* 1 proven, 2 recorded, 3 completed */
+    uint32_t state;       /* 1 noted, 2 recorded, 3 completed: by its acks */
     struct bytes details; /* the signed details sent to it */
 };
 struct row_outbox {
@@ -144,11 +144,6 @@ struct row_outbox {
     struct msg_ask_details details;
     struct row_outbox_authority *authorities;
     size_t authorities_count;
-    struct oprf_scalar blind;
-    struct row_evaluation *evaluations;
-    size_t evaluations_count;
-    struct row_floor *floors;
-    size_t floors_count;
 };
 struct row_statement {
     struct signed_message statement;
@@ -157,24 +152,30 @@ struct row_statement {
 struct row_answer {
     struct signed_message answer;
 };
-struct row_evidence {
-    uint32_t format;
+struct row_search { /* one lookup in one epoch, and what came of it */
     struct cpis_id rid;
-    char nhs_number[11];
     struct oprf_scalar blind;
     struct box_secret ephemeral_secret;
     struct bytes lookup;
-    struct cpis_hash register_hash;
-    uint64_t register_version;
-    uint64_t judged;
-    uint32_t verdict;
-    uint64_t as_of;
     struct row_evaluation *evaluations;
     size_t evaluations_count;
     struct row_statement *statements;
     size_t statements_count;
     struct row_answer *answers;
     size_t answers_count;
+};
+#define EVIDENCE_SEARCHES_MAX 2U
+#define EVIDENCE_FORMAT       2U
+struct row_evidence {
+    uint32_t format;
+    char nhs_number[11];
+    struct cpis_hash register_hash;
+    uint64_t register_version;
+    uint64_t judged;
+    uint32_t verdict;
+    uint64_t as_of;
+    struct row_search *searches; /* the newest epoch first; its rid is the question's */
+    size_t searches_count;
     struct row_floor *floors;
     size_t floors_count;
     struct signed_message

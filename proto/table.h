@@ -23,7 +23,7 @@
     X(TABLE_ACCESS, "access", 0)    /* rh(32): one row for each lookup that matched (authority) */ \
     X(TABLE_HISTORY, "history", 10) /* NHS number(10) scheduled(1) sequence(8) (authority) */      \
     X(TABLE_NOTIFICATION, "notification", 0) /* id(8) (authority) */                               \
-    X(TABLE_UNMATCHED, "unmatched", 0) /* rh(32): lookups that matched nothing yet (authority) */  \
+    X(TABLE_UNMATCHED, "unmatched", 0) /* rh(32): matched nothing yet; then 1: its details */      \
     X(TABLE_ANSWER, "answer", 0)       /* rh(32): the answer given (authority) */                  \
     X(TABLE_IMPORT, "import", 0)       /* id(8): an import under way or done (authority) */        \
     X(TABLE_HEAD, "head", 0)  /* epoch(4) authority(16); an authority's own: then version(8) */    \

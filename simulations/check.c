@@ -131,13 +131,15 @@ static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
     if (err == CPIS_OK) {
         CHECK(s, row_evidence_decode((struct bytes){buf, len}, &a, &ev) == CPIS_OK);
         size_t most = 0;
-        for (size_t i = 0; i < ev.statements_count; i++)
-            most += ev.statements[i].heads.len / CPIS_HASH_BYTES;
+        for (size_t i = 0; i < ev.searches_count; i++)
+            for (size_t k = 0; k < ev.searches[i].statements_count; k++)
+                most += ev.searches[i].statements[k].heads.len / CPIS_HASH_BYTES;
         ev.heads = arena_take(&a, (most + 1) * sizeof *ev.heads);
         ev.heads_count = 0;
         struct heads_wanted w = {s, &view, &a, &ev};
-        for (size_t i = 0; i < ev.statements_count; i++)
-            add_heads(&w, ev.statements[i].heads);
+        for (size_t i = 0; i < ev.searches_count; i++)
+            for (size_t k = 0; k < ev.searches[i].statements_count; k++)
+                add_heads(&w, ev.searches[i].statements[k].heads);
         enum evidence_fault fault = evidence_verify(node_registry(s->node[n].node), &ev, &a, &v);
         CHECK(s, fault == EVIDENCE_HOLDS);
     }

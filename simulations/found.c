@@ -135,10 +135,10 @@ static void first_registers(struct sim *s)
     (void)sign_draft(s, &draft);
 }
 
-static void hold_ceremony(struct sim *s)
+static void hold_ceremony(struct sim *s, uint32_t epoch)
 {
     struct command c = {
-        .type = COMMAND_CEREMONY, .epoch = 1, .t = s->conf.threshold, .n = s->conf.directories};
+        .type = COMMAND_CEREMONY, .epoch = epoch, .t = s->conf.threshold, .n = s->conf.directories};
     for (unsigned i = 0; i < s->conf.directories; i++)
         c.holders[i] = s->node[i].id;
     const struct node_in in = {.type = NODE_COMMAND, .command = &c};
@@ -147,9 +147,16 @@ static void hold_ceremony(struct sim *s)
     sim_run(s, 30 * CPIS_MS_SECOND);
 }
 
+struct new_epoch {
+    struct sim *s;
+    uint64_t not_before, before_ends; /* wall; before_ends 0: there is none before */
+    uint32_t before;
+};
+
 static void add_epoch(void *arg, struct msg_register *draft, struct arena *a)
 {
-    struct sim *s = arg;
+    const struct new_epoch *n = arg;
+    struct sim *s = n->s;
     const struct signed_message *acceptances[THRESHOLD_HOLDERS_MAX];
     struct signed_message copies[THRESHOLD_HOLDERS_MAX];
     const char *why = "";
@@ -157,10 +164,23 @@ static void add_epoch(void *arg, struct msg_register *draft, struct arena *a)
     CHECK(s, count == s->conf.directories);
     for (size_t i = 0; i < count; i++)
         copies[i] = *acceptances[i];
-    const struct steward_epoch ep = {8, SIM_EPOCH_START, SIM_EPOCH_START + 400 * CPIS_MS_DAY};
+    const struct steward_epoch ep = {8, n->not_before, n->not_before + SIM_EPOCH_LASTS};
     cpis_err err = steward_add_epoch(draft, a, registry_net(s->stewards), copies, count, &ep, &why);
+    if (err == CPIS_OK && n->before_ends != 0)
+        err = steward_set_epoch_end(draft, n->before, n->before_ends, &why);
     if (err != CPIS_OK) fprintf(stderr, "epoch: %s\n", why);
     CHECK(s, err == CPIS_OK);
+}
+
+void sim_next_epoch(struct sim *s, cpis_ms in, cpis_ms overlap)
+{
+    const struct registry_epoch *last =
+        registry_epoch_at(s->stewards, registry_epoch_count(s->stewards) - 1);
+    const uint64_t not_before = SIM_EPOCH_START + s->now + in;
+    struct new_epoch n = {s, not_before, not_before + overlap, last->number};
+    if (n.before_ends < last->not_after) n.before_ends = last->not_after;
+    hold_ceremony(s, last->number + 1);
+    sim_new_register(s, add_epoch, &n);
 }
 
 static void activate(void *arg, struct msg_register *draft, struct arena *a)
@@ -182,8 +202,9 @@ static void found(struct sim *s)
     for (unsigned n = 0; n < s->nodes; n++)
         sim_start(s, n);
     sim_run(s, 10 * CPIS_MS_SECOND);
-    hold_ceremony(s);
-    sim_new_register(s, add_epoch, s);
+    hold_ceremony(s, 1);
+    struct new_epoch first = {.s = s, .not_before = SIM_EPOCH_START};
+    sim_new_register(s, add_epoch, &first);
     CHECK(s, sim_settle(s, 5 * CPIS_MS_MINUTE));
     sim_new_register(s, activate, s);
     sim_run(s, 3 * CPIS_MS_MINUTE); /* register-times of the new one; versions known for a minute */

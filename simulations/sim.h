@@ -89,6 +89,11 @@ struct cpis_hash sim_trace(const struct sim *s); /* over (time, node, what) of a
  * dropped. It may change the bytes in place. */
 typedef bool (*sim_tap)(void *arg, unsigned from, unsigned to, uint8_t *p, size_t len);
 void sim_set_tap(struct sim *s, sim_tap tap, void *arg);
+/* The next key epoch: a ceremony, then a register with it. It becomes the current one `in` from
+ * now; the one before ends `overlap` after that, or when it would have ended anyway if that is
+ * later. */
+#define SIM_EPOCH_LASTS (2 * CPIS_MS_DAY)
+void sim_next_epoch(struct sim *s, cpis_ms in, cpis_ms overlap);
 /* A stewards' register: changes the draft, is signed by two roots and handed to directory 0. */
 typedef void (*sim_draft)(void *arg, struct msg_register *draft, struct arena *a);
 void sim_new_register(struct sim *s, sim_draft change, void *arg);

@@ -82,10 +82,10 @@ static int judge(const struct cli *c, const struct registry *r, const struct row
                  struct arena *a)
 {
     struct verdict v = {.kind = 0};
-    char rid[2 * CPIS_ID_BYTES + 1], as_of[WALL_UTC_BYTES];
+    char rid[2 * CPIS_ID_BYTES + 1] = "", as_of[WALL_UTC_BYTES];
     enum evidence_fault f = evidence_verify(r, ev, a, &v);
     bool holds = f == EVIDENCE_HOLDS;
-    cli_hex(ev->rid.b, sizeof ev->rid.b, rid);
+    if (ev->searches_count > 0) cli_hex(ev->searches[0].rid.b, CPIS_ID_BYTES, rid);
     wall_format_utc(ev->as_of, as_of);
     const char *verdict = verdict_name((enum verdict_kind)ev->verdict);
     if (cli_has(c, "json"))

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RID_KEY_BYTES    (3U + 2U * CPIS_ID_BYTES)
-#define LOOKUP_BYTES_MAX 4096U
+#define RID_KEY_BYTES (3U + 2U * CPIS_ID_BYTES)
 
 static void wipe(void *p, size_t len)
 {
@@ -309,10 +308,9 @@ static bool lookup_is_valid(struct env *e, const struct registry_node *from,
     return false;
 }
 
-/* Writes the access down. Its ack, details and notification all rest on this row. */
-static void record(struct authority *a, struct env *e, const struct own_entry *entry,
-                   const struct signed_message *as_signed, const struct msg_lookup *m,
-                   const struct cpis_hash *rh)
+struct record authority_record(struct authority *a, struct env *e, const struct own_entry *entry,
+                               const struct signed_message *as_signed, const struct msg_lookup *m,
+                               const struct cpis_hash *rh)
 {
     const struct registry_node *signer = registry_node(e->registry, &m->query_id);
     struct row_access row = {.rh = *rh,
@@ -331,26 +329,15 @@ static void record(struct authority *a, struct env *e, const struct own_entry *e
     row.sequence = log_append(e, LOG_ACCESS, rh, 0);
     record_persist(e, &row);
     if (!wait_for_details(a, rh, e->now + DETAILS_WAIT)) emit_failure(e);
+    return (struct record){.row = row, .lookup = *m};
 }
 
-/* An entry whose child we know: not a dummy, and not one taken over that nobody has claimed yet. */
-static const struct own_entry *match(const struct authority *a, const struct env *e,
-                                     const struct msg_lookup *m)
+const struct own_entry *authority_match(const struct authority *a, const struct env *e,
+                                        const struct msg_lookup *m)
 {
     const struct own_entry *x =
         publisher_match(a->publisher, m, registry_epoch(e->registry, m->epoch));
     return x != NULL && x->number.digits[0] != 0 ? x : NULL;
-}
-
-static bool has_row(struct env *e, enum table t, const struct cpis_hash *key)
-{
-    uint8_t *buffer = arena_take(e->scratch, LOOKUP_BYTES_MAX);
-    size_t len;
-    cpis_err err = buffer == NULL
-                       ? CPIS_E_NOMEM
-                       : read_row(e, t, key->b, sizeof key->b, buffer, LOOKUP_BYTES_MAX, &len);
-    if (err == CPIS_E_NOMEM) emit_failure(e);
-    return err == CPIS_OK;
 }
 
 void authority_recv_lookup(struct authority *a, struct env *e, const struct registry_node *from,
@@ -368,72 +355,18 @@ void authority_recv_lookup(struct authority *a, struct env *e, const struct regi
         return;
     }
     if (err != CPIS_E_NOTFOUND) return; /* not acked: it comes again */
-    const struct own_entry *entry = match(a, e, m);
+    const struct own_entry *entry = authority_match(a, e, m);
     if (entry != NULL) {
-        record(a, e, entry, as_signed, m, &rh);
+        (void)authority_record(a, e, entry, as_signed, m, &rh);
         ack(e, from, &rh, ACK_RECORDED);
         return;
     }
-    if (has_row(e, TABLE_UNMATCHED, &rh)) {
+    if (unmatched_has(e, &rh)) {
         ack(e, from, &rh, ACK_DUPLICATE);
         return;
     }
-    const struct bytes whole = signed_bytes(e, as_signed);
-    if (whole.p == NULL) return;
     if (is_twin(e, m, &rh)) emit_event(e, EVENT_TWIN_LOOKUP, &m->query_id, 0);
-    (void)log_append(e, LOG_ACCESS, &rh, 1);
-    emit_persist(e, TABLE_UNMATCHED, rh.b, sizeof rh.b, whole);
-    expiry_note(e, TABLE_UNMATCHED, rh.b, sizeof rh.b);
-    a->unmatched++;
-    ack(e, from, &rh, ACK_RECORDED);
-}
-
-struct kept { /* rows collected before anything is changed under the scan */
-    struct env *e;
-    struct bytes *row;
-    size_t count, cap;
-    bool failed;
-};
-
-static bool keep_row(void *arg, const struct row *row)
-{
-    struct kept *k = arg;
-    if (k->count == k->cap) return false;
-    const uint8_t *copy = arena_copy(k->e->scratch, row->value, row->value_len);
-    k->failed = copy == NULL;
-    if (copy != NULL) k->row[k->count++] = (struct bytes){copy, row->value_len};
-    return copy != NULL;
-}
-
-static void try_again(struct authority *a, struct env *e, struct bytes whole)
-{
-    struct signed_message s;
-    struct msg_lookup m;
-    if (signed_message_decode(whole, e->scratch, &s) != CPIS_OK ||
-        lookup_decode(s.body, e->scratch, &m) != CPIS_OK) {
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
-        return;
-    }
-    const struct own_entry *entry = match(a, e, &m);
-    if (entry == NULL) return;
-    const struct cpis_hash rh = signed_hash(&s);
-    record(a, e, entry, &s, &m, &rh);
-    emit_delete(e, TABLE_UNMATCHED, rh.b, sizeof rh.b);
-    a->unmatched--;
-}
-
-void authority_entries_added(struct authority *a, struct env *e)
-{
-    if (a->unmatched == 0) return;
-    struct kept k = {.e = e, .cap = (size_t)a->unmatched};
-    k.row = arena_take(e->scratch, k.cap * sizeof *k.row);
-    cpis_err err = CPIS_E_NOMEM;
-    if (k.row != NULL)
-        err = e->view->scan(e->view->ctx, TABLE_UNMATCHED, NULL, 0, false, keep_row, &k);
-    if (k.row == NULL || k.failed) emit_failure(e);
-    if (err != CPIS_OK) emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
-    for (size_t i = 0; i < k.count; i++)
-        try_again(a, e, k.row[i]);
+    if (unmatched_keep(a, e, as_signed, &rh)) ack(e, from, &rh, ACK_RECORDED);
 }
 
 /* --- details --- */
@@ -487,11 +420,23 @@ static void complete(struct authority *a, struct env *e, struct record *r,
     (void)log_append(e, LOG_DETAILS, &r->row.rh, details->scheduled ? 1 : 0);
 }
 
+bool authority_take_details(struct authority *a, struct env *e, struct record *r,
+                            const struct msg_details *m)
+{
+    struct msg_ask_details details;
+    if (details_open(a, e, r, m, &details) != CPIS_OK) {
+        emit_event(e, EVENT_DETAILS_UNREADABLE, &r->row.query_id, 0);
+        notify_from_envelope(a, e, r);
+        return false;
+    }
+    complete(a, e, r, &details);
+    return true;
+}
+
 void authority_recv_details(struct authority *a, struct env *e, const struct registry_node *from,
                             const struct registry_node *signer, const struct msg_details *m)
 {
     struct record r;
-    struct msg_ask_details details;
     if (from->d.role != ROLE_DIRECTORY || signer == NULL || signer->d.role != ROLE_QUERY) {
         emit_event(e, EVENT_ROLE_WRONG, &from->id, 0);
         return;
@@ -501,23 +446,18 @@ void authority_recv_details(struct authority *a, struct env *e, const struct reg
         return;
     }
     cpis_err err = record_load(e, &m->rh, &r);
-    if (err == CPIS_E_NOTFOUND) emit_event(e, EVENT_NOT_EXPECTED, &from->id, 0);
+    if (err == CPIS_E_NOTFOUND) {
+        if (unmatched_keep_details(a, e, m))
+            ack(e, from, &m->rh, ACK_COMPLETED);
+        else
+            emit_event(e, EVENT_NOT_EXPECTED, &from->id, 0);
+    }
     if (err != CPIS_OK) return; /* before its lookup: the directory sends it again */
     if (!id_equal(&r.row.query_id, &signer->id)) {
         emit_event(e, EVENT_SIGNER_NOT_PEER, &from->id, 0);
         return;
     }
-    if (r.row.state == ACCESS_COMPLETE) {
-        ack(e, from, &m->rh, ACK_COMPLETED);
-        answer_give(a, e, from, &r);
-        return;
-    }
-    if (details_open(a, e, &r, m, &details) != CPIS_OK) {
-        emit_event(e, EVENT_DETAILS_UNREADABLE, &signer->id, 0);
-        notify_from_envelope(a, e, &r);
-        return;
-    }
-    complete(a, e, &r, &details);
+    if (r.row.state != ACCESS_COMPLETE && !authority_take_details(a, e, &r, m)) return;
     ack(e, from, &m->rh, ACK_COMPLETED);
     answer_give(a, e, from, &r);
 }

@@ -35,6 +35,25 @@ struct record {
 /* CPIS_E_NOTFOUND: no such access. CPIS_E_STORE (and an event): it could not be read. */
 CPIS_CHECK cpis_err record_load(struct env *e, const struct cpis_hash *rh, struct record *ret);
 
+/* Writes the access down. Its ack, details and notification all rest on this row. */
+struct record authority_record(struct authority *a, struct env *e, const struct own_entry *entry,
+                               const struct signed_message *as_signed, const struct msg_lookup *m,
+                               const struct cpis_hash *rh);
+/* An entry whose child we know: not a dummy, and not one taken over that nobody has claimed yet;
+ * or NULL. */
+const struct own_entry *authority_match(const struct authority *a, const struct env *e,
+                                        const struct msg_lookup *m);
+/* Completes the record and notifies; where they do not open (false), notifies from the envelope. */
+bool authority_take_details(struct authority *a, struct env *e, struct record *r,
+                            const struct msg_details *m);
+
+/* unmatched.c: lookups that match nothing, with the details that come for them, kept until an entry
+ * comes (back) or 35 days have passed. False: not kept; nothing is acked. */
+bool unmatched_has(struct env *e, const struct cpis_hash *rh);
+bool unmatched_keep(struct authority *a, struct env *e, const struct signed_message *as_signed,
+                    const struct cpis_hash *rh);
+bool unmatched_keep_details(struct authority *a, struct env *e, const struct msg_details *m);
+
 /* answer.c: the stored answer again, or, if there is none and one may be given now, a new one. */
 void answer_give(struct authority *a, struct env *e, const struct registry_node *to,
                  const struct record *r);

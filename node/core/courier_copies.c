@@ -228,8 +228,6 @@ static bool is_retired(const struct env *e, const struct cpis_id *authority)
 static bool pass_on(struct courier *c, struct env *e, const struct copy *old,
                     const struct row_copy *row, const struct cpis_id *to)
 {
-    const struct registry_node *n = registry_node(e->registry, to);
-    if (n == NULL || !registry_is_searched(n)) return false;
     if (copies_find(&c->copies, &old->rh, to) != NULL) return true;
     if (!copy_store(c, e, &old->rh, to, &old->query, old->stored, row->lookup)) return false;
     emit_frame(e, to, FRAME_SIGNED, row->lookup);
@@ -240,21 +238,14 @@ static bool pass_on(struct courier *c, struct env *e, const struct copy *old,
 static bool pass_to_successors(struct courier *c, struct env *e, uint32_t slot)
 {
     const struct copy old = *copies_slot(&c->copies, slot); /* slots move when one is added */
-    const struct registry_node *gone = registry_node_ever(e->registry, &old.authority);
+    struct cpis_id to[SUCCESSION_MAX];
     struct row_copy row;
-    bool any = false, all = true;
-    if (copy_read(e, &old, &row) != CPIS_OK) return false;
-    for (uint32_t i = 0; gone != NULL && i < gone->successors_count; i++) {
-        any = true;
-        all = pass_on(c, e, &old, &row, &gone->successors[i]) && all;
-    }
-    for (size_t i = 0; i < registry_count(e->registry); i++) {
-        const struct registry_node *n = registry_at(e->registry, i);
-        if (n->d.role != ROLE_AUTHORITY || !id_equal(&n->replaces, &old.authority)) continue;
-        any = true;
-        all = pass_on(c, e, &old, &row, &n->id) && all;
-    }
-    return any && all;
+    bool all = true;
+    const size_t count = registry_successors(e->registry, &old.authority, to, SUCCESSION_MAX);
+    if (count == 0 || copy_read(e, &old, &row) != CPIS_OK) return false;
+    for (size_t i = 0; i < count; i++)
+        all = pass_on(c, e, &old, &row, &to[i]) && all;
+    return all;
 }
 
 static void follow_retirement(struct courier *c, struct env *e)

@@ -117,14 +117,6 @@ bool evaluator_has_share(const struct evaluator *v, const struct registry_epoch 
     return s->fit == SHARE_FITS || share_fits(v, ep, s, &unused);
 }
 
-bool evaluator_epoch_is_over(const struct registry *r, uint32_t epoch, cpis_ms wall)
-{
-    const struct registry_epoch *current = registry_epoch_current(r, wall);
-    if (current == NULL || epoch >= current->number) return false;
-    const struct registry_epoch *ep = registry_epoch(r, epoch);
-    return ep == NULL || wall > ep->not_after + EPOCH_GRACE;
-}
-
 void evaluator_keep_from(struct evaluator *v, uint32_t lowest) { v->keep_from = lowest; }
 
 static void share_destroy(struct evaluator *v, struct env *e, size_t i)
@@ -342,7 +334,9 @@ void evaluator_tick(struct evaluator *v, struct env *e)
     for (size_t i = 0; i < v->shares;) {
         share_settle(v, e, &v->share[i]);
         uint32_t epoch = v->share[i].epoch;
-        if (epoch < v->keep_from && evaluator_epoch_is_over(e->registry, epoch, e->wall))
+        /* for clocks behind ours, and for what is under way */
+        bool over = registry_epoch_is_over(e->registry, epoch, e->wall - EPOCH_GRACE);
+        if (epoch < v->keep_from && over)
             share_destroy(v, e, i);
         else
             i++;

@@ -21,13 +21,11 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
 /* Counts one lookup of this node against its limit, durably. CPIS_E_LIMIT: over it. */
 CPIS_CHECK cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
                                            const struct registry_node *asker);
-/* Is this epoch over by our clock: a newer one is current and its not_after was over 10 min ago, or
- * no register carries it any more. */
-bool evaluator_epoch_is_over(const struct registry *r, uint32_t epoch, cpis_ms wall);
 /* Told by whoever knows the lists (the courier, at each tick): epochs from `lowest` on are still
- * needed, because a counted authority has no head in a newer one. Until it is told, none is
- * destroyed. */
+ * needed, because an authority that is searched has no head in a newer one. Until it is told, none
+ * is destroyed. */
 void evaluator_keep_from(struct evaluator *v, uint32_t lowest);
-/* Destroys shares of epochs that are over and no longer needed (section 11). */
+/* Destroys shares of epochs that have been over for 10 min and are no longer needed (section 11).
+ */
 void evaluator_tick(struct evaluator *v, struct env *e);
 #endif

@@ -191,7 +191,7 @@ const char *evidence_fault_text(enum evidence_fault f)
 }
 
 /* From the number itself to the token, through t evaluations each proven right. */
-static enum evidence_fault derive(const struct registry_epoch *ep, const struct row_evidence *ev,
+static enum evidence_fault derive(const struct registry_epoch *ep, const struct row_search *s,
                                   const struct nhs_number *number, struct child_keys *ret)
 {
     struct threshold_reply replies[THRESHOLD_HOLDERS_MAX];
@@ -199,31 +199,28 @@ static enum evidence_fault derive(const struct registry_epoch *ep, const struct 
     struct oprf_output y = {{0}};
     uint8_t input[THRESHOLD_INPUT_BYTES];
     threshold_input(ep->number, number->digits, input);
-    if (ev->evaluations_count != ep->t || /* as many as were used: not one stands unchecked */
-        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &ev->blind, &blinded) != CPIS_OK)
+    if (s->evaluations_count != ep->t || /* as many as were used: not one stands unchecked */
+        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &s->blind, &blinded) != CPIS_OK)
         return EVIDENCE_EVALUATION;
     for (size_t i = 0; i < ep->t; i++) {
-        const struct row_evaluation *v = &ev->evaluations[i];
+        const struct row_evaluation *v = &s->evaluations[i];
         replies[i] = (struct threshold_reply){v->index, &v->element, v->proof};
         if (threshold_verify(&ep->commitments, ep->n, &blinded, 1, &replies[i]) != CPIS_OK)
             return EVIDENCE_EVALUATION;
     }
     cpis_err err = threshold_combine(replies, ep->t, ep->t, 0, &z);
-    if (err == CPIS_OK) err = oprf_finalize(input, sizeof input, &ev->blind, &z, &y);
+    if (err == CPIS_OK) err = oprf_finalize(input, sizeof input, &s->blind, &z, &y);
     if (err == CPIS_OK) keys_from_output(&y, ep->number, ret);
     oprf_output_wipe(&y);
     return err == CPIS_OK ? EVIDENCE_HOLDS : EVIDENCE_EVALUATION;
 }
 
-static enum evidence_fault check_lookup(const struct registry *r, const struct row_evidence *ev,
-                                        struct arena *a, const struct registry_epoch **ret_epoch,
-                                        struct asked *ret)
+static enum evidence_fault check_lookup(const struct registry *r, const struct row_search *s,
+                                        const struct nhs_number *number, struct arena *a,
+                                        const struct registry_epoch **ret_epoch, struct asked *ret)
 {
     struct signed_message m;
-    struct nhs_number number;
-    if (nhs_number_parse(ev->nhs_number, strlen(ev->nhs_number), &number) != CPIS_OK)
-        return EVIDENCE_NUMBER;
-    if (signed_message_decode(ev->lookup, a, &m) != CPIS_OK || m.type != SIGNED_LOOKUP)
+    if (signed_message_decode(s->lookup, a, &m) != CPIS_OK || m.type != SIGNED_LOOKUP)
         return EVIDENCE_LOOKUP;
     const struct registry_node *n = registry_node_ever(r, &m.signer);
     if (n == NULL || n->d.role != ROLE_QUERY ||
@@ -233,16 +230,16 @@ static enum evidence_fault check_lookup(const struct registry *r, const struct r
         !id_equal(&ret->lookup.query_id, &m.signer))
         return EVIDENCE_LOOKUP;
     struct box_public ephemeral;
-    box_public_of(&ev->ephemeral_secret, &ephemeral);
-    if (!id_equal(&ret->lookup.rid, &ev->rid) ||
+    box_public_of(&s->ephemeral_secret, &ephemeral);
+    if (!id_equal(&ret->lookup.rid, &s->rid) ||
         memcmp(ephemeral.b, ret->lookup.ephemeral.b, sizeof ephemeral.b) != 0)
         return EVIDENCE_LOOKUP;
     ret->rh = signed_hash(&m);
-    ret->ephemeral = ev->ephemeral_secret;
+    ret->ephemeral = s->ephemeral_secret;
     const struct registry_epoch *ep = registry_epoch(r, ret->lookup.epoch);
     if (ep == NULL) return EVIDENCE_EPOCH;
     *ret_epoch = ep;
-    enum evidence_fault fault = derive(ep, ev, &number, &ret->keys);
+    enum evidence_fault fault = derive(ep, s, number, &ret->keys);
     if (fault != EVIDENCE_HOLDS) return fault;
     const struct handle h = handle_make(ret->lookup.epoch, &ret->lookup.query_id, &ret->lookup.rid);
     const struct tag tag = handle_tag(&ret->keys.token, &h);
@@ -286,8 +283,8 @@ static enum evidence_fault check_heads(const struct registry *r, const struct ro
     return EVIDENCE_HOLDS;
 }
 
-static void keep_presence(struct judged_presence *list, size_t *count, size_t cap,
-                          const struct judged_presence *p)
+void evidence_add_presence(struct judged_presence *list, size_t *count, size_t cap,
+                           const struct judged_presence *p)
 {
     for (size_t i = 0; i < *count; i++) {
         if (!id_equal(&list[i].authority, &p->authority)) continue;
@@ -297,33 +294,56 @@ static void keep_presence(struct judged_presence *list, size_t *count, size_t ca
     if (*count < cap) list[(*count)++] = *p;
 }
 
+/* Of two answers of one version the one that tells something stands. */
+bool evidence_answer_is_newer(const struct judged_answer *a, const struct judged_answer *than)
+{
+    if (a->head_version != than->head_version) return a->head_version > than->head_version;
+    return than->status == ANSWER_NONE_NOW && a->status != ANSWER_NONE_NOW;
+}
+
+void evidence_add_answer(struct judged_answer *list, size_t *count, size_t cap,
+                         const struct judged_answer *a)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (!id_equal(&list[i].authority, &a->authority)) continue;
+        if (evidence_answer_is_newer(a, &list[i])) list[i] = *a;
+        return;
+    }
+    if (*count < cap) list[(*count)++] = *a;
+}
+
 struct gathered {
-    struct judged_statement statements[STATEMENTS_MAX];
-    size_t statements_count;
-    struct judged_presence presences[OUTBOX_AUTHORITIES_MAX];
+    struct judged_statement statements[SEARCHES_MAX][STATEMENTS_MAX];
+    struct judged_search searches[SEARCHES_MAX];
+    size_t searches_count;
+    struct judged_presence presences[SEARCHES_MAX * OUTBOX_AUTHORITIES_MAX];
     size_t presences_count;
-    struct judged_answer answers[OUTBOX_AUTHORITIES_MAX];
+    struct judged_answer answers[SEARCHES_MAX * OUTBOX_AUTHORITIES_MAX];
     size_t answers_count;
 };
+#define GATHERED_MAX (SEARCHES_MAX * OUTBOX_AUTHORITIES_MAX)
 
 static enum evidence_fault gather_statements(const struct registry *r,
                                              const struct row_evidence *ev,
+                                             const struct row_search *search,
                                              const struct asked *asked, struct arena *a,
                                              struct gathered *g)
 {
-    for (size_t i = 0; i < ev->statements_count; i++) {
+    struct judged_statement *list = g->statements[g->searches_count];
+    struct judged_search *into = &g->searches[g->searches_count];
+    into->statements = list;
+    for (size_t i = 0; i < search->statements_count; i++) {
         struct checked_statement s;
-        const struct row_statement *row = &ev->statements[i];
+        const struct row_statement *row = &search->statements[i];
         if (evidence_check_statement(r, asked, &row->statement, ev->judged, a, &s) != CPIS_OK)
             return EVIDENCE_STATEMENT;
-        for (size_t k = 0; k < g->statements_count; k++)
-            if (g->statements[k].index == s.index) return EVIDENCE_STATEMENT;
-        if (g->statements_count == STATEMENTS_MAX) return EVIDENCE_STATEMENT;
-        struct judged_statement *to = &g->statements[g->statements_count++];
+        for (size_t k = 0; k < into->statements_count; k++)
+            if (list[k].index == s.index) return EVIDENCE_STATEMENT;
+        if (into->statements_count == STATEMENTS_MAX) return EVIDENCE_STATEMENT;
+        struct judged_statement *to = &list[into->statements_count++];
         *to = (struct judged_statement){.index = s.index, .absent = s.absent};
         for (size_t k = 0; k < s.presences_count; k++)
-            keep_presence(g->presences, &g->presences_count, OUTBOX_AUTHORITIES_MAX,
-                          &s.presences[k]);
+            evidence_add_presence(g->presences, &g->presences_count, GATHERED_MAX, &s.presences[k]);
         if (!s.absent && row->heads.len == 0) continue; /* a presence needs none */
         enum evidence_fault fault = check_heads(r, ev, row, &s, asked->lookup.epoch, a, to);
         if (fault != EVIDENCE_HOLDS) return fault;
@@ -331,21 +351,44 @@ static enum evidence_fault gather_statements(const struct registry *r,
     return EVIDENCE_HOLDS;
 }
 
-static enum evidence_fault gather_answers(const struct registry *r, const struct row_evidence *ev,
+static enum evidence_fault gather_answers(const struct registry *r, const struct row_search *search,
                                           const struct asked *asked, struct arena *a,
                                           struct gathered *g)
 {
-    for (size_t i = 0; i < ev->answers_count; i++) {
+    for (size_t i = 0; i < search->answers_count; i++) {
         struct msg_flag_payload payload;
-        struct judged_answer *to = &g->answers[g->answers_count];
-        if (g->answers_count == OUTBOX_AUTHORITIES_MAX ||
-            evidence_check_answer(r, asked, &ev->answers[i].answer, a, to, &payload) != CPIS_OK)
+        struct judged_answer judged;
+        for (size_t k = 0; k < i; k++) /* which of two was judged by? */
+            if (id_equal(&search->answers[k].answer.signer, &search->answers[i].answer.signer))
+                return EVIDENCE_ANSWER;
+        if (evidence_check_answer(r, asked, &search->answers[i].answer, a, &judged, &payload) !=
+            CPIS_OK)
             return EVIDENCE_ANSWER;
-        for (size_t k = 0; k < g->answers_count; k++) /* which of two was judged by? */
-            if (id_equal(&g->answers[k].authority, &to->authority)) return EVIDENCE_ANSWER;
-        g->answers_count++;
+        evidence_add_answer(g->answers, &g->answers_count, GATHERED_MAX, &judged);
     }
     return EVIDENCE_HOLDS;
+}
+
+/* One search by itself. Each is in an epoch of its own, the newest first: t statements can't be
+ * made of two lookups in one. */
+static enum evidence_fault gather_search(const struct registry *r, const struct row_evidence *ev,
+                                         const struct nhs_number *number,
+                                         const struct row_search *s, struct arena *a,
+                                         uint32_t *epoch, struct gathered *g)
+{
+    struct asked asked = {0};
+    const struct registry_epoch *ep = NULL;
+    enum evidence_fault fault = check_lookup(r, s, number, a, &ep, &asked);
+    if (fault == EVIDENCE_HOLDS && ep->number >= *epoch) fault = EVIDENCE_EPOCH;
+    if (fault == EVIDENCE_HOLDS) fault = gather_statements(r, ev, s, &asked, a, g);
+    if (fault == EVIDENCE_HOLDS) fault = gather_answers(r, s, &asked, a, g);
+    if (fault == EVIDENCE_HOLDS) {
+        *epoch = ep->number;
+        g->searches[g->searches_count++].t = ep->t;
+    }
+    keys_wipe(&asked.keys);
+    box_secret_wipe(&asked.ephemeral);
+    return fault;
 }
 
 /* Did this directory in force name this register, or one before it in the chain, within 24 h before
@@ -382,8 +425,7 @@ static bool times_support(const struct registry *r, const struct row_evidence *e
 }
 
 static enum evidence_fault judge(const struct registry *r, const struct row_evidence *ev,
-                                 const struct registry_epoch *ep, const struct gathered *g,
-                                 struct arena *a, struct verdict *ret)
+                                 const struct gathered *g, struct arena *a, struct verdict *ret)
 {
     struct judged_floor *floors = arena_take(a, ev->floors_count * sizeof *floors);
     if (floors == NULL) return EVIDENCE_NO_MEMORY;
@@ -393,10 +435,9 @@ static enum evidence_fault judge(const struct registry *r, const struct row_evid
     const struct evidence facts = {
         .registry = r,
         .trust = supported ? REGISTER_FRESH : REGISTER_STALE,
-        .t = ep->t,
         .wall = ev->judged,
-        .statements = g->statements,
-        .statements_count = g->statements_count,
+        .searches = g->searches,
+        .searches_count = g->searches_count,
         .presences = g->presences,
         .presences_count = g->presences_count,
         .answers = g->answers,
@@ -412,21 +453,18 @@ static enum evidence_fault judge(const struct registry *r, const struct row_evid
 enum evidence_fault evidence_verify(const struct registry *r, const struct row_evidence *ev,
                                     struct arena *a, struct verdict *ret_verdict)
 {
-    struct asked asked = {0};
-    const struct registry_epoch *ep = NULL;
-    struct gathered *g = arena_take(a, sizeof *g);
-    enum evidence_fault fault = EVIDENCE_NO_MEMORY;
-    if (g == NULL) goto out;
-    fault = EVIDENCE_REGISTER;
+    struct nhs_number number;
+    uint32_t epoch = UINT32_MAX;
+    enum evidence_fault fault = EVIDENCE_HOLDS;
     if (ev->register_version != registry_version(r) ||
         !hash_equal(&ev->register_hash, registry_hash(r)))
-        goto out;
-    fault = check_lookup(r, ev, a, &ep, &asked);
-    if (fault == EVIDENCE_HOLDS) fault = gather_statements(r, ev, &asked, a, g);
-    if (fault == EVIDENCE_HOLDS) fault = gather_answers(r, ev, &asked, a, g);
-    if (fault == EVIDENCE_HOLDS) fault = judge(r, ev, ep, g, a, ret_verdict);
-out:
-    keys_wipe(&asked.keys);
-    box_secret_wipe(&asked.ephemeral);
-    return fault;
+        return EVIDENCE_REGISTER;
+    if (nhs_number_parse(ev->nhs_number, strlen(ev->nhs_number), &number) != CPIS_OK)
+        return EVIDENCE_NUMBER;
+    if (ev->searches_count == 0 || ev->searches_count > SEARCHES_MAX) return EVIDENCE_LOOKUP;
+    struct gathered *g = arena_take(a, sizeof *g);
+    if (g == NULL) return EVIDENCE_NO_MEMORY;
+    for (size_t i = 0; i < ev->searches_count && fault == EVIDENCE_HOLDS; i++)
+        fault = gather_search(r, ev, &number, &ev->searches[i], a, &epoch, g);
+    return fault == EVIDENCE_HOLDS ? judge(r, ev, g, a, ret_verdict) : fault;
 }

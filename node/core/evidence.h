@@ -48,6 +48,14 @@ CPIS_CHECK cpis_err evidence_check_answer(const struct registry *r, const struct
                                           struct judged_answer *ret,
                                           struct msg_flag_payload *ret_payload);
 
+/* Adding up the searches of one question. Presences: the highest head version of each authority.
+ * Answers: the newest of each; of two of one head version the one that tells something. */
+void evidence_add_presence(struct judged_presence *list, size_t *count, size_t cap,
+                           const struct judged_presence *p);
+void evidence_add_answer(struct judged_answer *list, size_t *count, size_t cap,
+                         const struct judged_answer *a);
+bool evidence_answer_is_newer(const struct judged_answer *a, const struct judged_answer *than);
+
 /* Finds what is wrong with a record of evidence, or that nothing is. The registry has been loaded
  * from the chain up to the version that the record names. */
 enum evidence_fault {

@@ -452,6 +452,32 @@ void heads_registry_changed(struct heads *h, struct env *e)
         }
 }
 
+static void count_states(const struct heads *h, uint32_t epoch, const struct cpis_id *authority,
+                         size_t *ret_states, size_t *ret_with)
+{
+    *ret_states = *ret_with = 0;
+    for (size_t i = 0; i < h->directories; i++) {
+        const struct state *s = state_of_directory(h, &h->directory[i].id, epoch);
+        if (s == NULL) continue;
+        ++*ret_states;
+        *ret_with += at_place(s, place_of(s, authority), authority) != NULL;
+    }
+}
+
+bool heads_lack(const struct heads *h, const struct registry *r, uint32_t current, uint32_t before)
+{
+    for (size_t i = 0; i < registry_count(r); i++) {
+        const struct registry_node *n = registry_at(r, i);
+        size_t states, with, unused;
+        if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
+        count_states(h, current, &n->id, &states, &with);
+        if (with == states && states > 0) continue;
+        count_states(h, before, &n->id, &unused, &with);
+        if (with > 0) return true;
+    }
+    return false;
+}
+
 size_t heads_known(const struct heads *h, const struct cpis_id *directory, uint32_t epoch)
 {
     const struct state *s = state_of_directory(h, directory, epoch);

@@ -43,6 +43,10 @@ void snapshot_persist(struct snapshot *s, struct env *e);
 /* Highest version of each authority known for FLOOR_SETTLE at `now`, rising by id, in the arena. */
 CPIS_CHECK cpis_err heads_floors(const struct heads *h, cpis_ms now, struct arena *a,
                                  struct judged_floor **ret, size_t *ret_count);
+/* Is there an authority whose list is searched, that some directory has in its state of `before`
+ * and some directory lacks in its state of `current`? Then a lookup in `current` alone may miss it.
+ */
+bool heads_lack(const struct heads *h, const struct registry *r, uint32_t current, uint32_t before);
 void heads_registry_changed(struct heads *h,
                             struct env *e); /* verifies again what could not be before */
 size_t heads_known(const struct heads *h, const struct cpis_id *directory, uint32_t epoch);

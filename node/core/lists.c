@@ -192,10 +192,11 @@ void lists_recv_heads(struct lists *l, struct env *e, const struct cpis_id *dire
         emit_event(e, EVENT_ROLE_WRONG, directory, FRAME_HEADS);
         return;
     }
-    if (ep == NULL || evaluator_epoch_is_over(e->registry, m->epoch, e->wall)) return;
+    if (ep == NULL) return;
     uint32_t index = registry_index_of(ep, directory);
     for (size_t i = 0; i < m->heads_count; i++) {
         const struct signed_message *shown = &m->heads[i].head;
+        if (list_is_superseded(l, e, m->epoch, &shown->signer)) continue; /* we gave ours up */
         if (!compare_shown(l, e, directory, m->epoch, shown)) continue;
         struct held *h = held_find(l, m->epoch, &shown->signer);
         if (h != NULL) note_told(l, e, h, ep, index);
@@ -299,16 +300,14 @@ static void doom(struct lists *l, struct env *e, struct held *h)
     lists_changed(l, e, h);
 }
 
-/* Lists of an epoch that is over: the head's row goes first, so that a restart in between finds
- * only rows to delete; then the entries, some at each tick. True: more is left. */
+/* Superseded lists of an epoch that is over: the head's row goes first, so that a restart in
+ * between finds only rows to delete; then the entries, some at each tick. True: more is left. */
 static bool drop_some(struct lists *l, struct env *e)
 {
     size_t rows = 0;
     for (size_t i = 0; i < l->count;) {
         struct held *h = l->held[i];
-        if (!h->doomed && evaluator_epoch_is_over(e->registry, h->epoch, e->wall) &&
-            !lists_epoch_is_needed(l, e, h->epoch))
-            doom(l, e, h);
+        if (!h->doomed && list_is_superseded(l, e, h->epoch, &h->authority)) doom(l, e, h);
         for (; h->doomed && h->n > 0 && rows < DROP_ROWS_PER_TICK; rows++) {
             uint8_t key[LIST_KEY_BYTES];
             list_key(h, &h->entries[--h->n].token, key);

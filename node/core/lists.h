@@ -64,8 +64,9 @@ struct list_summary { /* for status: one held list */
     uint64_t version, n, time;
     bool in_state;
 };
-/* Has a counted authority a head in `epoch` and none yet in the current one: then it is served on
- * after the switch (section 11). Also true for the current epoch and later ones. */
+/* Has an authority that is searched a head in `epoch` and none yet in the current one: then it is
+ * served on for that authority when it is over (section 11). Also true for the current epoch and
+ * later ones. */
 bool lists_epoch_is_needed(const struct lists *l, const struct env *e, uint32_t epoch);
 size_t lists_summary(const struct lists *l, struct list_summary *ret, size_t cap);
 void lists_tick(struct lists *l, struct env *e);

@@ -78,6 +78,11 @@ void held_key(const struct held *h, uint8_t ret[static HELD_KEY_BYTES]);
 void list_key(const struct held *h, const struct token *t, uint8_t ret[static LIST_KEY_BYTES]);
 bool held_in_state(const struct held *h);
 void held_persist_head(struct env *e, const struct held *h);
+/* Of an epoch that is over a list is searched on only while its authority is searched and has none
+ * in the current epoch: so whoever looks in both epochs finds each authority in one (section 11).
+ */
+bool list_is_superseded(const struct lists *l, const struct env *e, uint32_t epoch,
+                        const struct cpis_id *authority);
 /* Takes a copy. CPIS_E_NOMEM; CPIS_E_MALFORMED: body is no head. */
 CPIS_CHECK cpis_err head_make(const struct signed_message *m, struct arena *scratch,
                               struct head *ret);

@@ -213,19 +213,32 @@ size_t lists_summary(const struct lists *l, struct list_summary *ret, size_t cap
     return count;
 }
 
+static bool has_newer(const struct lists *l, const struct registry_epoch *current,
+                      const struct cpis_id *authority)
+{
+    const struct held *h = held_find(l, current->number, authority);
+    return h != NULL && !h->doomed;
+}
+
 bool lists_epoch_is_needed(const struct lists *l, const struct env *e, uint32_t epoch)
 {
     const struct registry_epoch *current = registry_epoch_current(e->registry, e->wall);
     if (current == NULL || epoch >= current->number) return true;
     for (size_t i = 0; i < l->count; i++) {
         const struct held *h = l->held[i];
-        if (h->epoch != epoch || h->doomed) continue;
-        const struct registry_node *n = registry_node(e->registry, &h->authority);
-        if (n == NULL || !registry_is_counted(n)) continue;
-        const struct held *newer = held_find(l, current->number, &h->authority);
-        if (newer == NULL || newer->doomed) return true;
+        if (h->epoch == epoch && !h->doomed && h->searched && !has_newer(l, current, &h->authority))
+            return true;
     }
     return false;
+}
+
+bool list_is_superseded(const struct lists *l, const struct env *e, uint32_t epoch,
+                        const struct cpis_id *authority)
+{
+    const struct registry_epoch *current = registry_epoch_current(e->registry, e->wall);
+    const struct registry_node *n = registry_node(e->registry, authority);
+    if (!registry_epoch_is_over(e->registry, epoch, e->wall)) return false;
+    return n == NULL || !registry_is_searched(n) || has_newer(l, current, authority);
 }
 
 /* --- search --- */

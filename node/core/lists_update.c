@@ -499,13 +499,13 @@ static void refuse(struct lists *l, struct env *e, const struct cpis_id *peer,
 }
 
 /* What can be said before the heads are looked at. */
-static enum refusal may_come(struct env *e, const struct registry_node *author,
-                             const struct msg_list_update *m)
+static enum refusal may_come(const struct lists *l, struct env *e,
+                             const struct registry_node *author, const struct msg_list_update *m)
 {
     if (author == NULL || author->d.role != ROLE_AUTHORITY) return REFUSAL_REGISTER;
     if (author->state == NODE_SUSPENDED || !registry_is_searched(author)) return REFUSAL_SUSPENDED;
     if (registry_epoch(e->registry, m->epoch) == NULL) return REFUSAL_EPOCH;
-    if (evaluator_epoch_is_over(e->registry, m->epoch, e->wall)) return REFUSAL_EPOCH;
+    if (list_is_superseded(l, e, m->epoch, &m->authority)) return REFUSAL_EPOCH;
     return REFUSAL_NONE;
 }
 
@@ -519,7 +519,7 @@ void lists_recv_update(struct lists *l, struct env *e, const struct cpis_id *pee
         emit_event(e, EVENT_ROLE_WRONG, peer, FRAME_LIST_UPDATE);
         return;
     }
-    enum refusal why = may_come(e, author, m);
+    enum refusal why = may_come(l, e, author, m);
     struct staging *s = why == REFUSAL_NONE ? staging_for(l, e, peer, m) : NULL;
     if (why == REFUSAL_NONE && s == NULL) why = REFUSAL_BASE; /* a part was lost: from the start */
     if (s != NULL) {

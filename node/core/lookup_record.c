@@ -26,14 +26,6 @@ void lookup_free(struct lookup *k)
     free(k);
 }
 
-static void fill_floors(const struct lookup *k, struct env *e, struct row_floor **ret)
-{
-    struct row_floor *floors = arena_take(e->scratch, k->floors_count * sizeof *floors);
-    for (size_t i = 0; floors != NULL && i < k->floors_count; i++)
-        floors[i] = (struct row_floor){k->floors[i].authority, k->floors[i].version, 0};
-    *ret = floors;
-}
-
 void lookup_persist(struct lookup *k, struct env *e)
 {
     struct row_outbox row = {
@@ -48,15 +40,10 @@ void lookup_persist(struct lookup *k, struct env *e)
         .state = k->stage,
         .details = k->ask,
         .authorities_count = k->proven_count,
-        .blind = k->blind,
-        .evaluations = k->evaluations,
-        .evaluations_count = k->evaluations_count,
-        .floors_count = k->floors_count,
     };
     memcpy(row.nhs_number, k->number.digits, sizeof row.nhs_number);
     struct row_outbox_authority *list = arena_take(e->scratch, k->proven_count * sizeof *list);
-    fill_floors(k, e, &row.floors);
-    if (list == NULL || row.floors == NULL) {
+    if (list == NULL) {
         emit_failure(e);
         return;
     }
@@ -81,11 +68,8 @@ static cpis_err take_row(struct lookup *k, struct env *e, const struct row_outbo
     k->bytes = row->lookup;
     k->made = row->made;
     k->stage = LOOKUP_DELIVERING;
-    k->blind = row->blind;
     k->asked.ephemeral = row->ephemeral_secret;
     k->asked.keys = (struct child_keys){row->token, row->request_key, row->answer_key};
-    k->evaluations_count = row->evaluations_count;
-    memcpy(k->evaluations, row->evaluations, row->evaluations_count * sizeof k->evaluations[0]);
     for (size_t i = 0; i < row->authorities_count; i++)
         k->proven[k->proven_count++] =
             (struct proven){.authority = row->authorities[i].authority_id,
@@ -125,24 +109,15 @@ static struct judged_head *heads_of(const struct snapshot *s, struct arena *a)
     return heads;
 }
 
-cpis_err lookup_judge(const struct lookup *k, struct env *e, struct verdict *ret)
+/* What directories have said of one lookup. */
+static cpis_err judge_search(const struct lookup *k, struct env *e, struct judged_statement *list,
+                             struct judged_search *ret)
 {
-    struct judged_statement statements[STATEMENTS_MAX];
-    struct judged_presence presences[OUTBOX_AUTHORITIES_MAX];
-    struct judged_answer answers[OUTBOX_AUTHORITIES_MAX];
-    struct evidence ev = {.registry = e->registry,
-                          .trust = registry_trust(e->registry, e->now, e->wall),
-                          .t = k->t,
-                          .wall = e->wall,
-                          .statements = statements,
-                          .presences = presences,
-                          .answers = answers,
-                          .floors = k->floors,
-                          .floors_count = k->floors_count};
+    *ret = (struct judged_search){.t = k->t, .statements = list};
     for (size_t i = 0; i < k->holders; i++) {
         const struct holder *h = &k->holder[i];
         if (h->state != HOLDER_ABSENT && h->state != HOLDER_PRESENT) continue;
-        struct judged_statement *s = &statements[ev.statements_count++];
+        struct judged_statement *s = &list[ret->statements_count++];
         *s = (struct judged_statement){.index = h->index, .absent = h->state == HOLDER_ABSENT};
         if (!h->heads_known) continue;
         s->heads_known = true;
@@ -150,17 +125,45 @@ cpis_err lookup_judge(const struct lookup *k, struct env *e, struct verdict *ret
         s->heads_count = h->snapshot.count;
         if (s->heads == NULL) return CPIS_E_NOMEM;
     }
-    for (size_t i = 0; i < k->proven_count; i++) {
-        const struct proven *p = &k->proven[i];
-        presences[ev.presences_count++] = (struct judged_presence){p->authority, p->head_version};
-        if (p->answer.len > 0) answers[ev.answers_count++] = p->judged;
+    return CPIS_OK;
+}
+
+#define PROVEN_MAX (SEARCHES_MAX * OUTBOX_AUTHORITIES_MAX)
+cpis_err question_judge(const struct question *q, struct env *e, struct verdict *ret)
+{
+    struct judged_statement statements[SEARCHES_MAX][STATEMENTS_MAX];
+    struct judged_search searches[SEARCHES_MAX];
+    struct judged_presence presences[PROVEN_MAX];
+    struct judged_answer answers[PROVEN_MAX];
+    struct evidence ev = {.registry = e->registry,
+                          .trust = registry_trust(e->registry, e->now, e->wall),
+                          .wall = e->wall,
+                          .searches = searches,
+                          .presences = presences,
+                          .answers = answers,
+                          .floors = q->floors,
+                          .floors_count = q->floors_count};
+    for (size_t i = 0; i < q->searches; i++) {
+        const struct lookup *k = q->search[i];
+        const size_t at = ev.searches_count;
+        if (k->stage != LOOKUP_ASKING) continue;
+        cpis_err err = judge_search(k, e, statements[at], &searches[at]);
+        if (err != CPIS_OK) return err;
+        ev.searches_count++;
+        for (size_t n = 0; n < k->proven_count; n++) {
+            const struct proven *p = &k->proven[n];
+            const struct judged_presence j = {p->authority, p->head_version};
+            evidence_add_presence(presences, &ev.presences_count, PROVEN_MAX, &j);
+            if (p->answer.len > 0)
+                evidence_add_answer(answers, &ev.answers_count, PROVEN_MAX, &p->judged);
+        }
     }
     return verdict_judge(&ev, e->scratch, ret);
 }
 
 /* --- evidence --- */
 
-static bool fill_statements(const struct lookup *k, struct env *e, struct row_evidence *row)
+static bool fill_statements(const struct lookup *k, struct env *e, struct row_search *row)
 {
     row->statements = arena_take(e->scratch, k->holders * sizeof *row->statements);
     if (row->statements == NULL) return false;
@@ -183,7 +186,7 @@ static bool fill_statements(const struct lookup *k, struct env *e, struct row_ev
     return true;
 }
 
-static bool fill_answers(const struct lookup *k, struct env *e, struct row_evidence *row)
+static bool fill_answers(const struct lookup *k, struct env *e, struct row_search *row)
 {
     row->answers = arena_take(e->scratch, k->proven_count * sizeof *row->answers);
     if (row->answers == NULL) return false;
@@ -193,6 +196,36 @@ static bool fill_answers(const struct lookup *k, struct env *e, struct row_evide
                                   &row->answers[row->answers_count++].answer) != CPIS_OK)
             return false;
     }
+    return true;
+}
+
+static bool fill_searches(const struct question *q, struct env *e, struct row_evidence *row)
+{
+    row->searches = arena_take(e->scratch, q->searches * sizeof *row->searches);
+    if (row->searches == NULL) return false;
+    for (size_t i = 0; i < q->searches; i++) {
+        struct lookup *k = q->search[i];
+        struct row_search *s = &row->searches[row->searches_count];
+        if (k->stage != LOOKUP_ASKING) continue;
+        *s = (struct row_search){.rid = k->rid,
+                                 .blind = k->blind,
+                                 .ephemeral_secret = k->asked.ephemeral,
+                                 .lookup = k->bytes,
+                                 .evaluations = k->evaluations,
+                                 .evaluations_count = k->evaluations_count};
+        if (!fill_statements(k, e, s) || !fill_answers(k, e, s)) return false;
+        row->searches_count++;
+    }
+    return true;
+}
+
+static bool fill_floors(const struct question *q, struct env *e, struct row_evidence *row)
+{
+    row->floors = arena_take(e->scratch, q->floors_count * sizeof *row->floors);
+    if (row->floors == NULL) return false;
+    row->floors_count = q->floors_count;
+    for (size_t i = 0; i < q->floors_count; i++)
+        row->floors[i] = (struct row_floor){q->floors[i].authority, q->floors[i].version, 0};
     return true;
 }
 
@@ -208,75 +241,94 @@ static bool fill_times(struct env *e, struct row_evidence *row)
     return true;
 }
 
-void lookup_record_verdict(struct lookup *k, struct env *e, const struct verdict *v)
+static void persist_snapshots(struct lookup *k, struct env *e)
 {
-    struct row_evidence row = {.format = 1,
-                               .rid = k->rid,
-                               .blind = k->blind,
-                               .ephemeral_secret = k->asked.ephemeral,
-                               .lookup = k->bytes,
+    for (size_t i = 0; i < k->holders; i++)
+        if (k->holder[i].state == HOLDER_ABSENT) snapshot_persist(&k->holder[i].snapshot, e);
+}
+
+void question_record_verdict(const struct question *q, struct env *e, const struct verdict *v)
+{
+    struct row_evidence row = {.format = EVIDENCE_FORMAT,
                                .register_hash = *registry_hash(e->registry),
                                .register_version = registry_version(e->registry),
                                .judged = e->wall,
                                .verdict = v->kind,
-                               .as_of = v->as_of,
-                               .evaluations = k->evaluations,
-                               .evaluations_count = k->evaluations_count,
-                               .floors_count = k->floors_count};
-    memcpy(row.nhs_number, k->number.digits, sizeof row.nhs_number);
-    fill_floors(k, e, &row.floors);
-    if (row.floors == NULL || !fill_statements(k, e, &row) || !fill_answers(k, e, &row) ||
-        !fill_times(e, &row)) {
+                               .as_of = v->as_of};
+    memcpy(row.nhs_number, q->search[0]->number.digits, sizeof row.nhs_number);
+    if (!fill_searches(q, e, &row) || !fill_floors(q, e, &row) || !fill_times(e, &row)) {
         emit_failure(e);
         return;
     }
-    for (size_t i = 0; i < k->holders; i++)
-        if (k->holder[i].state == HOLDER_ABSENT) snapshot_persist(&k->holder[i].snapshot, e);
-    EMIT_ROW(e, TABLE_EVIDENCE, k->rid.b, sizeof k->rid.b, row_evidence, &row);
-    expiry_note(e, TABLE_EVIDENCE, k->rid.b, sizeof k->rid.b);
-    (void)log_append(e, LOG_VERDICT, &k->asked.rh, v->kind);
+    assert(row.searches_count > 0); /* a verdict without one is a refusal */
+    const struct cpis_id *rid = &row.searches[0].rid;
+    for (size_t i = 0; i < q->searches; i++)
+        if (q->search[i]->stage == LOOKUP_ASKING) {
+            persist_snapshots(q->search[i], e);
+            (void)log_append(e, LOG_VERDICT, &q->search[i]->asked.rh, v->kind);
+        }
+    EMIT_ROW(e, TABLE_EVIDENCE, rid->b, sizeof rid->b, row_evidence, &row);
+    expiry_note(e, TABLE_EVIDENCE, rid->b, sizeof rid->b);
 }
 
 /* --- results --- */
 
-static void fill_flags(const struct lookup *k, struct env *e, struct result *r)
+/* Opened once before: what is shown is what was judged. */
+static bool show_flag(const struct lookup *k, struct env *e, const struct proven *p,
+                      struct flag_shown *ret)
 {
-    struct flag_shown *flags = arena_take(e->scratch, k->proven_count * sizeof *flags);
-    r->flags = flags;
-    if (flags == NULL) {
-        emit_failure(e);
-        return;
-    }
-    for (size_t i = 0; i < k->proven_count; i++) {
-        const struct proven *p = &k->proven[i];
-        struct signed_message m;
-        struct judged_answer judged;
-        struct flag_shown *f = &flags[r->flags_count];
-        if (p->answer.len == 0 || p->judged.status == ANSWER_NONE_NOW) continue;
-        /* opened once before: what is shown is what was judged */
-        cpis_err err = signed_message_decode(p->answer, e->scratch, &m);
-        if (err == CPIS_OK)
-            err =
-                evidence_check_answer(e->registry, &k->asked, &m, e->scratch, &judged, &f->payload);
-        if (err != CPIS_OK) {
-            emit_failure(e);
-            return;
-        }
-        f->authority = p->authority;
-        f->status = judged.status;
-        f->time = e->wall;
-        r->flags_count++;
-    }
+    struct signed_message m;
+    struct judged_answer judged;
+    if (signed_message_decode(p->answer, e->scratch, &m) != CPIS_OK) return false;
+    if (evidence_check_answer(e->registry, &k->asked, &m, e->scratch, &judged, &ret->payload) !=
+        CPIS_OK)
+        return false;
+    ret->authority = p->authority;
+    ret->status = judged.status;
+    ret->time = e->wall;
+    return true;
 }
 
-void lookup_emit_result(const struct lookup *k, struct env *e, const struct verdict *v)
+static bool is_shown(const struct result *r, const struct cpis_id *authority)
+{
+    for (size_t i = 0; i < r->flags_count; i++)
+        if (id_equal(&r->flags[i].authority, authority)) return true;
+    return false;
+}
+
+static bool fill_flags(const struct question *q, struct env *e, struct result *r)
+{
+    struct flag_shown *flags = arena_take(e->scratch, PROVEN_MAX * sizeof *flags);
+    r->flags = flags;
+    for (size_t i = 0; flags != NULL && i < q->searches; i++)
+        for (size_t n = 0; n < q->search[i]->proven_count; n++) {
+            const struct proven *p = &q->search[i]->proven[n];
+            if (p->answer.len == 0 || p->judged.status == ANSWER_NONE_NOW) continue;
+            if (is_shown(r, &p->authority)) continue;
+            if (!show_flag(q->search[i], e, p, &flags[r->flags_count])) return false;
+            r->flags_count++;
+        }
+    return flags != NULL;
+}
+
+/* The request id that evidence and result carry: of the first lookup that was sent. */
+static const struct lookup *first_sent(const struct question *q)
+{
+    size_t i = 0;
+    while (q->search[i]->stage != LOOKUP_ASKING)
+        i++;
+    return q->search[i];
+}
+
+void question_emit_result(const struct question *q, struct env *e, const struct verdict *v)
 {
     struct result r = {.type = RESULT_VERDICT,
                        .why = verdict_reason_text(v->reason),
-                       .rid = k->rid,
-                       .number = k->number,
+                       .rid = first_sent(q)->rid,
+                       .number = q->search[0]->number,
                        .verdict = *v};
-    if (k->command == 0) return;
-    fill_flags(k, e, &r);
-    emit_result(e, k->command, &r, sizeof r);
+    if (fill_flags(q, e, &r))
+        emit_result(e, q->command, &r, sizeof r);
+    else
+        emit_failure(e);
 }

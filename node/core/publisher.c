@@ -286,7 +286,7 @@ static void sync_lists(struct publisher *p, struct env *e)
         l->searchable = receipts_searchable(ep);
         l->live = receipts_live(ep);
         if (l->published) continue;
-        l->published = true;
+        l->published = l->was_published = true;
         l->over = false;
         publisher_dirty(p, e->now); /* also what changed before a crash and was not published */
     }
@@ -378,6 +378,6 @@ void publisher_confirm_restore(struct publisher *p, struct env *e)
 {
     log_append(e, LOG_RESTORE_CONFIRMED, NULL, publisher_last_version(p));
     emit_delete(e, TABLE_META, OFFICER_ROW, strlen(OFFICER_ROW));
-    p->unsure = false;
+    p->unsure = p->past.lost = false;
     publisher_dirty(p, e->now);
 }

@@ -456,8 +456,8 @@ static bool may_sign(struct publisher *p, struct env *e)
 {
     const struct registry_node *self = registry_node(e->registry, &e->id);
     p->started = start_is_done(p, e);
-    p->blocked =
-        self == NULL || !registry_may_sign(self, e->wall) || !p->started || start_is_taking_over(p);
+    p->blocked = self == NULL || !registry_may_sign(self, e->wall) || !p->started ||
+                 start_is_taking_over(p) || p->past.lost;
     return !p->blocked;
 }
 

@@ -19,11 +19,33 @@ static bool list_is_checked(const struct publisher *p, const struct registry_epo
     return shown >= receipts_searchable(holders);
 }
 
+/* The epoch before, if it was over when we started: a list of ours that is still held there is one
+ * that the current epoch has none of yet. NULL: there is nothing to check. */
+static const struct registry_epoch *past_epoch(const struct publisher *p, const struct env *e)
+{
+    const struct registry_epoch *before = registry_epoch_before(e->registry, e->wall);
+    if (before == NULL || registry_epoch_published(e->registry, before, e->wall)) return NULL;
+    const struct list *l = publisher_list(p, before->number);
+    return l != NULL && l->was_published ? NULL : before;
+}
+
+static bool past_is_checked(const struct publisher *p, const struct env *e,
+                            const struct registry_epoch *current)
+{
+    const struct registry_epoch *before = past_epoch(p, e);
+    uint32_t count = 0;
+    if (before == NULL) return true;
+    for (uint32_t v = p->past.epoch == before->number ? p->past.shown : 0; v != 0; v &= v - 1)
+        count++;
+    return count >= receipts_searchable(current);
+}
+
 /* n-t+1 holders of the current epoch: any list that was searchable is held by one of them. */
 bool start_is_done(const struct publisher *p, struct env *e)
 {
     const struct registry_epoch *current = registry_epoch_current(e->registry, e->wall);
     bool any = false;
+    if (current != NULL && !past_is_checked(p, e, current)) return false;
     for (size_t i = 0; current != NULL && i < p->lists; i++) {
         if (!p->list[i]->published) continue;
         if (!list_is_checked(p, current, p->list[i]->epoch)) return false;
@@ -66,8 +88,21 @@ static void request_list(const struct publisher *p, struct env *e, struct foreig
     EMIT(e, &f->source, FRAME_LIST_REQUEST, list_request, &m);
 }
 
+static void ask_for_past(struct publisher *p, struct env *e)
+{
+    const struct registry_epoch *before = past_epoch(p, e),
+                                *current = registry_epoch_current(e->registry, e->wall);
+    if (before == NULL || e->now < p->past.ask_at || past_is_checked(p, e, current)) return;
+    const struct msg_heads_request m = {.epoch = before->number};
+    for (uint32_t i = 0; i < current->n; i++)
+        if (links_reachable(p->links, &current->holders[i], e->now))
+            EMIT(e, &current->holders[i], FRAME_HEADS_REQUEST, heads_request, &m);
+    p->past.ask_at = e->now + ASK_AGAIN;
+}
+
 void start_tick(struct publisher *p, struct env *e)
 {
+    ask_for_past(p, e);
     p->started = start_is_done(p, e);
     for (size_t i = 0; i < p->foreigns; i++)
         if (!p->foreign[i].taken && e->now >= p->foreign[i].request_at)
@@ -92,6 +127,7 @@ cpis_ms start_deadline(const struct publisher *p)
     cpis_ms next = CPIS_MS_NEVER;
     for (size_t i = 0; i < p->foreigns; i++)
         if (!p->foreign[i].taken) next = earlier(next, p->foreign[i].request_at);
+    if (!p->started && p->past.ask_at != 0) next = earlier(next, p->past.ask_at);
     for (size_t i = 0; !p->started && i < p->pushes; i++)
         if (!p->push[i].shown) next = earlier(next, p->push[i].ask_at);
     return next;
@@ -158,6 +194,40 @@ static void take_shown(struct publisher *p, struct env *e, struct push *x, struc
         start_unknown(p, e, &x->directory, x->epoch, head);
 }
 
+/* Tokens of an epoch that is over can't be taken over into the current one. What such a head lists
+ * may be children that we have lost: nothing is signed until an officer has confirmed, after a full
+ * snapshot; until then directories go on searching that list. */
+static void recv_past_heads(struct publisher *p, struct env *e, const struct registry_node *from,
+                            const struct msg_heads *m)
+{
+    const struct registry_epoch *current = registry_epoch_current(e->registry, e->wall);
+    const uint32_t index = current == NULL ? 0 : registry_index_of(current, &from->id);
+    if (p->past.epoch != m->epoch) {
+        p->past.epoch = m->epoch;
+        p->past.shown = 0;
+    }
+    for (size_t i = 0; i < m->heads_count; i++) {
+        struct own_head held = {.body = NULL};
+        if (!id_equal(&m->heads[i].head.signer, &e->id)) continue;
+        cpis_err err = own_head_read(e, &m->heads[i].head, m->epoch, &held);
+        if (err == CPIS_E_NOMEM) emit_failure(e);
+        if (err != CPIS_OK) {
+            emit_event(e, EVENT_SIGNATURE_WRONG, &from->id, 0);
+            return;
+        }
+        if (held.version > publisher_last_version(p) && !p->past.lost) {
+            emit_event(e, EVENT_HEAD_UNKNOWN_OWN, &from->id, held.version);
+            become_unsure(p, e);
+            p->past.lost = true;
+        }
+        free(held.body);
+    }
+    if (index != 0 && m->ready && m->whole) p->past.shown |= 1U << (index - 1);
+    p->started = start_is_done(p, e);
+    publisher_sign(p, e);
+    push_due(p, e);
+}
+
 void publisher_recv_heads(struct publisher *p, struct env *e, const struct registry_node *from,
                           const struct msg_heads *m)
 {
@@ -167,7 +237,11 @@ void publisher_recv_heads(struct publisher *p, struct env *e, const struct regis
         return;
     }
     if (l == NULL || !l->published) {
-        emit_event(e, EVENT_EPOCH_UNKNOWN, &from->id, m->epoch);
+        const struct registry_epoch *past = past_epoch(p, e);
+        if (past != NULL && past->number == m->epoch)
+            recv_past_heads(p, e, from, m);
+        else
+            emit_event(e, EVENT_EPOCH_UNKNOWN, &from->id, m->epoch);
         return;
     }
     struct push *x = push_of(p, e, &from->id, m->epoch);

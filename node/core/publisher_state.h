@@ -39,6 +39,7 @@ struct own_head {
 struct list { /* of one epoch */
     uint32_t epoch;
     bool published, over; /* over: ended, all its entries are kept ones */
+    bool was_published;   /* since our start: what directories hold of it has been checked */
     struct entry **entry; /* rising by token; listed, kept, or evaluated and waiting */
     size_t count, cap;
     struct own_head *head; /* rising by version: the whole history of the epoch */
@@ -93,6 +94,13 @@ struct publisher {
     uint64_t version_live;
     size_t waiting; /* visible numbers that a published list lacks: its time stands still */
     size_t evaluated, to_evaluate;
+    /* The start check in an epoch that was over when we started: who has shown what it holds there
+     * (a bit for each index of the current epoch); lost: one holds a head that we do not know. */
+    struct {
+        uint32_t epoch, shown;
+        bool lost;
+        cpis_ms ask_at;
+    } past;
     bool shrink_held, unsure, entries_added, started, blocked;
     cpis_ms shrink_until; /* an officer's confirmation counts until then; 0: none */
 };

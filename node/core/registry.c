@@ -561,14 +561,29 @@ const struct registry_epoch *registry_epoch_current(const struct registry *r, cp
     return current;
 }
 
+const struct registry_epoch *registry_epoch_before(const struct registry *r, cpis_ms wall)
+{
+    const struct registry_epoch *current = registry_epoch_current(r, wall), *before = NULL;
+    for (size_t i = 0; current != NULL && r->epochs[i].number < current->number; i++)
+        before = &r->epochs[i];
+    return before;
+}
+
+bool registry_epoch_is_over(const struct registry *r, uint32_t number, cpis_ms wall)
+{
+    const struct registry_epoch *current = registry_epoch_current(r, wall);
+    if (current == NULL || number >= current->number) return false;
+    const struct registry_epoch *ep = registry_epoch(r, number);
+    return ep == NULL || wall >= ep->not_after;
+}
+
 bool registry_epoch_published(const struct registry *r, const struct registry_epoch *ep,
                               cpis_ms wall)
 {
-    const struct registry_epoch *current = registry_epoch_current(r, wall), *before = NULL;
+    const struct registry_epoch *current = registry_epoch_current(r, wall),
+                                *before = registry_epoch_before(r, wall);
     if (current == NULL) return false;
     if (ep->number >= current->number) return true;
-    for (size_t i = 0; i < registry_epoch_count(r) && r->epochs[i].number < current->number; i++)
-        before = &r->epochs[i];
     return before != NULL && ep->number == before->number && wall < ep->not_after;
 }
 
@@ -577,4 +592,45 @@ uint32_t registry_index_of(const struct registry_epoch *ep, const struct cpis_id
     for (uint32_t i = 0; i < ep->n; i++)
         if (id_equal(&ep->holders[i], directory)) return i + 1;
     return 0;
+}
+
+/* --- who has taken over --- */
+
+struct succession {
+    struct cpis_id id[SUCCESSION_MAX];
+    size_t count;
+};
+
+static void succession_add(struct succession *s, const struct cpis_id *id)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (id_equal(&s->id[i], id)) return;
+    if (s->count < SUCCESSION_MAX) s->id[s->count++] = *id;
+}
+
+static void succession_step(const struct registry *r, struct succession *s,
+                            const struct cpis_id *gone)
+{
+    const struct registry_node *was = registry_node_ever(r, gone);
+    for (uint32_t i = 0; was != NULL && i < was->successors_count; i++)
+        succession_add(s, &was->successors[i]);
+    for (size_t i = 0; i < registry_count(r); i++)
+        if (id_equal(&r->nodes[i].replaces, gone)) succession_add(s, &r->nodes[i].id);
+    for (size_t i = 0; i < r->gone_count; i++)
+        if (id_equal(&r->gone[i].replaces, gone)) succession_add(s, &r->gone[i].id);
+}
+
+size_t registry_successors(const struct registry *r, const struct cpis_id *gone,
+                           struct cpis_id *ret, size_t cap)
+{
+    struct succession s = {.id = {*gone}, .count = 1};
+    size_t found = 0;
+    for (size_t i = 0; i < s.count; i++) {
+        const struct registry_node *n = registry_node(r, &s.id[i]);
+        if (n == NULL || !registry_is_searched(n))
+            succession_step(r, &s, &s.id[i]);
+        else if (i > 0 && found < cap)
+            ret[found++] = s.id[i];
+    }
+    return found;
 }

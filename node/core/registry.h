@@ -115,6 +115,12 @@ const struct registry_node *registry_by_transport(const struct registry *r,
                                                   const struct box_public *key);
 const struct registry_node *registry_by_code(const struct registry *r, enum node_role role,
                                              const char *code);
+/* Who has taken over from an authority that is searched no more: nodes that replace it and its
+ * announced successors, through as many steps as it took, those that are searched now; at most cap
+ * (SUCCESSION_MAX are followed). Returns how many. */
+#define SUCCESSION_MAX 64U
+size_t registry_successors(const struct registry *r, const struct cpis_id *gone,
+                           struct cpis_id *ret, size_t cap);
 /* May this node be talked to now: listed, and joining, active or (authority) suspended. */
 bool registry_in_force(const struct registry_node *n);
 /* May it sign new heads, lookups, statements at `wall`: in force, not suspended, between its dates.
@@ -140,6 +146,11 @@ const struct registry_epoch *registry_epoch(const struct registry *r,
                                             uint32_t number); /* or NULL */
 const struct registry_epoch *registry_epoch_current(const struct registry *r,
                                                     cpis_ms wall); /* or NULL */
+/* The one before the current one, as long as the register carries it; or NULL. */
+const struct registry_epoch *registry_epoch_before(const struct registry *r, cpis_ms wall);
+/* Is it over: a newer one is current, and its not_after has come or the register carries it no
+ * more. From then on it is there only for authorities that have no list in the current one. */
+bool registry_epoch_is_over(const struct registry *r, uint32_t number, cpis_ms wall);
 /* Is a list published in it: the current one, later ones, and the one before until its not_after.
  */
 bool registry_epoch_published(const struct registry *r, const struct registry_epoch *ep,

@@ -27,13 +27,18 @@ const char *verdict_reason_text(enum verdict_reason r)
     return "";
 }
 
-/* What one choice of t absences says about one counted authority. */
+/* For each search t of its absences, as a mask over its statements; 0: it has too few. */
+struct choice {
+    uint32_t of[SEARCHES_MAX];
+};
+/* What a choice of absences says about one counted authority. */
 struct finding {
     bool holds;   /* its condition, in all t states */
     bool lagging; /* fails in some state only, or behind what was known: asking again may mend it */
     bool behind;  /* in some state its list is older than one known before */
     bool searched;      /* some list was searched in every one of the t states */
     bool notice;        /* it is its notice that covers it */
+    bool before;        /* it holds in the epoch before only */
     uint64_t oldest;    /* list time, over the t states; 0: a state without a list */
     enum named_why why; /* when it does not hold: the worst over the t states */
 };
@@ -74,14 +79,15 @@ static int check_head(const struct evidence *ev, const struct registry_node *a,
     return *ret_notice ? 0 : NAMED_STALE;
 }
 
-static struct finding find_authority(const struct evidence *ev, const struct registry_node *a,
-                                     uint32_t chosen)
+static struct finding find_in(const struct evidence *ev, const struct judged_search *s,
+                              const struct registry_node *a, uint32_t chosen)
 {
     struct finding f = {.holds = true, .searched = true, .oldest = UINT64_MAX};
     size_t good = 0;
-    for (size_t i = 0; i < ev->statements_count; i++) {
+    if (chosen == 0) return (struct finding){.why = NAMED_NO_LIST}; /* no word is no evidence */
+    for (size_t i = 0; i < s->statements_count; i++) {
         if ((chosen & (1U << i)) == 0) continue;
-        const struct judged_head *h = head_of(&ev->statements[i], &a->id);
+        const struct judged_head *h = head_of(&s->statements[i], &a->id);
         bool notice;
         int why = check_head(ev, a, h, &notice);
         if (why == 0) good++;
@@ -94,6 +100,22 @@ static struct finding find_authority(const struct evidence *ev, const struct reg
     }
     if (!f.searched) f.oldest = 0;
     f.lagging = !f.holds && (good > 0 || f.behind);
+    return f;
+}
+
+/* An authority holds if it does in one search: each is t directories' word over its signed list,
+ * not older than the highest version known in any epoch. Else the search that says more stands. */
+static struct finding find_authority(const struct evidence *ev, const struct registry_node *a,
+                                     const struct choice *c)
+{
+    struct finding f = find_in(ev, &ev->searches[0], a, c->of[0]);
+    for (size_t i = 1; i < ev->searches_count && !f.holds; i++) {
+        struct finding other = find_in(ev, &ev->searches[i], a, c->of[i]);
+        const bool lagging = f.lagging || other.lagging;
+        other.before = other.holds;
+        if (other.holds || (other.searched && !f.searched)) f = other;
+        f.lagging = !f.holds && lagging;
+    }
     return f;
 }
 
@@ -161,8 +183,8 @@ static bool judge_presences(const struct evidence *ev, struct verdict *v)
     return true;
 }
 
-/* Fills the verdict for one choice of t absences; returns how many counted authorities fail. */
-static size_t judge_absences(const struct evidence *ev, uint32_t chosen, struct verdict *v)
+/* Fills the verdict for one choice of absences; returns how many counted authorities fail. */
+static size_t judge_absences(const struct evidence *ev, const struct choice *c, struct verdict *v)
 {
     v->unconfirmed_count = v->notes_count = 0;
     v->asked = v->expected = 0;
@@ -171,7 +193,7 @@ static size_t judge_absences(const struct evidence *ev, uint32_t chosen, struct 
     for (size_t i = 0; i < registry_count(ev->registry); i++) {
         const struct registry_node *n = registry_at(ev->registry, i);
         if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
-        struct finding f = find_authority(ev, n, chosen);
+        struct finding f = find_authority(ev, n, c);
         v->expected++;
         v->asked += f.searched;
         if (!registry_is_counted(n)) {
@@ -188,6 +210,8 @@ static size_t judge_absences(const struct evidence *ev, uint32_t chosen, struct 
             describe(&v->notes[v->notes_count++], n, NAMED_NOTICE, f.oldest);
         else if (n->state == NODE_SUSPENDED)
             describe(&v->notes[v->notes_count++], n, NAMED_SUSPENDED, f.oldest);
+        else if (f.before)
+            describe(&v->notes[v->notes_count++], n, NAMED_EPOCH, f.oldest);
         else if (f.oldest + LIST_OLD < ev->wall)
             describe(&v->notes[v->notes_count++], n, NAMED_OLD, f.oldest);
     }
@@ -209,14 +233,14 @@ static uint32_t bit_count(uint32_t v)
 }
 
 /* Statements that may be part of a choice of t: absences whose state is known head by head. */
-static uint32_t usable(const struct evidence *ev)
+static uint32_t usable(const struct judged_search *search)
 {
     uint32_t mask = 0;
-    for (size_t i = 0; i < ev->statements_count; i++) {
-        const struct judged_statement *s = &ev->statements[i];
+    for (size_t i = 0; i < search->statements_count; i++) {
+        const struct judged_statement *s = &search->statements[i];
         assert(s->index >= 1 && s->index <= STATEMENTS_MAX);
         for (size_t k = 0; k < i; k++)
-            assert(ev->statements[k].index != s->index); /* one index counted twice: never */
+            assert(search->statements[k].index != s->index); /* one index counted twice: never */
         if (s->absent && s->heads_known) mask |= 1U << i;
     }
     return mask;
@@ -230,21 +254,39 @@ static size_t counted_authorities(const struct registry *r)
     return n;
 }
 
-/* "Judged over any t statements": the choice under which the fewest authorities fail. */
-static void choose_absences(const struct evidence *ev, uint32_t mask, struct verdict *v)
+/* "Judged over any t statements": the choice under which the fewest authorities fail; in the first
+ * search, then in the second for those that are left. */
+static void choose_absences(const struct evidence *ev, struct verdict *v)
 {
-    uint32_t best = 0;
+    struct choice best = {{0}};
     size_t fewest = SIZE_MAX;
-    for (uint32_t chosen = mask; chosen != 0 && fewest > 0; chosen = (chosen - 1) & mask) {
-        if (bit_count(chosen) != ev->t) continue;
-        size_t failing = judge_absences(ev, chosen, v);
-        if (failing < fewest) {
+    for (size_t i = 0; i < ev->searches_count && fewest > 0; i++) {
+        const uint32_t mask = usable(&ev->searches[i]);
+        struct choice c = best;
+        for (uint32_t chosen = mask; chosen != 0 && fewest > 0; chosen = (chosen - 1) & mask) {
+            if (bit_count(chosen) != ev->searches[i].t) continue;
+            c.of[i] = chosen;
+            size_t failing = judge_absences(ev, &c, v);
+            bool better = failing < fewest || (failing == fewest && best.of[i] == 0);
+            if (!better) continue;
             fewest = failing;
-            best = chosen;
+            best = c;
         }
     }
-    assert(best != 0);
-    (void)judge_absences(ev, best, v);
+    assert(best.of[0] != 0);
+    (void)judge_absences(ev, &best, v);
+}
+
+static bool is_searched_in(const struct judged_search *s, const struct cpis_id *authority)
+{
+    size_t known = 0, there = 0;
+    for (size_t i = 0; i < s->statements_count; i++) {
+        if (!s->statements[i].heads_known) continue;
+        const struct judged_head *h = head_of(&s->statements[i], authority);
+        known++;
+        there += h != NULL && h->verified;
+    }
+    return known > 0 && there == known;
 }
 
 /* Beside verdicts that rest on no absences: how many lists every known state holds, of how many. */
@@ -254,16 +296,12 @@ static void count_searched(const struct evidence *ev, struct verdict *v)
     v->expected = (uint32_t)registry_expected_count(ev->registry);
     for (size_t i = 0; i < registry_count(ev->registry); i++) {
         const struct registry_node *n = registry_at(ev->registry, i);
-        size_t known = 0, there = 0;
+        bool searched = false;
         if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
         v->expected++;
-        for (size_t k = 0; k < ev->statements_count; k++) {
-            if (!ev->statements[k].heads_known) continue;
-            const struct judged_head *h = head_of(&ev->statements[k], &n->id);
-            known++;
-            there += h != NULL && h->verified;
-        }
-        v->asked += known > 0 && there == known;
+        for (size_t k = 0; k < ev->searches_count; k++)
+            searched |= is_searched_in(&ev->searches[k], &n->id);
+        v->asked += searched;
     }
 }
 
@@ -280,10 +318,11 @@ static cpis_err make_room(const struct evidence *ev, struct arena *a, struct ver
 cpis_err verdict_judge(const struct evidence *ev, struct arena *a, struct verdict *ret)
 {
     struct verdict v = {.kind = VERDICT_UNKNOWN, .as_of = ev->wall};
-    assert(ev->statements_count <= STATEMENTS_MAX && ev->t >= 1);
+    assert(ev->searches_count >= 1 && ev->searches_count <= SEARCHES_MAX);
+    for (size_t i = 0; i < ev->searches_count; i++)
+        assert(ev->searches[i].statements_count <= STATEMENTS_MAX && ev->searches[i].t >= 1);
     cpis_err err = make_room(ev, a, &v);
     if (err != CPIS_OK) return err;
-    const uint32_t mask = usable(ev);
     count_searched(ev, &v);
     if (ev->trust == REGISTER_STALE) {
         v.reason = REASON_REGISTER;
@@ -291,8 +330,8 @@ cpis_err verdict_judge(const struct evidence *ev, struct arena *a, struct verdic
         v.reason = REASON_NONE;
     } else if (counted_authorities(ev->registry) == 0) {
         v.reason = REASON_NO_AUTHORITY;
-    } else if (bit_count(mask) >= ev->t) {
-        choose_absences(ev, mask, &v);
+    } else if (bit_count(usable(&ev->searches[0])) >= ev->searches[0].t) {
+        choose_absences(ev, &v);
     } else {
         v.reason = ev->presences_count > 0 ? REASON_LIST_CHANGING : REASON_STATEMENTS;
         v.lagging = true;

@@ -68,15 +68,22 @@ struct judged_floor { /* highest version known for FLOOR_SETTLE when the lookup 
     struct cpis_id authority;
     uint64_t version;
 };
+struct judged_search { /* one lookup, in one key epoch: what directories said of it */
+    uint32_t t;        /* of its epoch */
+    const struct judged_statement *statements; /* at most one an index */
+    size_t statements_count;
+};
+/* Most questions are one search. Where an authority has no list yet in the current epoch they are
+ * two, the second in the epoch before (section 11). */
+#define SEARCHES_MAX EVIDENCE_SEARCHES_MAX
 struct evidence {
     const struct registry *registry; /* not older than any statement names */
     enum register_trust trust;
-    uint32_t t;
-    cpis_ms wall;                              /* of judging */
-    const struct judged_statement *statements; /* at most one an index */
-    size_t statements_count;
+    cpis_ms wall;                         /* of judging */
+    const struct judged_search *searches; /* 1..SEARCHES_MAX, the newest epoch first */
+    size_t searches_count;
     const struct judged_presence
-        *presences; /* at most one an authority: its highest head version */
+        *presences; /* of all searches; at most one an authority: its highest head version */
     size_t presences_count;
     const struct judged_answer *answers; /* at most one an authority: the newest */
     size_t answers_count;
@@ -96,6 +103,8 @@ enum named_why {                    /* why an authority is named beside a verdic
                  NAMED_OLD,         /* confirmed, but the list is over 2 h old */
                  NAMED_NOTICE,      /* confirmed under a notice of the stewards */
                  NAMED_SUSPENDED,   /* confirmed, its last good list stays searched */
+                 NAMED_EPOCH,       /* confirmed under the key epoch before: it has no list in the
+                                       current one yet */
                  NAMED_JOINING,     /* searched where there is a list, not yet counted */
                  NAMED_EXPECTED     /* does not take part yet */
 };

@@ -157,21 +157,28 @@ static cpis_err add_head(const struct control_env *env, struct heads *h, const u
     return err;
 }
 
+static cpis_err add_heads(const struct control_env *env, struct heads *h, struct bytes hashes,
+                          struct arena *a)
+{
+    cpis_err err = CPIS_OK;
+    for (size_t at = 0; at + CPIS_HASH_BYTES <= hashes.len && err == CPIS_OK; at += CPIS_HASH_BYTES)
+        err = add_head(env, h, hashes.p + at, a);
+    return err;
+}
+
 static cpis_err fill_heads(const struct control_env *env, struct row_evidence *ev, struct arena *a)
 {
     size_t most = 0;
-    for (size_t i = 0; i < ev->statements_count; i++)
-        most += ev->statements[i].heads.len / CPIS_HASH_BYTES;
+    for (size_t i = 0; i < ev->searches_count; i++)
+        for (size_t k = 0; k < ev->searches[i].statements_count; k++)
+            most += ev->searches[i].statements[k].heads.len / CPIS_HASH_BYTES;
     struct heads h = {.at = arena_take(a, most * sizeof *h.at),
                       .hash = arena_take(a, most * sizeof *h.hash)};
-    if (h.at == NULL || h.hash == NULL) return CPIS_E_NOMEM;
-    for (size_t i = 0; i < ev->statements_count; i++) {
-        const struct bytes b = ev->statements[i].heads;
-        for (size_t at = 0; at + CPIS_HASH_BYTES <= b.len; at += CPIS_HASH_BYTES) {
-            cpis_err err = add_head(env, &h, b.p + at, a);
-            if (err != CPIS_OK) return err;
-        }
-    }
+    cpis_err err = h.at == NULL || h.hash == NULL ? CPIS_E_NOMEM : CPIS_OK;
+    for (size_t i = 0; i < ev->searches_count; i++)
+        for (size_t k = 0; k < ev->searches[i].statements_count && err == CPIS_OK; k++)
+            err = add_heads(env, &h, ev->searches[i].statements[k].heads, a);
+    if (err != CPIS_OK) return err;
     ev->heads = h.at;
     ev->heads_count = h.count;
     return CPIS_OK;
@@ -233,7 +240,7 @@ static bool list_evidence(void *arg, const struct row *row)
     struct row_evidence ev;
     if (row_evidence_decode((struct bytes){row->value, row->value_len}, &a, &ev) == CPIS_OK) {
         json_t *o = json_object();
-        put(o, "rid", json_hex(ev.rid.b, sizeof ev.rid.b));
+        put(o, "rid", json_hex(row->key, row->key_len));
         put(o, "nhs_number", json_string(ev.nhs_number));
         put(o, "judged", json_time(ev.judged));
         put(o, "verdict", json_string(verdict_name((enum verdict_kind)ev.verdict)));

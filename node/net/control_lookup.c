@@ -178,6 +178,7 @@ static const char *why_name(enum named_why w)
     case NAMED_OLD: return "old";
     case NAMED_NOTICE: return "notice";
     case NAMED_SUSPENDED: return "suspended";
+    case NAMED_EPOCH: return "epoch_before";
     case NAMED_JOINING: return "joining";
     case NAMED_EXPECTED: return "expected";
     }

@@ -68,12 +68,12 @@ static const struct {
     {"row_evaluation", "1-16 =32 =64"},
     {"row_floor", "=16 q q"},
     {"row_outbox_authority", "=16 q 1-3 <4096"},
-    {"row_outbox", "=16 t10 =32 <4096 =32 =32 =32 =32 q w m:ask_details 64*row_outbox_authority "
-                   "=32 16*row_evaluation 1024*row_floor"},
+    {"row_outbox", "=16 t10 =32 <4096 =32 =32 =32 =32 q w m:ask_details 64*row_outbox_authority"},
     {"row_statement", "m:signed_message <65536/32"},
     {"row_answer", "m:signed_message"},
-    {"row_evidence", "1-1 =16 t10 =32 =32 <4096 =32 q q w q 16*row_evaluation 32*row_statement "
-                     "64*row_answer 1024*row_floor 2048*signed_message 16*signed_message"},
+    {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer"},
+    {"row_evidence", "2-2 t10 =32 q q w q 2*row_search 1024*row_floor 2048*signed_message "
+                     "16*signed_message"},
     {"row_import", "q =32 q q q b b"},
 };
 

@@ -321,7 +321,7 @@ static void show_heads(struct af *f, struct af_dir *d, uint32_t epoch)
                                 .ready = !d->not_ready,
                                 .heads = &shown,
                                 .heads_count = h->any ? 1 : 0};
-    if (d->no_heads) return;
+    if (d->no_heads || d->no_heads_of == epoch) return;
     publisher_recv_heads(f->publisher, af_begin(f), af_node(f, d->number), &m);
     af_commit(f);
 }

@@ -662,6 +662,53 @@ Test(authority, a_lookup_that_matches_nothing_is_kept_and_tried_when_entries_com
     cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 1);
 }
 
+/* As when it has taken over from the authority that listed the child. */
+Test(authority, details_of_a_lookup_that_matches_nothing_are_kept_with_it_and_notified_later)
+{
+    struct row_access row;
+    struct af_lookup l = af_lookup(&f, 7), other = af_lookup(&f, 8);
+    const struct msg_ask_details ask = af_ask(7, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_events(&f, EVENT_NOT_EXPECTED), 1, "before its lookup");
+    cr_assert_eq(af_acked(&f, &l.rh), 0);
+    af_bring(&f, 1, &l);
+    struct msg_lookup of_another_node = l.m;
+    struct bytes body, whole;
+    of_another_node.query_id = rf_id(202);
+    cr_assert_eq(lookup_encode(&of_another_node, &f.a, &body), CPIS_OK);
+    const struct signed_message s = {.type = SIGNED_LOOKUP, .body = body};
+    cr_assert_eq(signed_message_encode(&s, &f.a, &whole), CPIS_OK);
+    struct msg_details not_its_own = d;
+    not_its_own.rh = other.rh;
+    emit_persist(af_begin(&f), TABLE_UNMATCHED, other.rh.b, CPIS_HASH_BYTES, whole);
+    af_commit(&f);
+    af_bring_details(&f, 1, &not_its_own);
+    cr_assert_eq(af_acked(&f, &other.rh), 0, "they come from a node that did not send it");
+    emit_delete(af_begin(&f), TABLE_UNMATCHED, other.rh.b, CPIS_HASH_BYTES);
+    af_commit(&f);
+    cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 1);
+    af_forget(&f);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    cr_assert(af_row_before_frame(&f, TABLE_UNMATCHED, FRAME_SIGNED));
+    cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 2);
+    af_forget(&f);
+    af_bring_details(&f, 2, &d);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    cr_assert_not(af_row_before_frame(&f, TABLE_UNMATCHED, FRAME_SIGNED), "not written again");
+    cr_assert_eq(af_notifications(&f, NULL), 0);
+    af_restart(&f);
+    af_add(&f, 7, 1);
+    cr_assert(af_access(&f, &l.rh, &row));
+    cr_assert_eq(row.state, ACCESS_COMPLETE);
+    cr_assert_str_eq(row.details.user_id, "100");
+    cr_assert_eq(af_notifications(&f, NULL), 1);
+    cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 0);
+    af_run(&f, 2 * CPIS_MS_MINUTE);
+    cr_assert_eq(af_notifications(&f, NULL), 1, "once");
+}
+
 Test(authority, a_lookup_of_a_removed_child_is_still_recorded)
 {
     struct row_access row;

@@ -412,6 +412,7 @@ Test(evidence, an_opened_answer_that_says_nothing_known_counts_as_not_opened)
 /* --- whole records --- */
 
 static struct row_evidence ev;
+static struct row_search search; /* its one search */
 static struct row_statement statements[VF_DIRECTORIES];
 static struct row_answer answers[2];
 static struct row_floor floors[VF_AUTHORITIES];
@@ -431,21 +432,23 @@ static void record_absence(size_t i)
 /* NO FLAG by t absences. */
 static void record_no_flag(void)
 {
-    ev = (struct row_evidence){.format = 1,
-                               .rid = asked.lookup.rid,
-                               .blind = blind,
-                               .ephemeral_secret = asked.ephemeral,
-                               .lookup = lookup,
+    search = (struct row_search){.rid = asked.lookup.rid,
+                                 .blind = blind,
+                                 .ephemeral_secret = asked.ephemeral,
+                                 .lookup = lookup,
+                                 .evaluations = evaluations,
+                                 .evaluations_count = VF_T,
+                                 .statements = statements,
+                                 .statements_count = VF_T,
+                                 .answers = answers};
+    ev = (struct row_evidence){.format = EVIDENCE_FORMAT,
                                .register_hash = *registry_hash(v.registry),
                                .register_version = registry_version(v.registry),
                                .judged = v.wall,
                                .verdict = VERDICT_NO_FLAG,
                                .as_of = list[0].time,
-                               .evaluations = evaluations,
-                               .evaluations_count = VF_T,
-                               .statements = statements,
-                               .statements_count = VF_T,
-                               .answers = answers,
+                               .searches = &search,
+                               .searches_count = 1,
                                .floors = floors,
                                .floors_count = VF_AUTHORITIES,
                                .heads = all_heads,
@@ -473,7 +476,7 @@ static void record_flag(void)
     statements[0].statement = vf_sign_present(&v, 1, &m);
     statements[0].heads = (struct bytes){head_hashes[0].b, 0};
     answers[0].answer = vf_sign_answer(&v, 102, &a);
-    ev.answers_count = 1;
+    search.answers_count = 1;
     ev.verdict = VERDICT_FLAG;
     ev.as_of = v.wall;
 }
@@ -529,13 +532,13 @@ Test(evidence, a_record_of_another_number_request_or_secret_is_found)
     ev.nhs_number[0] = 0;
     cr_expect_eq(verify(), EVIDENCE_NUMBER);
     record_no_flag();
-    ev.rid.b[0] ^= 1;
+    search.rid.b[0] ^= 1;
     cr_expect_eq(verify(), EVIDENCE_LOOKUP);
     record_no_flag();
-    ev.blind.b[0] ^= 1;
+    search.blind.b[0] ^= 1;
     cr_expect_eq(verify(), EVIDENCE_EVALUATION);
     record_no_flag();
-    ev.ephemeral_secret.b[5] ^= 1;
+    search.ephemeral_secret.b[5] ^= 1;
     cr_expect_eq(verify(), EVIDENCE_LOOKUP);
 }
 
@@ -553,15 +556,15 @@ Test(evidence, an_altered_lookup_is_found)
 {
     record_no_flag();
     uint8_t *p = arena_copy(&v.a, lookup.p, lookup.len);
-    ev.lookup.p = p;
+    search.lookup.p = p;
     for (size_t i = 0; i < lookup.len; i++) {
         p[i] ^= 1;
         cr_expect_neq(verify(), EVIDENCE_HOLDS, "byte %zu", i);
         p[i] ^= 1;
     }
-    ev.lookup.len--;
+    search.lookup.len--;
     cr_expect_eq(verify(), EVIDENCE_LOOKUP);
-    ev.lookup.len++;
+    search.lookup.len++;
     cr_expect_eq(verify(), EVIDENCE_HOLDS);
 }
 
@@ -571,7 +574,7 @@ Test(evidence, a_lookup_signed_by_no_query_node_is_found)
     record_no_flag();
     cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
     m = vf_sign(&v, 1, SIGNED_LOOKUP, m.body);
-    cr_assert_eq(signed_message_encode(&m, &v.a, &ev.lookup), CPIS_OK);
+    cr_assert_eq(signed_message_encode(&m, &v.a, &search.lookup), CPIS_OK);
     cr_expect_eq(verify(), EVIDENCE_LOOKUP);
 }
 
@@ -579,14 +582,14 @@ Test(evidence, evaluations_that_are_altered_missing_doubled_or_too_many_are_foun
 {
     struct row_evaluation more[VF_T + 1];
     record_no_flag();
-    ev.evaluations_count = VF_T - 1;
+    search.evaluations_count = VF_T - 1;
     cr_expect_eq(verify(), EVIDENCE_EVALUATION);
     memcpy(more, evaluations, sizeof evaluations);
     more[VF_T] = more[0];
-    ev.evaluations = more;
-    ev.evaluations_count = VF_T + 1;
+    search.evaluations = more;
+    search.evaluations_count = VF_T + 1;
     cr_expect_eq(verify(), EVIDENCE_EVALUATION);
-    ev.evaluations_count = VF_T;
+    search.evaluations_count = VF_T;
     cr_expect_eq(verify(), EVIDENCE_HOLDS);
     for (size_t i = 0; i < VF_T; i++) {
         more[i].index = 5;
@@ -606,7 +609,7 @@ Test(evidence, evaluations_that_are_altered_missing_doubled_or_too_many_are_foun
 Test(evidence, statements_that_are_altered_missing_or_doubled_are_found)
 {
     record_no_flag();
-    ev.statements_count--;
+    search.statements_count--;
     cr_expect_eq(verify(), EVIDENCE_VERDICT);
     record_no_flag();
     statements[2] = statements[0]; /* one directory counted twice */
@@ -683,11 +686,11 @@ Test(evidence, a_head_that_does_not_verify_fails_its_authority_not_the_record)
 Test(evidence, answers_that_are_altered_missing_or_doubled_are_found)
 {
     record_flag();
-    ev.answers_count = 0;
+    search.answers_count = 0;
     cr_expect_eq(verify(), EVIDENCE_VERDICT);
     record_flag();
     answers[1] = answers[0]; /* which of the two was judged by? */
-    ev.answers_count = 2;
+    search.answers_count = 2;
     cr_expect_eq(verify(), EVIDENCE_ANSWER);
     record_flag();
     answers[0].answer.signature.b[0] ^= 1;
@@ -765,8 +768,22 @@ Test(evidence, an_epoch_that_is_not_in_the_register_is_found)
     body.epoch = 9;
     cr_assert_eq(lookup_encode(&body, &v.a, &b), CPIS_OK);
     m = vf_sign(&v, VF_QUERY, SIGNED_LOOKUP, b);
-    cr_assert_eq(signed_message_encode(&m, &v.a, &ev.lookup), CPIS_OK);
+    cr_assert_eq(signed_message_encode(&m, &v.a, &search.lookup), CPIS_OK);
     cr_expect_eq(verify(), EVIDENCE_EPOCH);
+}
+
+Test(evidence, two_lookups_in_one_epoch_are_no_two_searches)
+{
+    record_no_flag();
+    struct row_search both[3] = {search, search, search};
+    both[0].statements_count = VF_T - 1; /* together they would be t */
+    ev.searches = both;
+    ev.searches_count = 2;
+    cr_expect_eq(verify(), EVIDENCE_EPOCH);
+    ev.searches_count = 3;
+    cr_expect_eq(verify(), EVIDENCE_LOOKUP);
+    ev.searches_count = 0;
+    cr_expect_eq(verify(), EVIDENCE_LOOKUP);
 }
 
 /* A seeded loop: one byte anywhere in the stored record changed. What still decodes either says the

@@ -984,6 +984,40 @@ Test(lists, lists_of_an_epoch_that_is_over_are_deleted_once_nobody_needs_them)
     cr_assert_eq(df_refused(&d, DF_AUTHORITY), REFUSAL_EPOCH);
 }
 
+/* Whoever looks in both epochs finds each authority in one of them. */
+Test(lists, in_an_epoch_that_is_over_only_lists_without_a_newer_one_are_searched_and_shown)
+{
+    struct df_list other = df_list(&d, DF_AUTHORITY2, 1000, 64); /* the same children */
+    struct list_match m[8];
+    df_push(&d, DF_AUTHORITY, &first);
+    df_push(&d, DF_AUTHORITY2, &other);
+    df_next_register(&d, add_epoch_2);
+    df_pass(&d, registry_epoch(d.registry, 1)->not_after - 1 - d.wall);
+    struct df_list newer = df_list(&d, DF_AUTHORITY2, 1000, 64);
+    newer.epoch = 2;
+    df_push(&d, DF_AUTHORITY2, &newer);
+    df_tick(&d);
+    cr_expect_eq(matches(1007, m), 2, "until it is over, all of both epochs");
+    df_pass(&d, 1);
+    df_tick(&d);
+    const struct cpis_id dark = rf_id(DF_AUTHORITY);
+    cr_assert_eq(matches(1007, m), 1);
+    cr_expect(id_equal(&m[0].authority, &dark), "it has none in epoch 2");
+    const struct df_list *const told[] = {&first};
+    assert_state(told, 1);
+    /* another directory, a little behind, still shows what we gave up: we do not ask for it */
+    const struct df_list *const shown[] = {&first, &other};
+    df_tell_heads(&d, 2, 1, shown, 2);
+    cr_expect_eq(df_sent(&d, 2, FRAME_LIST_REQUEST, NULL), 0);
+    df_push(&d, DF_AUTHORITY2, &other);
+    cr_expect_eq(df_refused(&d, DF_AUTHORITY2), REFUSAL_EPOCH);
+    /* and the one that is still needed can be repaired */
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    df_tell_heads(&d, 2, 1, told, 1);
+    df_tell_heads(&d, 3, 1, told, 1);
+    cr_expect(df_in_state(&d, DF_AUTHORITY, 1, NULL), "confirmed by other directories");
+}
+
 Test(lists, a_crash_between_the_deletions_leaves_nothing_behind)
 {
     df_push(&d, DF_AUTHORITY, &first);

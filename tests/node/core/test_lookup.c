@@ -716,6 +716,95 @@ Test(lookup, a_crash_before_the_commit_has_sent_nothing)
     cr_expect_eq(outbox(), 0);
 }
 
+/* --- successors --- */
+
+static void announce_102(struct msg_register *m, struct arena *a)
+{
+    const struct cpis_id to = rf_id(103);
+    vf_in(m, 102)->successors = (struct bytes){arena_copy(a, to.b, sizeof to.b), sizeof to.b};
+}
+static void retire_102(struct msg_register *m, struct arena *a)
+{
+    (void)a;
+    vf_in(m, 102)->state = NODE_RETIRED;
+}
+static void registers_change(vf_change change)
+{
+    vf_register(&v, change);
+    lookups_registry_changed(lookups, vf_begin(&v));
+    vf_commit(&v);
+}
+/* Does what was last sent to a directory open with this authority's key, as details? */
+static bool details_open_with(unsigned author, unsigned directory)
+{
+    struct bytes b;
+    struct signed_message m;
+    struct msg_details d;
+    struct symmetric_key key;
+    const uint8_t *plain;
+    size_t len;
+    static uint8_t padded[DETAILS_PADDED_BYTES];
+    const struct identity id = rf_identity(author);
+    const struct cpis_id to = rf_id(author);
+    if (vf_sent(&v, directory, FRAME_SIGNED, &b) == 0) return false;
+    cr_assert_eq(signed_message_decode(b, &v.a, &m), CPIS_OK);
+    if (m.type != SIGNED_DETAILS || details_decode(m.body, &v.a, &d) != CPIS_OK) return false;
+    const struct cpis_hash aad = details_aad(&d.query_id, &d.rh, &d.authority_id, d.time);
+    cr_assert_eq(details_key(&asked.keys.request, &id.sealing, &asked.lookup.ephemeral,
+                             &asked.lookup.ephemeral, &id.pub.sealing, &asked.rh, &key),
+                 CPIS_OK);
+    return id_equal(&d.authority_id, &to) &&
+           seal_open(&key, d.nonce, &aad, d.ciphertext, sizeof d.ciphertext, padded, sizeof padded,
+                     &plain, &len) == CPIS_OK;
+}
+
+Test(lookup, details_go_to_the_successor_sealed_anew_and_its_ack_ends_the_entry)
+{
+    begin();
+    say_present(who[0]);
+    cr_assert(details_open_with(102, who[0]));
+    while (given() == NULL)
+        tick(50);
+    registers_change(announce_102);
+    vf_pass(&v, 8 * CPIS_MS_DAY);
+    tick(1);
+    cr_expect(details_open_with(102, who[0]), "it is announced, not yet gone");
+    registers_change(retire_102);
+    cr_expect_eq(outbox(), 1);
+    tick(OUTBOX_RETRY_MIN);
+    cr_expect(details_open_with(103, who[0]), "at once, not when its back-off ends");
+    restart(); /* the new details are in the outbox */
+    tick(CPIS_MS_SECOND);
+    for (unsigned i = 1; i <= VF_DIRECTORIES; i++)
+        cr_expect(details_open_with(103, i), "directory %u", i);
+    ack(102, ACK_COMPLETED);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    cr_expect_eq(outbox(), 1);
+    ack(103, ACK_COMPLETED);
+    cr_expect_eq(outbox(), 0);
+}
+
+Test(lookup, what_was_recorded_by_one_that_has_gone_still_goes_to_its_successor)
+{
+    begin();
+    say_present(who[0]);
+    while (given() == NULL)
+        tick(50);
+    ack(102, ACK_RECORDED); /* the lookup, not who asked */
+    registers_change(announce_102);
+    vf_pass(&v, 8 * CPIS_MS_DAY);
+    free_machines(); /* the register changes while it is down */
+    vf_register(&v, retire_102);
+    new_machines();
+    cr_assert_eq(heads_restore(heads, vf_begin(&v)), CPIS_OK);
+    cr_assert_eq(lookups_restore(lookups, &v.node.env), CPIS_OK);
+    vf_commit(&v);
+    tick(CPIS_MS_SECOND);
+    cr_expect(details_open_with(103, 1));
+    ack(103, ACK_COMPLETED);
+    cr_expect_eq(outbox(), 0);
+}
+
 Test(lookup, an_entry_nobody_signed_for_ends_after_35_days_with_an_alarm)
 {
     begin();

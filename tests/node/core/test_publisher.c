@@ -643,6 +643,65 @@ Test(publisher, what_was_taken_over_stays_while_a_number_waits_for_its_token)
 
 /* --- epochs --- */
 
+/* Dark while the epochs changed: at its restart epoch 1 is over, and directories still hold its
+ * list there, because they have none of it in epoch 2. */
+static void miss_the_switch(void)
+{
+    af_next_register(&f, add_epoch_2);
+    f.now += 94 * CPIS_MS_DAY;
+    f.wall += 94 * CPIS_MS_DAY;
+    af_forget(&f);
+    af_restart(&f);
+}
+
+Test(publisher, one_that_missed_the_switch_publishes_once_its_old_lists_have_been_shown)
+{
+    af_add(&f, 1, 3);
+    miss_the_switch();
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_assert_gt(af_sent(&f, 0, FRAME_HEADS_REQUEST), 0);
+    cr_expect_eq(af_events(&f, EVENT_HEAD_UNKNOWN_OWN), 0);
+    cr_expect_gt(held_version(1, 2), 0);
+    cr_expect(af_holds(&f, 1, 2, 2));
+}
+
+Test(publisher, one_that_missed_the_switch_waits_for_what_is_held_in_the_old_epoch)
+{
+    af_add(&f, 1, 3);
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        f.dir[d].no_heads_of = 1; /* lost on the way: only epoch 2 is shown */
+    miss_the_switch();
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_eq(held_version(1, 2), 0);
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        f.dir[d].no_heads_of = 0;
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_gt(held_version(1, 2), 0);
+}
+
+Test(publisher, restored_across_a_switch_it_signs_nothing_until_an_officer_confirms)
+{
+    af_add(&f, 1, 3);
+    af_copy_rows(&f, &backup);
+    af_add(&f, 4, 1); /* only directories know of child 4 now, by a token of epoch 1 */
+    af_use_rows(&f, &backup);
+    miss_the_switch();
+    af_run(&f, 8 * CPIS_MS_HOUR);
+    cr_expect_gt(af_events(&f, EVENT_HEAD_UNKNOWN_OWN), 0);
+    cr_assert(publisher_is_unsure(f.publisher));
+    cr_expect_eq(held_version(1, 2), 0, "or its old list would no longer be searched");
+    af_restart(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_eq(held_version(1, 2), 0, "a restart changes nothing");
+    af_add(&f, 4, 1); /* the snapshot brings it back */
+    publisher_confirm_restore(f.publisher, af_begin(&f));
+    af_commit(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_gt(held_version(1, 2), 0);
+    cr_expect(af_holds(&f, 1, 2, 4));
+    cr_expect_not(publisher_is_unsure(f.publisher));
+}
+
 Test(publisher, an_epoch_that_is_over_is_no_longer_pushed_and_keeps_its_keys_36_days)
 {
     struct child_keys keys;

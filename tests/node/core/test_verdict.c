@@ -17,6 +17,7 @@ static struct judged_statement statement[VF_DIRECTORIES];
 static struct judged_presence presence[4];
 static struct judged_answer answer[4];
 static struct judged_floor floors[VF_AUTHORITIES];
+static struct judged_search searches[SEARCHES_MAX];
 static struct evidence ev;
 static uint64_t v0, t0; /* every head's version and time */
 
@@ -53,12 +54,12 @@ static void setup(void)
                                                  .heads = head[s],
                                                  .heads_count = VF_AUTHORITIES};
     }
+    searches[0] = (struct judged_search){.t = T, .statements = statement, .statements_count = T};
     ev = (struct evidence){.registry = v.registry,
                            .trust = REGISTER_FRESH,
-                           .t = T,
                            .wall = v.wall,
-                           .statements = statement,
-                           .statements_count = T,
+                           .searches = searches,
+                           .searches_count = 1,
                            .presences = presence,
                            .answers = answer,
                            .floors = floors,
@@ -134,7 +135,7 @@ Test(verdict, t_absences_under_good_heads_of_all_counted_authorities_are_no_flag
 Test(verdict, fewer_than_t_directories_are_unknown)
 {
     for (size_t n = 0; n < T; n++) {
-        ev.statements_count = n;
+        searches[0].statements_count = n;
         expect_unknown(REASON_STATEMENTS);
     }
 }
@@ -281,7 +282,7 @@ Test(verdict, a_presence_among_t_absences_is_never_no_flag)
 
 Test(verdict, is_judged_over_any_t_statements_so_a_lagging_one_more_does_not_spoil)
 {
-    ev.statements_count = T + 1;
+    searches[0].statements_count = T + 1;
     for (size_t s = 0; s <= T; s++) {
         *head_of(s, 102) = (struct judged_head){rf_id(102), v0 - 1, t0, 64, true};
         cr_expect_eq(judge().kind, VERDICT_NO_FLAG, "statement %zu lags", s);
@@ -294,7 +295,7 @@ Test(verdict, is_judged_over_any_t_statements_so_a_lagging_one_more_does_not_spo
 
 Test(verdict, two_lagging_of_t_and_one_spoil_and_as_few_as_possible_are_named)
 {
-    ev.statements_count = T + 1;
+    searches[0].statements_count = T + 1;
     head_of(0, 101)->version = head_of(0, 102)->version = v0 - 1;
     head_of(1, 103)->version = v0 - 1;
     expect_fails(103, NAMED_ROLLED_BACK, true); /* without the first, only 103 fails */
@@ -302,7 +303,7 @@ Test(verdict, two_lagging_of_t_and_one_spoil_and_as_few_as_possible_are_named)
 
 Test(verdict, all_five_statements_lagging_in_turn_are_incomplete)
 {
-    ev.statements_count = VF_DIRECTORIES;
+    searches[0].statements_count = VF_DIRECTORIES;
     for (size_t s = 0; s < VF_DIRECTORIES; s++)
         head_of(s, 101 + (unsigned)s % 3)->version = v0 - 1;
     const struct verdict r = judge();
@@ -320,6 +321,103 @@ Test(verdict, the_worst_reason_over_t_states_is_named)
     *head_of(0, 102) = *head_of(1, 102);
     cr_expect_eq(expect_fails(102, NAMED_STALE, true).unconfirmed[0].list_time,
                  head_of(1, 102)->time);
+}
+
+/* --- a second search, in the epoch before --- */
+
+static struct judged_statement before[VF_DIRECTORIES];
+static struct judged_head before_head[VF_DIRECTORIES];
+
+/* 102 has no list in the current epoch; t directories have searched its list of the epoch before,
+ * the only one that is left in that. */
+static void only_before(void)
+{
+    in_all(102, unverified);
+    for (size_t s = 0; s < VF_DIRECTORIES; s++) {
+        before_head[s] = (struct judged_head){rf_id(102), v0, t0 - 5, 64, true};
+        before[s] = (struct judged_statement){.index = (uint32_t)s + 1,
+                                              .absent = true,
+                                              .heads_known = true,
+                                              .heads = &before_head[s],
+                                              .heads_count = 1};
+    }
+    searches[1] = (struct judged_search){.t = T, .statements = before, .statements_count = T};
+    ev.searches_count = 2;
+}
+
+Test(verdict, an_authority_that_is_confirmed_in_the_epoch_before_only_is_named_beside_no_flag)
+{
+    in_all(102, unverified);
+    (void)expect_fails(102, NAMED_NO_LIST, false);
+    only_before();
+    const struct verdict r = judge();
+    cr_assert_eq(r.kind, VERDICT_NO_FLAG, "%s", verdict_name(r.kind));
+    cr_expect_eq(r.as_of, t0 - 5, "the oldest list, of whichever epoch");
+    cr_assert_not_null(noted(&r, 102));
+    cr_expect_eq(noted(&r, 102)->why, NAMED_EPOCH);
+    cr_expect_eq(r.asked, 3);
+    cr_expect_eq(r.notes_count, 1);
+}
+
+Test(verdict, a_second_search_needs_t_absences_of_its_own)
+{
+    only_before();
+    for (size_t n = 0; n < T; n++) {
+        searches[1].statements_count = n;
+        (void)expect_fails(102, NAMED_NO_LIST, false);
+    }
+    searches[1].statements_count = T;
+    before[0].absent = false;
+    (void)expect_fails(102, NAMED_NO_LIST, false);
+    before[0].absent = true;
+    before[0].heads_known = false;
+    (void)expect_fails(102, NAMED_NO_LIST, false);
+    before[0].heads_known = true;
+    searches[1].t = T + 1; /* by the t of its own epoch */
+    (void)expect_fails(102, NAMED_NO_LIST, false);
+}
+
+Test(verdict, absences_of_two_searches_never_add_up_to_t)
+{
+    only_before();
+    searches[0].statements_count = T - 1;
+    expect_unknown(REASON_STATEMENTS);
+    searches[0].statements_count = 0;
+    expect_unknown(REASON_STATEMENTS);
+}
+
+Test(verdict, the_list_of_the_epoch_before_has_to_meet_every_condition)
+{
+    only_before();
+    before_head[1].version = v0 - 1; /* it has published since, in whichever epoch */
+    (void)expect_fails(102, NAMED_ROLLED_BACK, true);
+    only_before();
+    stale(&before_head[1]);
+    const struct verdict r = expect_fails(102, NAMED_STALE, true);
+    cr_expect_eq(r.unconfirmed[0].list_time, before_head[1].time, "an old list was searched");
+    only_before();
+    before_head[2].verified = false;
+    (void)expect_fails(102, NAMED_NO_LIST, true);
+    only_before();
+    before_head[2].authority = rf_id(103);
+    (void)expect_fails(102, NAMED_NO_LIST, true);
+}
+
+Test(verdict, a_presence_of_either_search_is_never_no_flag)
+{
+    only_before();
+    present(0, 102, v0);
+    cr_expect_eq(judge().kind, VERDICT_DETAILS_TO_FOLLOW);
+}
+
+Test(verdict, what_holds_in_the_current_epoch_is_not_named_for_the_one_before)
+{
+    only_before();
+    for (size_t s = 0; s < VF_DIRECTORIES; s++)
+        *head_of(s, 102) = (struct judged_head){rf_id(102), v0, t0, 64, true};
+    const struct verdict r = judge();
+    cr_expect_eq(r.kind, VERDICT_NO_FLAG);
+    cr_expect_eq(r.notes_count, 0);
 }
 
 /* --- flags --- */
@@ -344,7 +442,7 @@ Test(verdict, contact_only_is_a_flag_too)
 
 Test(verdict, a_flag_needs_no_absence_and_no_other_authority)
 {
-    ev.statements_count = 0;
+    searches[0].statements_count = 0;
     present(0, 102, v0);
     cr_expect_eq(judge().kind, VERDICT_DETAILS_TO_FOLLOW);
     answers(0, 102, ANSWER_FLAGS, v0);

@@ -117,7 +117,8 @@ struct bytes vf_document(struct vf *v, vf_change change)
 {
     struct msg_register m;
     const struct net_id net = *registry_net(v->registry);
-    const uint64_t issued = registry_newest(v->registry)->issued + 1;
+    const uint64_t last = registry_newest(v->registry)->issued;
+    const uint64_t issued = v->wall > last ? v->wall : last + 1;
     MUST(steward_next(v->registry, issued, issued + 30 * CPIS_MS_DAY, &v->a, &m));
     if (change != NULL) change(&m, &v->a);
     return rf_document(&m, &net, 3, &v->a);
