@@ -74,6 +74,7 @@ static void print_status(const json_t *s)
 {
     const json_t *node = json_object_get(s, "node"), *r = json_object_get(s, "register");
     const json_t *clock = json_object_get(s, "clock"), *q = json_object_get(s, "query");
+    const json_t *epoch = json_object_get(s, "epoch");
     char expires[WALL_LONDON_BYTES];
     if (!json_is_true(json_object_get(s, "runs"))) {
         (void)printf("DOWN       %s\n", cli_text(s, "why_down"));
@@ -85,6 +86,12 @@ static void print_status(const json_t *s)
     when(r, "expires", expires);
     (void)printf("register   version %llu, %s, expires %s\n", number(r, "version"),
                  cli_text(r, "trust"), expires);
+    if (json_is_object(epoch))
+        (void)printf("epoch      %llu, %llu of %llu directories needed%s\n", number(epoch, "number"),
+                     number(epoch, "t"), number(epoch, "n"),
+                     json_is_integer(json_object_get(epoch, "before"))
+                         ? "; the one before is still in the register"
+                         : "");
     if (json_is_true(json_object_get(clock, "known")))
         (void)printf("clock      %lld ms behind the directories\n",
                      (long long)json_integer_value(json_object_get(clock, "difference_ms")));

@@ -143,6 +143,22 @@ static void put_role(json_t *o, const struct control_env *env, const struct node
     put(o, role_name(s->role), part);
 }
 
+/* The current one; `before`: the number of the one before, as long as the register carries it. */
+static json_t *epoch_json(const struct control_env *env)
+{
+    const struct registry *r = node_registry(env->node);
+    const struct registry_epoch *ep = registry_epoch_current(r, env->wall),
+                                *before = registry_epoch_before(r, env->wall);
+    if (ep == NULL) return NULL;
+    json_t *o = json_object();
+    put(o, "number", number(ep->number));
+    put(o, "t", number(ep->t));
+    put(o, "n", number(ep->n));
+    put(o, "ends", json_time(ep->not_after));
+    put(o, "before", before == NULL ? NULL : number(before->number));
+    return o;
+}
+
 static void put_node(json_t *o, const struct control_env *env)
 {
     struct node_status s;
@@ -155,6 +171,7 @@ static void put_node(json_t *o, const struct control_env *env)
     put(r, "expires", json_time(s.register_expires));
     put(r, "trust", json_string(trust_name(s.trust)));
     put(o, "register", r);
+    put(o, "epoch", epoch_json(env));
     json_t *clock = json_object();
     put(clock, "known", json_boolean(s.clock_known));
     put(clock, "difference_ms",

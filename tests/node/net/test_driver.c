@@ -49,6 +49,7 @@ static void expect_in_log(unsigned n, const char *text)
 Test(driver, a_plan_saved_is_found_and_who_looked_is_told)
 {
     federation_found();
+    cr_assert(federation_status_is(QUERY_0, "epoch.t", "2", 5000), "what doctor counts by");
     json_t *v = federation_lookup_until("9990000018", "no_flag", 60000);
     cr_assert_str_eq(text_at(v, "verdict"), "no_flag", "%s", text_at(v, "reason"));
     cr_assert_eq(json_integer_value(json_object_get(json_object_get(v, "authorities"), "asked")),
