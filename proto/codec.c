@@ -457,6 +457,11 @@ static const struct field row_outbox_fields[] = {
     SUBF(row_outbox, details, ask_details),
     LSTF(row_outbox, authorities, OUTBOX_AUTHORITIES_MAX, row_outbox_authority),
 };
+static const struct field row_state_fields[] = {
+    FIXF(row_state, whole),
+    VARF(row_state, places, 2 * HEADS_MAX, 2),
+    VARF(row_state, hashes, HEADS_MAX *CPIS_HASH_BYTES, CPIS_HASH_BYTES),
+};
 static const struct field row_statement_fields[] = {
     SUBF(row_statement, statement, signed_message),
     VARF(row_statement, heads, HEADS_MAX *CPIS_HASH_BYTES, CPIS_HASH_BYTES),

@@ -71,6 +71,7 @@
     X(row_floor, row_floor, floor)                                                                 \
     X(row_outbox_authority, row_outbox_authority, outbox_authority)                                \
     X(row_outbox, row_outbox, outbox)                                                              \
+    X(row_state, row_state, seen_state)                                                            \
     X(row_statement, row_statement, evidence_statement)                                            \
     X(row_answer, row_answer, evidence_answer)                                                     \
     X(row_search, row_search, evidence_search)                                                     \

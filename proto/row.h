@@ -145,9 +145,14 @@ struct row_outbox {
     struct row_outbox_authority *authorities;
     size_t authorities_count;
 };
+struct row_state {          /* a directory's state that evidence names */
+    struct cpis_hash whole; /* zeros: hashes are all of it; else the S of which it differs */
+    struct bytes places;    /* k * 2: where in the whole one each of hashes stands */
+    struct bytes hashes;    /* k * 32: H(body || signature) of heads, in S's order */
+};
 struct row_statement {
     struct signed_message statement;
-    struct bytes heads; /* k * 32: H(body || signature) of each head behind S, in S's order */
+    struct bytes heads; /* k * 32: of each head behind S. In the store: none, see row_state */
 };
 struct row_answer {
     struct signed_message answer;

@@ -1,3 +1,4 @@
+#include "node/core/seen.h"
 #include "simulations/found.h"
 
 #include <string.h>
@@ -98,25 +99,6 @@ const struct sim_verdict *sim_ask(struct sim *s, unsigned query, const struct nh
 
 /* --- invariants --- */
 
-struct heads_wanted {
-    struct sim *s;
-    const struct view *view;
-    struct arena *a;
-    struct row_evidence *ev;
-};
-
-static void add_heads(struct heads_wanted *w, struct bytes hashes)
-{
-    for (size_t at = 0; at < hashes.len; at += CPIS_HASH_BYTES) {
-        uint8_t *buf = arena_take(w->a, 4096);
-        size_t len;
-        CHECK(w->s, buf != NULL && w->view->get(w->view->ctx, TABLE_SEEN_HEAD, hashes.p + at,
-                                                CPIS_HASH_BYTES, buf, 4096, &len) == CPIS_OK);
-        CHECK(w->s, signed_message_decode((struct bytes){buf, len}, w->a,
-                                          &w->ev->heads[w->ev->heads_count++]) == CPIS_OK);
-    }
-}
-
 /* A verdict's evidence holds offline, with the register alone. */
 static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
 {
@@ -130,16 +112,7 @@ static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
         view.get(view.ctx, TABLE_EVIDENCE, rid->b, sizeof rid->b, buf, TABLE_ROW_BYTES_MAX, &len);
     if (err == CPIS_OK) {
         CHECK(s, row_evidence_decode((struct bytes){buf, len}, &a, &ev) == CPIS_OK);
-        size_t most = 0;
-        for (size_t i = 0; i < ev.searches_count; i++)
-            for (size_t k = 0; k < ev.searches[i].statements_count; k++)
-                most += ev.searches[i].statements[k].heads.len / CPIS_HASH_BYTES;
-        ev.heads = arena_take(&a, (most + 1) * sizeof *ev.heads);
-        ev.heads_count = 0;
-        struct heads_wanted w = {s, &view, &a, &ev};
-        for (size_t i = 0; i < ev.searches_count; i++)
-            for (size_t k = 0; k < ev.searches[i].statements_count; k++)
-                add_heads(&w, ev.searches[i].statements[k].heads);
+        CHECK(s, seen_complete(&view, &a, &ev) == CPIS_OK);
         enum evidence_fault fault = evidence_verify(node_registry(s->node[n].node), &ev, &a, &v);
         CHECK(s, fault == EVIDENCE_HOLDS);
     }

@@ -87,8 +87,8 @@ static void print_status(const json_t *s)
     (void)printf("register   version %llu, %s, expires %s\n", number(r, "version"),
                  cli_text(r, "trust"), expires);
     if (json_is_object(epoch))
-        (void)printf("epoch      %llu, %llu of %llu directories needed%s\n", number(epoch, "number"),
-                     number(epoch, "t"), number(epoch, "n"),
+        (void)printf("epoch      %llu, %llu of %llu directories needed%s\n",
+                     number(epoch, "number"), number(epoch, "t"), number(epoch, "n"),
                      json_is_integer(json_object_get(epoch, "before"))
                          ? "; the one before is still in the register"
                          : "");

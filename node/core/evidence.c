@@ -429,8 +429,11 @@ static enum evidence_fault judge(const struct registry *r, const struct row_evid
 {
     struct judged_floor *floors = arena_take(a, ev->floors_count * sizeof *floors);
     if (floors == NULL) return EVIDENCE_NO_MEMORY;
-    for (size_t i = 0; i < ev->floors_count; i++)
+    for (size_t i = 0; i < ev->floors_count; i++) {
         floors[i] = (struct judged_floor){ev->floors[i].authority_id, ev->floors[i].version};
+        if (i > 0 && id_compare(&floors[i - 1].authority, &floors[i].authority) >= 0)
+            return EVIDENCE_VERDICT;
+    }
     const bool supported = times_support(r, ev, a);
     const struct evidence facts = {
         .registry = r,

@@ -2,7 +2,6 @@
 
 #include "crypto/cursor.h"
 #include "node/core/evidence.h"
-#include "node/core/expiry.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -408,18 +407,6 @@ void snapshot_release(struct snapshot *s)
         release(s->head[i]);
     free(s->head);
     *s = (struct snapshot){0};
-}
-
-void snapshot_persist(struct snapshot *s, struct env *e)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        struct known_head *k = s->head[i];
-        if (k->noted == expiry_today(e)) continue;
-        struct bytes b = signed_bytes(e, &k->as_signed);
-        if (b.p != NULL) emit_persist(e, TABLE_SEEN_HEAD, k->hash.b, sizeof k->hash.b, b);
-        expiry_note(e, TABLE_SEEN_HEAD, k->hash.b, sizeof k->hash.b);
-        k->noted = expiry_today(e);
-    }
 }
 
 /* Directories that have gone make room for new ones. */

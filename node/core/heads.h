@@ -38,8 +38,6 @@ CPIS_CHECK cpis_err heads_snapshot(const struct heads *h, const struct cpis_id *
                                    uint32_t epoch, const struct cpis_hash *state,
                                    struct snapshot *ret);
 void snapshot_release(struct snapshot *s);
-/* Persists what evidence names and is not yet kept. */
-void snapshot_persist(struct snapshot *s, struct env *e);
 /* Highest version of each authority known for FLOOR_SETTLE at `now`, rising by id, in the arena. */
 CPIS_CHECK cpis_err heads_floors(const struct heads *h, cpis_ms now, struct arena *a,
                                  struct judged_floor **ret, size_t *ret_count);

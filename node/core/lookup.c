@@ -12,8 +12,12 @@ cpis_err lookups_new(struct tokens *tokens, struct heads *heads, struct links *l
     struct lookups *l = calloc(1, sizeof *l);
     if (l == NULL) return CPIS_E_NOMEM;
     *l = (struct lookups){.tokens = tokens, .heads = heads, .links = links};
-    *ret = l;
-    return CPIS_OK;
+    cpis_err err = seen_new(&l->seen);
+    if (err == CPIS_OK)
+        *ret = l;
+    else
+        lookups_free(&l);
+    return err;
 }
 
 static void question_free(struct question *q)
@@ -35,6 +39,7 @@ void lookups_free(struct lookups **p)
         (*p)->first_question = q->link;
         question_free(q);
     }
+    seen_free(&(*p)->seen);
     free(*p);
     *p = NULL;
 }
@@ -84,7 +89,7 @@ static void refuse(struct env *e, uint64_t command, const struct nhs_number *num
  * outbox's state, then the result. */
 static void give(struct lookups *l, struct question *q, struct env *e, const struct verdict *v)
 {
-    question_record_verdict(q, e, v);
+    question_record_verdict(l, q, e, v);
     question_emit_result(q, e, v);
     for (size_t i = 0; i < q->searches; i++) {
         struct lookup *k = q->search[i];

@@ -163,25 +163,23 @@ cpis_err question_judge(const struct question *q, struct env *e, struct verdict 
 
 /* --- evidence --- */
 
+/* Heads stand beside an absence, under its S (seen.h); a presence rests on its proof alone. */
+static bool is_judged_by(const struct holder *h)
+{
+    if (h->statement.len == 0) return false;
+    return h->state == HOLDER_PRESENT || (h->state == HOLDER_ABSENT && h->heads_known);
+}
+
 static bool fill_statements(const struct lookup *k, struct env *e, struct row_search *row)
 {
     row->statements = arena_take(e->scratch, k->holders * sizeof *row->statements);
     if (row->statements == NULL) return false;
     for (size_t i = 0; i < k->holders; i++) {
-        const struct holder *h = &k->holder[i];
-        if (h->statement.len == 0 || (h->state != HOLDER_ABSENT && h->state != HOLDER_PRESENT))
-            continue;
-        if (h->state == HOLDER_ABSENT && !h->heads_known) continue; /* not judged by */
-        struct row_statement *s = &row->statements[row->statements_count++];
-        /* a presence rests on its proof alone: heads stand beside it for the count of lists only */
-        const size_t heads = h->state == HOLDER_ABSENT ? h->snapshot.count : 0;
-        struct cpis_hash *hashes = arena_take(e->scratch, heads * sizeof *hashes);
-        if (hashes == NULL ||
-            signed_message_decode(h->statement, e->scratch, &s->statement) != CPIS_OK)
+        struct row_statement *s = &row->statements[row->statements_count];
+        if (!is_judged_by(&k->holder[i])) continue;
+        if (signed_message_decode(k->holder[i].statement, e->scratch, &s->statement) != CPIS_OK)
             return false;
-        for (size_t n = 0; n < heads; n++)
-            hashes[n] = h->snapshot.head[n]->hash;
-        s->heads = (struct bytes){hashes->b, heads * sizeof *hashes};
+        row->statements_count++;
     }
     return true;
 }
@@ -219,13 +217,31 @@ static bool fill_searches(const struct question *q, struct env *e, struct row_ev
     return true;
 }
 
+/* Is this floor above a head that was judged? Walks along: both rise by authority. */
+static bool undercuts(const struct snapshot *s, const struct judged_floor *f, size_t *at)
+{
+    while (*at < s->count && id_compare(&s->head[*at]->judged.authority, &f->authority) < 0)
+        ++*at;
+    if (*at == s->count) return false;
+    const struct judged_head *h = &s->head[*at]->judged;
+    return id_equal(&h->authority, &f->authority) && h->version < f->version;
+}
+
+/* Floors that matter: those that some judged head undercuts. Mostly none. */
 static bool fill_floors(const struct question *q, struct env *e, struct row_evidence *row)
 {
+    size_t at[SEARCHES_MAX][THRESHOLD_HOLDERS_MAX] = {{0}};
     row->floors = arena_take(e->scratch, q->floors_count * sizeof *row->floors);
     if (row->floors == NULL) return false;
-    row->floors_count = q->floors_count;
-    for (size_t i = 0; i < q->floors_count; i++)
-        row->floors[i] = (struct row_floor){q->floors[i].authority, q->floors[i].version, 0};
+    for (size_t i = 0; i < q->floors_count; i++) {
+        bool matters = false;
+        for (size_t k = 0; k < q->searches; k++)
+            for (size_t n = 0; n < q->search[k]->holders; n++)
+                matters |= undercuts(&q->search[k]->holder[n].snapshot, &q->floors[i], &at[k][n]);
+        if (matters)
+            row->floors[row->floors_count++] =
+                (struct row_floor){q->floors[i].authority, q->floors[i].version, 0};
+    }
     return true;
 }
 
@@ -241,13 +257,17 @@ static bool fill_times(struct env *e, struct row_evidence *row)
     return true;
 }
 
-static void persist_snapshots(struct lookup *k, struct env *e)
+static void keep_states(struct lookups *l, const struct lookup *k, struct env *e)
 {
-    for (size_t i = 0; i < k->holders; i++)
-        if (k->holder[i].state == HOLDER_ABSENT) snapshot_persist(&k->holder[i].snapshot, e);
+    for (size_t i = 0; i < k->holders; i++) {
+        const struct holder *h = &k->holder[i];
+        if (h->state == HOLDER_ABSENT && is_judged_by(h))
+            seen_state(l->seen, e, k->asked.lookup.epoch, &h->state_hash, &h->snapshot);
+    }
 }
 
-void question_record_verdict(const struct question *q, struct env *e, const struct verdict *v)
+void question_record_verdict(struct lookups *l, const struct question *q, struct env *e,
+                             const struct verdict *v)
 {
     struct row_evidence row = {.format = EVIDENCE_FORMAT,
                                .register_hash = *registry_hash(e->registry),
@@ -264,7 +284,7 @@ void question_record_verdict(const struct question *q, struct env *e, const stru
     const struct cpis_id *rid = &row.searches[0].rid;
     for (size_t i = 0; i < q->searches; i++)
         if (q->search[i]->stage == LOOKUP_ASKING) {
-            persist_snapshots(q->search[i], e);
+            keep_states(l, q->search[i], e);
             (void)log_append(e, LOG_VERDICT, &q->search[i]->asked.rh, v->kind);
         }
     EMIT_ROW(e, TABLE_EVIDENCE, rid->b, sizeof rid->b, row_evidence, &row);

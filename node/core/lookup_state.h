@@ -12,6 +12,7 @@
 #define CPIS_NODE_CORE_LOOKUP_STATE_H
 #include "node/core/log.h"
 #include "node/core/lookup.h"
+#include "node/core/seen.h"
 
 #define LOOKUP_BYTES_MAX (8U * 1024U * 1024U)
 
@@ -86,6 +87,7 @@ struct lookups {
     struct tokens *tokens;
     struct heads *heads;
     struct links *links;
+    struct seen *seen;
     struct lookup *first;
     struct question *first_question;
     size_t active, outbox; /* questions without a verdict; lookups in DELIVERING */
@@ -123,7 +125,8 @@ CPIS_CHECK cpis_err lookup_from_row(struct env *e, struct bytes row, struct look
 /* Judges by what is there now. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err question_judge(const struct question *q, struct env *e, struct verdict *ret);
 /* Persists the evidence of a verdict and logs it. */
-void question_record_verdict(const struct question *q, struct env *e, const struct verdict *v);
+void question_record_verdict(struct lookups *l, const struct question *q, struct env *e,
+                             const struct verdict *v);
 void question_emit_result(const struct question *q, struct env *e, const struct verdict *v);
 struct lookup *lookup_new(void);
 void lookup_free(struct lookup *k);

@@ -43,35 +43,36 @@ struct finding {
     enum named_why why; /* when it does not hold: the worst over the t states */
 };
 
-static const struct judged_head *head_of(const struct judged_statement *s, const struct cpis_id *id)
+/* Registers, heads and floors all rise by authority id: one pass over all authorities walks through
+ * each of them once. */
+struct walk {
+    size_t head[SEARCHES_MAX][STATEMENTS_MAX], floor;
+};
+
+static const struct judged_head *head_of(const struct judged_statement *s, const struct cpis_id *id,
+                                         size_t *at)
 {
-    size_t lo = 0, hi = s->heads_count;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int c = id_compare(&s->heads[mid].authority, id);
-        if (c == 0) return &s->heads[mid];
-        if (c < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
+    while (*at < s->heads_count && id_compare(&s->heads[*at].authority, id) < 0)
+        ++*at;
+    bool there = *at < s->heads_count && id_equal(&s->heads[*at].authority, id);
+    return there ? &s->heads[*at] : NULL;
 }
 
-static uint64_t floor_of(const struct evidence *ev, const struct cpis_id *id)
+static uint64_t floor_of(const struct evidence *ev, const struct cpis_id *id, size_t *at)
 {
-    for (size_t i = 0; i < ev->floors_count; i++)
-        if (id_equal(&ev->floors[i].authority, id)) return ev->floors[i].version;
-    return 0;
+    while (*at < ev->floors_count && id_compare(&ev->floors[*at].authority, id) < 0)
+        ++*at;
+    bool there = *at < ev->floors_count && id_equal(&ev->floors[*at].authority, id);
+    return there ? ev->floors[*at].version : 0;
 }
 
 /* Does this authority hold in this one state? 0: yes; else why not. */
-static int check_head(const struct evidence *ev, const struct registry_node *a,
+static int check_head(const struct evidence *ev, const struct registry_node *a, uint64_t floor,
                       const struct judged_head *h, bool *ret_notice)
 {
     *ret_notice = false;
     if (h == NULL || !h->verified) return NAMED_NO_LIST;
-    if (h->version < floor_of(ev, &a->id)) return NAMED_ROLLED_BACK;
+    if (h->version < floor) return NAMED_ROLLED_BACK;
     if (is_future(h->time, ev->wall)) return NAMED_FUTURE;
     if (h->time >= ev->wall || ev->wall - h->time <= registry_head_age(ev->registry)) return 0;
     const struct registry_notice *n = registry_notice(ev->registry, &a->id, ev->wall);
@@ -79,17 +80,19 @@ static int check_head(const struct evidence *ev, const struct registry_node *a,
     return *ret_notice ? 0 : NAMED_STALE;
 }
 
-static struct finding find_in(const struct evidence *ev, const struct judged_search *s,
-                              const struct registry_node *a, uint32_t chosen)
+static struct finding find_in(const struct evidence *ev, size_t search,
+                              const struct registry_node *a, uint32_t chosen, struct walk *w)
 {
+    const struct judged_search *s = &ev->searches[search];
+    const uint64_t floor = floor_of(ev, &a->id, &w->floor);
     struct finding f = {.holds = true, .searched = true, .oldest = UINT64_MAX};
     size_t good = 0;
     if (chosen == 0) return (struct finding){.why = NAMED_NO_LIST}; /* no word is no evidence */
     for (size_t i = 0; i < s->statements_count; i++) {
         if ((chosen & (1U << i)) == 0) continue;
-        const struct judged_head *h = head_of(&s->statements[i], &a->id);
+        const struct judged_head *h = head_of(&s->statements[i], &a->id, &w->head[search][i]);
         bool notice;
-        int why = check_head(ev, a, h, &notice);
+        int why = check_head(ev, a, floor, h, &notice);
         if (why == 0) good++;
         if (why != 0 && (f.holds || (enum named_why)why < f.why)) f.why = (enum named_why)why;
         if (why != 0) f.holds = false;
@@ -106,11 +109,11 @@ static struct finding find_in(const struct evidence *ev, const struct judged_sea
 /* An authority holds if it does in one search: each is t directories' word over its signed list,
  * not older than the highest version known in any epoch. Else the search that says more stands. */
 static struct finding find_authority(const struct evidence *ev, const struct registry_node *a,
-                                     const struct choice *c)
+                                     const struct choice *c, struct walk *w)
 {
-    struct finding f = find_in(ev, &ev->searches[0], a, c->of[0]);
+    struct finding f = find_in(ev, 0, a, c->of[0], w);
     for (size_t i = 1; i < ev->searches_count && !f.holds; i++) {
-        struct finding other = find_in(ev, &ev->searches[i], a, c->of[i]);
+        struct finding other = find_in(ev, i, a, c->of[i], w);
         const bool lagging = f.lagging || other.lagging;
         other.before = other.holds;
         if (other.holds || (other.searched && !f.searched)) f = other;
@@ -186,6 +189,7 @@ static bool judge_presences(const struct evidence *ev, struct verdict *v)
 /* Fills the verdict for one choice of absences; returns how many counted authorities fail. */
 static size_t judge_absences(const struct evidence *ev, const struct choice *c, struct verdict *v)
 {
+    struct walk w = {{{0}}, 0};
     v->unconfirmed_count = v->notes_count = 0;
     v->asked = v->expected = 0;
     v->as_of = UINT64_MAX;
@@ -193,7 +197,7 @@ static size_t judge_absences(const struct evidence *ev, const struct choice *c, 
     for (size_t i = 0; i < registry_count(ev->registry); i++) {
         const struct registry_node *n = registry_at(ev->registry, i);
         if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
-        struct finding f = find_authority(ev, n, c);
+        struct finding f = find_authority(ev, n, c, &w);
         v->expected++;
         v->asked += f.searched;
         if (!registry_is_counted(n)) {
@@ -277,12 +281,13 @@ static void choose_absences(const struct evidence *ev, struct verdict *v)
     (void)judge_absences(ev, &best, v);
 }
 
-static bool is_searched_in(const struct judged_search *s, const struct cpis_id *authority)
+static bool is_searched_in(const struct judged_search *s, const struct cpis_id *authority,
+                           size_t at[static STATEMENTS_MAX])
 {
     size_t known = 0, there = 0;
     for (size_t i = 0; i < s->statements_count; i++) {
         if (!s->statements[i].heads_known) continue;
-        const struct judged_head *h = head_of(&s->statements[i], authority);
+        const struct judged_head *h = head_of(&s->statements[i], authority, &at[i]);
         known++;
         there += h != NULL && h->verified;
     }
@@ -292,6 +297,7 @@ static bool is_searched_in(const struct judged_search *s, const struct cpis_id *
 /* Beside verdicts that rest on no absences: how many lists every known state holds, of how many. */
 static void count_searched(const struct evidence *ev, struct verdict *v)
 {
+    struct walk w = {{{0}}, 0};
     v->asked = 0;
     v->expected = (uint32_t)registry_expected_count(ev->registry);
     for (size_t i = 0; i < registry_count(ev->registry); i++) {
@@ -300,7 +306,7 @@ static void count_searched(const struct evidence *ev, struct verdict *v)
         if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
         v->expected++;
         for (size_t k = 0; k < ev->searches_count; k++)
-            searched |= is_searched_in(&ev->searches[k], &n->id);
+            searched |= is_searched_in(&ev->searches[k], &n->id, w.head[k]);
         v->asked += searched;
     }
 }

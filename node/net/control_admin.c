@@ -1,4 +1,5 @@
 /* What operators of any role do: the register, the key ceremony, evidence, the log, a backup. */
+#include "node/core/seen.h"
 #include "node/net/control_int.h"
 #include "node/net/folder.h"
 
@@ -130,60 +131,6 @@ json_t *control_ceremony_result(struct control *c, const struct control_env *env
 
 /* --- evidence --- */
 
-struct heads { /* distinct ones that statements name */
-    struct signed_message *at;
-    const uint8_t **hash;
-    size_t count;
-};
-
-static bool has_head(const struct heads *h, const uint8_t *hash)
-{
-    for (size_t i = 0; i < h->count; i++)
-        if (memcmp(h->hash[i], hash, CPIS_HASH_BYTES) == 0) return true;
-    return false;
-}
-
-static cpis_err add_head(const struct control_env *env, struct heads *h, const uint8_t *hash,
-                         struct arena *a)
-{
-    uint8_t *value;
-    size_t len;
-    if (has_head(h, hash)) return CPIS_OK;
-    cpis_err err = row_bytes(env, TABLE_SEEN_HEAD, hash, CPIS_HASH_BYTES, &value, &len);
-    if (err != CPIS_OK) return err;
-    err = signed_message_decode((struct bytes){value, len}, a, &h->at[h->count]);
-    if (err == CPIS_OK) h->hash[h->count++] = hash;
-    free(value);
-    return err;
-}
-
-static cpis_err add_heads(const struct control_env *env, struct heads *h, struct bytes hashes,
-                          struct arena *a)
-{
-    cpis_err err = CPIS_OK;
-    for (size_t at = 0; at + CPIS_HASH_BYTES <= hashes.len && err == CPIS_OK; at += CPIS_HASH_BYTES)
-        err = add_head(env, h, hashes.p + at, a);
-    return err;
-}
-
-static cpis_err fill_heads(const struct control_env *env, struct row_evidence *ev, struct arena *a)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < ev->searches_count; i++)
-        for (size_t k = 0; k < ev->searches[i].statements_count; k++)
-            most += ev->searches[i].statements[k].heads.len / CPIS_HASH_BYTES;
-    struct heads h = {.at = arena_take(a, most * sizeof *h.at),
-                      .hash = arena_take(a, most * sizeof *h.hash)};
-    cpis_err err = h.at == NULL || h.hash == NULL ? CPIS_E_NOMEM : CPIS_OK;
-    for (size_t i = 0; i < ev->searches_count; i++)
-        for (size_t k = 0; k < ev->searches[i].statements_count && err == CPIS_OK; k++)
-            err = add_heads(env, &h, ev->searches[i].statements[k].heads, a);
-    if (err != CPIS_OK) return err;
-    ev->heads = h.at;
-    ev->heads_count = h.count;
-    return CPIS_OK;
-}
-
 static cpis_err export_evidence(const struct control_env *env, const struct cpis_id *rid,
                                 struct arena *a, struct bytes *ret)
 {
@@ -194,7 +141,7 @@ static cpis_err export_evidence(const struct control_env *env, const struct cpis
     if (err != CPIS_OK) return err;
     err = row_evidence_decode((struct bytes){value, len}, a, &ev);
     free(value);
-    if (err == CPIS_OK) err = fill_heads(env, &ev, a);
+    if (err == CPIS_OK) err = seen_complete(env->view, a, &ev);
     return err == CPIS_OK ? row_evidence_encode(&ev, a, ret) : err;
 }
 

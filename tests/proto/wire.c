@@ -69,6 +69,7 @@ static const struct {
     {"row_floor", "=16 q q"},
     {"row_outbox_authority", "=16 q 1-3 <4096"},
     {"row_outbox", "=16 t10 =32 <4096 =32 =32 =32 =32 q w m:ask_details 64*row_outbox_authority"},
+    {"row_state", "=32 <4096/2 <65536/32"},
     {"row_statement", "m:signed_message <65536/32"},
     {"row_answer", "m:signed_message"},
     {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer"},

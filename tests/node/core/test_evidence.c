@@ -703,6 +703,18 @@ Test(evidence, answers_that_are_altered_missing_or_doubled_are_found)
     cr_expect_eq(verify(), EVIDENCE_ANSWER);
 }
 
+Test(evidence, floors_that_do_not_rise_by_authority_are_found)
+{
+    record_no_flag();
+    const struct row_floor first = floors[0];
+    floors[0] = floors[1];
+    floors[1] = first;
+    cr_expect_eq(verify(), EVIDENCE_VERDICT);
+    record_no_flag();
+    floors[1] = floors[0];
+    cr_expect_eq(verify(), EVIDENCE_VERDICT);
+}
+
 Test(evidence, floors_raised_above_the_heads_are_found)
 {
     for (size_t i = 0; i < VF_AUTHORITIES; i++) {

@@ -215,33 +215,6 @@ Test(heads, a_snapshot_outlives_what_the_directory_says_next)
     cr_expect_eq(s.count, 0);
 }
 
-Test(heads, evidence_keeps_each_head_once)
-{
-    struct snapshot s = {0}, u = {0};
-    show_whole(1);
-    show_whole(2);
-    cr_assert_eq(snapshot_of(1, 3, &s), CPIS_OK);
-    cr_assert_eq(snapshot_of(2, 3, &u), CPIS_OK);
-    snapshot_persist(&s, vf_begin(&v));
-    snapshot_persist(&u, &v.node.env);
-    vf_commit(&v);
-    unsigned rows = 0;
-    for (size_t i = 0; i < v.outs; i++)
-        rows += v.out[i].type == OUT_PERSIST && v.out[i].table == TABLE_SEEN_HEAD;
-    cr_expect_eq(rows, 3, "two directories told the same heads");
-    for (size_t i = 0; i < 3; i++) {
-        const struct rf_row *row =
-            rf_store_find(&v.store, TABLE_SEEN_HEAD, s.head[i]->hash.b, CPIS_HASH_BYTES);
-        struct signed_message m;
-        cr_assert_not_null(row);
-        cr_assert_eq(signed_message_decode(row->value, &v.a, &m), CPIS_OK);
-        const struct cpis_hash h = signed_hash(&m);
-        cr_expect(hash_equal(&h, &s.head[i]->hash));
-    }
-    snapshot_release(&s);
-    snapshot_release(&u);
-}
-
 /* --- signatures --- */
 
 static const struct judged_head *in_snapshot(const struct snapshot *s, unsigned author)

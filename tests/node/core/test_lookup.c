@@ -256,12 +256,7 @@ static enum evidence_fault evidence_holds(void)
         rf_store_find(&v.store, TABLE_EVIDENCE, asked.lookup.rid.b, CPIS_ID_BYTES);
     cr_assert_not_null(row);
     cr_assert_eq(row_evidence_decode(row->value, &v.a, &ev), CPIS_OK);
-    ev.heads = arena_take(&v.a, RF_ROWS * sizeof *ev.heads);
-    for (size_t i = 0; i < RF_ROWS; i++)
-        if (v.store.rows[i].used && v.store.rows[i].table == TABLE_SEEN_HEAD)
-            cr_assert_eq(
-                signed_message_decode(v.store.rows[i].value, &v.a, &ev.heads[ev.heads_count++]),
-                CPIS_OK);
+    cr_assert_eq(seen_complete(&v.store.view, &v.a, &ev), CPIS_OK);
     return evidence_verify(v.registry, &ev, &v.a, &out);
 }
 
