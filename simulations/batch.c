@@ -33,10 +33,8 @@ cpis_ms node_wall(const struct sim *s, const struct sim_node *m)
 
 static void add(struct sim *s, unsigned n, enum item_type type, sim_us at)
 {
-    const struct kernel_event e = {.at = at,
-                                   .node = n,
-                                   .type = type,
-                                   .generation = kernel_generation(s->kernel, n)};
+    const struct kernel_event e = {
+        .at = at, .node = n, .type = type, .generation = kernel_generation(s->kernel, n)};
     kernel_add(s->kernel, &e);
 }
 
@@ -47,7 +45,8 @@ static sim_us price_of(const struct sim *s, const struct sim_node *m, const stru
     const struct sim_prices *price = &s->price[m->role];
     const struct frame_look l = frame_look(payload_bytes(p));
     if (l.kind == 0) return 0;
-    uint64_t us = l.kind == FRAME_SIGNED ? price->signed_frame[l.signed_type] : price->frame[l.kind];
+    uint64_t us =
+        l.kind == FRAME_SIGNED ? price->signed_frame[l.signed_type] : price->frame[l.kind];
     us += (p->len + UINT64_C(1023)) / 1024 * price->frame_kib[l.kind];
     return us * m->slow / 1000;
 }
@@ -60,8 +59,7 @@ static void keep(struct sim *s, unsigned n, const struct out *o)
     struct batch *b = &m->batch;
     b->waiting = sim_grow(b->waiting, b->count, &b->cap, sizeof *b->waiting);
     struct waiting *w = &b->waiting[b->count++];
-    *w = (struct waiting){
-        .type = o->type, .event = o->event, .peer = o->peer, .number = o->number};
+    *w = (struct waiting){.type = o->type, .event = o->event, .peer = o->peer, .number = o->number};
     if (o->type == OUT_SEND) {
         const struct payload *last = b->count > 1 ? w[-1].payload : NULL;
         if (last != NULL && last->len == o->frame.len &&
@@ -69,7 +67,8 @@ static void keep(struct sim *s, unsigned n, const struct out *o)
             w->payload = payload_share(w[-1].payload); /* one frame to many */
         else
             w->payload = payload_new(o->frame);
-        if (m->crash_next != 0) b->wanted |= frame_look(o->frame).kind == (unsigned)m->crash_sending;
+        if (m->crash_next != 0)
+            b->wanted |= frame_look(o->frame).kind == (unsigned)m->crash_sending;
     } else if (o->type == OUT_RESULT) {
         b->finding = sim_grow(b->finding, b->findings, &b->findings_cap, sizeof *b->finding);
         w->number = b->findings;
@@ -245,10 +244,7 @@ static void finish(struct sim *s, unsigned n)
     batch_plan(s, n);
 }
 
-static void begin(struct sim *s, unsigned n)
-{
-    s->node[n]->cpu_at = kernel_now(s->kernel);
-}
+static void begin(struct sim *s, unsigned n) { s->node[n]->cpu_at = kernel_now(s->kernel); }
 
 /* All inputs of the batch are stepped: it is over at once, or the node is busy until it is. */
 static void end(struct sim *s, unsigned n)
@@ -356,7 +352,8 @@ void batch_message(struct sim *s, unsigned n, uint32_t from, struct payload *p)
         step_message(s, n, from, p);
         payload_drop(p);
         end(s, n);
-    } else if ((m->node == NULL && !m->retrying) || m->inbox.count - m->inbox.at >= SIM_WAITING_MAX) {
+    } else if ((m->node == NULL && !m->retrying) ||
+               m->inbox.count - m->inbox.at >= SIM_WAITING_MAX) {
         payload_drop(p);
     } else {
         wait(s, n, (struct input){.from = from, .payload = p});

@@ -195,8 +195,7 @@ static bool is_live_somewhere(struct sim *s, const struct nhs_number *n)
 uint64_t sim_change(struct sim *s, unsigned authority, const struct child_change *changes,
                     size_t count)
 {
-    const struct command c = {
-        .type = COMMAND_CHANGES, .changes = changes, .changes_count = count};
+    const struct command c = {.type = COMMAND_CHANGES, .changes = changes, .changes_count = count};
     for (size_t i = 0; i < count; i++)
         if (changes[i].type != CHANGE_UPSERT) end_truths(s, authority, &changes[i]);
     return sim_command(s, authority, &c);

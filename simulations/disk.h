@@ -15,10 +15,10 @@ struct disk_conf {
     const char *name; /* of its node: for its stream, its keys and its folder; no '/' in it */
     const char *dir;  /* NULL: in memory; else a folder that is there: real, in dir/name */
 };
-struct disk_faults { /* may be changed at any time; all zeros: none */
-    struct delay latency;    /* of a commit that has writes: how long it takes to be durable */
-    unsigned fail_permille;  /* commits that have writes and fail: CPIS_E_STORE */
-    unsigned fail_next;      /* so many of the next commits that have writes fail */
+struct disk_faults {        /* may be changed at any time; all zeros: none */
+    struct delay latency;   /* of a commit that has writes: how long it takes to be durable */
+    unsigned fail_permille; /* commits that have writes and fail: CPIS_E_STORE */
+    unsigned fail_next;     /* so many of the next commits that have writes fail */
     bool full; /* commits that put a row fail: CPIS_E_FULL. Those that only delete do not; one that
                   puts in place of a longer row does, as LMDB writes it before it frees the old */
 };

@@ -1,8 +1,7 @@
 /* Founding a federation of any size: nodes with keys from the seed and their names, the stewards'
  * registers, the key ceremony, every list live. */
-#include "simulations/sim_state.h"
-
 #include "node/core/steward.h"
+#include "simulations/sim_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,7 +191,8 @@ static void add_epoch(void *arg, struct msg_register *draft, struct arena *a)
     const struct signed_message *acceptances[THRESHOLD_HOLDERS_MAX];
     struct signed_message copies[THRESHOLD_HOLDERS_MAX];
     const char *why = "";
-    size_t count = node_acceptances(sim_node(s, sim_directory(s, 0)), acceptances, THRESHOLD_HOLDERS_MAX);
+    size_t count =
+        node_acceptances(sim_node(s, sim_directory(s, 0)), acceptances, THRESHOLD_HOLDERS_MAX);
     CHECK(s, count == s->conf.directories);
     for (size_t i = 0; i < count; i++)
         copies[i] = *acceptances[i];

@@ -81,8 +81,7 @@ static void map_add(const struct network *n, struct map *m, uint32_t number)
         struct map larger = {.cap = m->cap == 0 ? 64 : 2 * m->cap};
         larger.slot = sim_must(calloc(larger.cap, sizeof *larger.slot));
         for (size_t i = 0; i < m->cap; i++)
-            if (m->slot[i] != 0)
-                map_put(&larger, hash_in(n, m, m->slot[i] - 1), m->slot[i] - 1);
+            if (m->slot[i] != 0) map_put(&larger, hash_in(n, m, m->slot[i] - 1), m->slot[i] - 1);
         free(m->slot);
         *m = larger;
     }

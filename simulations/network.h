@@ -36,7 +36,7 @@ void network_between_roles(struct network *n, enum node_role from, enum node_rol
                            const struct link_profile *p);
 void network_between_nodes(struct network *n, uint32_t from, uint32_t to,
                            const struct link_profile *p); /* p NULL: as its roles again */
-void network_trouble(struct network *n, const struct network_trouble *t); /* NULL: none */
+void network_trouble(struct network *n, const struct network_trouble *t);  /* NULL: none */
 void network_cut(struct network *n, uint32_t from, uint32_t to, bool cut); /* one way */
 /* Nodes of different groups don't hear each other. All are of group 0 at first. */
 void network_group(struct network *n, uint32_t node, unsigned group);

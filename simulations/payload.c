@@ -29,19 +29,25 @@ void payload_drop(struct payload *p)
 
 struct bytes payload_bytes(const struct payload *p) { return (struct bytes){p->b, p->len}; }
 
-#define FIELD_1_VARINT 0x08U
-#define FIELD_2_BYTES  0x12U
+#define FIELD_1_FIXED32 0x0dU
+#define FIELD_2_BYTES   0x12U
+#define FIELD_1_BYTES   5U /* tag and number */
+
+/* The number that a message begins with, when it is below `end` and not 0. */
+static unsigned first_number(struct bytes b, size_t at, unsigned end)
+{
+    if (b.len < at + FIELD_1_BYTES || b.p[at] != FIELD_1_FIXED32) return 0;
+    const bool small = b.p[at + 2] == 0 && b.p[at + 3] == 0 && b.p[at + 4] == 0;
+    return small && b.p[at + 1] < end ? b.p[at + 1] : 0;
+}
 
 struct frame_look frame_look(struct bytes b)
 {
-    struct frame_look l = {0, 0};
-    size_t at = 3;
-    if (b.len < 4 || b.p[0] != FIELD_1_VARINT || b.p[1] >= FRAME_KIND_END) return l;
-    l.kind = b.p[1];
-    if (l.kind != FRAME_SIGNED || b.p[2] != FIELD_2_BYTES) return l;
+    struct frame_look l = {first_number(b, 0, FRAME_KIND_END), 0};
+    size_t at = FIELD_1_BYTES + 1;
+    if (l.kind != FRAME_SIGNED || b.len <= at || b.p[at - 1] != FIELD_2_BYTES) return l;
     while (at < b.len && b.p[at] >= 0x80U) /* the payload's length */
         at++;
-    if (at + 2 < b.len && b.p[at + 1] == FIELD_1_VARINT && b.p[at + 2] <= SIGNED_DETAILS)
-        l.signed_type = b.p[at + 2];
+    l.signed_type = first_number(b, at + 1, SIGNED_DETAILS + 1U);
     return l;
 }

@@ -300,7 +300,8 @@ static cpis_err scan(void *ctx, enum table t, const uint8_t *prefix, size_t pref
 {
     const struct list *l = &((const struct rows *)ctx)->table[t];
     assert(prefix_len == 0 || prefix_len >= table_hidden(t));
-    struct place from = place(l, prefix, prefix_len, false), to = place(l, prefix, prefix_len, true);
+    struct place from = place(l, prefix, prefix_len, false),
+                 to = place(l, prefix, prefix_len, true);
     while (from.chunk != to.chunk || from.at != to.at) {
         struct place *p = newest_first ? &to : &from;
         if (newest_first) { /* one back */

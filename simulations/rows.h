@@ -25,7 +25,7 @@ void rows_abort(struct rows *r); /* a failed commit, a crash: back to the last c
 void rows_keep(struct rows *r, enum table t, size_t most);
 struct view rows_view(struct rows *r);
 size_t rows_count(const struct rows *r, enum table t);
-size_t rows_bytes(const struct rows *r); /* of keys and values, in all tables */
+size_t rows_bytes(const struct rows *r);      /* of keys and values, in all tables */
 struct rows *rows_copy(const struct rows *r); /* of what is committed; no batch (asserted) */
 /* The first table and key in which two stores differ; false: they are equal. */
 bool rows_differ(const struct rows *a, const struct rows *b, enum table *ret);

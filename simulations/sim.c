@@ -52,7 +52,8 @@ static void dump_tail(const struct sim *s)
 
 _Noreturn void sim_breach(const struct sim *s, const char *file, int line, const char *what)
 {
-    fprintf(stderr, "%s:%d: %s: seed %" PRIu64 ", virtual time %" PRIu64 " us, trace %016" PRIx64 "\n",
+    fprintf(stderr,
+            "%s:%d: %s: seed %" PRIu64 ", virtual time %" PRIu64 " us, trace %016" PRIx64 "\n",
             file, line, what, s->conf.seed, sim_now_us(s), sim_trace(s));
     dump_tail(s);
     for (unsigned n = 0; n < s->nodes; n++)

@@ -21,7 +21,8 @@
 #define SIM_EPOCH_START ((cpis_ms)1800000000000) /* wall clock at virtual time 0 */
 #define SIM_BATCH       256U                     /* inputs in one commit, as DRIVER_BATCH */
 #define SIM_BATCH_US    (20 * SIM_US_MS)         /* of work in one commit, as DRIVER_BATCH_MS */
-#define SIM_WAITING_MAX 65536U /* messages that wait for a busy or rebuilding node; more are lost */
+#define SIM_WAITING_MAX 65536U /* messages that wait for a busy or rebuilding node; more are lost  \
+                                */
 
 struct sim;
 struct sim_trouble { /* in force only between sim_faults(s, true) and (s, false) */
@@ -47,9 +48,9 @@ struct sim_outcome { /* what a command came to; durable */
     uint64_t command; /* as sim_command gave it */
     enum result_type type;
     cpis_err err;
-    const char *why;                             /* static */
-    size_t lookup;                               /* VERDICT: of sim_verdict */
-    unsigned outcomes[OUTCOME_TOO_MANY + 1];     /* CHANGES: how many of each child_outcome */
+    const char *why;                         /* static */
+    size_t lookup;                           /* VERDICT: of sim_verdict */
+    unsigned outcomes[OUTCOME_TOO_MANY + 1]; /* CHANGES: how many of each child_outcome */
 };
 /* Each may be NULL. They may give commands, which wait until the batch under way is over, and plan
  * calls (sim_at); whatever stops, starts or runs goes into such a call. */
@@ -66,7 +67,7 @@ struct sim_conf {
     unsigned directories, threshold, authorities, queries;
     struct link_profile link; /* of every link until sim_network is told otherwise */
     struct sim_trouble trouble;
-    const char *dir;      /* NULL: rows in memory; else real storage in this folder, which is there */
+    const char *dir; /* NULL: rows in memory; else real storage in this folder, which is there */
     bool forget_lookups;  /* after their outcome: sim_verdict is NULL then */
     unsigned check_every; /* evidence of each n-th verdict is verified offline; 0: of each */
     struct sim_hooks hooks;
@@ -115,7 +116,7 @@ enum sim_crash { SIM_CRASH_BEFORE_COMMIT = 1, SIM_CRASH_AFTER_COMMIT };
 void sim_crash_next(struct sim *s, unsigned node, enum sim_crash where, enum frame_kind sending);
 bool sim_is_down(const struct sim *s, unsigned node);
 void sim_cut(struct sim *s, unsigned from, unsigned to, bool cut);
-void sim_skew(struct sim *s, unsigned node, int64_t ms);  /* of its wall clock */
+void sim_skew(struct sim *s, unsigned node, int64_t ms);   /* of its wall clock */
 void sim_drift(struct sim *s, unsigned node, int32_t ppm); /* of both its clocks, from now on */
 /* Puts a copy (disk_copy of this or another node) in place of its store; it must be down. The copy
  * stays the caller's. */
@@ -129,9 +130,9 @@ unsigned sim_add_node(struct sim *s, enum node_role role);
 /* --- what computing costs --- */
 struct sim_prices { /* microseconds of an input, by role; all zeros: nothing */
     uint32_t tick, start, command;
-    uint32_t frame[FRAME_KIND_END];           /* FRAME_SIGNED: see the next */
+    uint32_t frame[FRAME_KIND_END];            /* FRAME_SIGNED: see the next */
     uint32_t signed_frame[SIGNED_DETAILS + 1]; /* by its type */
-    uint32_t frame_kib[FRAME_KIND_END];       /* on top, for each 1024 bytes begun */
+    uint32_t frame_kib[FRAME_KIND_END];        /* on top, for each 1024 bytes begun */
 };
 void sim_cpu(struct sim *s, enum node_role role, const struct sim_prices *p); /* NULL: nothing */
 void sim_slow(struct sim *s, unsigned node, unsigned permille); /* of the prices; 1000 at first */
@@ -151,7 +152,8 @@ struct nhs_number sim_number(unsigned i); /* the i-th valid number of the 999 ra
 /* All of them in turn: *at begins with 0. false: that was the last (there are about 909,000). */
 bool sim_next_number(uint32_t *at, struct nhs_number *ret);
 
-/* ask NULL: a nurse of a test hospital; its nhs_number is filled in. Returns the lookup's number. */
+/* ask NULL: a nurse of a test hospital; its nhs_number is filled in. Returns the lookup's number.
+ */
 size_t sim_lookup_as(struct sim *s, unsigned query, const struct nhs_number *n,
                      const struct msg_ask_details *ask);
 size_t sim_lookup(struct sim *s, unsigned query, const struct nhs_number *n, bool scheduled);

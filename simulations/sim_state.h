@@ -10,13 +10,13 @@
 #define CHECK(s, c)                                                                                \
     ((c) ? (void)0 : sim_breach((s), __FILE__, __LINE__, #c)) /* stays on in every build */
 
-enum item_type { /* of kernel events */
-                  ITEM_MESSAGE = 1, /* p: its payload, owned */
-                  ITEM_TICK,        /* of a node's deadline */
-                  ITEM_START,       /* after a crash or a failed commit */
-                  ITEM_DONE,        /* the batch is computed and durable */
-                  ITEM_WAKE,        /* inputs wait that came out of a hook */
-                  ITEM_CALL         /* p: struct call, owned */
+enum item_type {                   /* of kernel events */
+                 ITEM_MESSAGE = 1, /* p: its payload, owned */
+                 ITEM_TICK,        /* of a node's deadline */
+                 ITEM_START,       /* after a crash or a failed commit */
+                 ITEM_DONE,        /* the batch is computed and durable */
+                 ITEM_WAKE,        /* inputs wait that came out of a hook */
+                 ITEM_CALL         /* p: struct call, owned */
 };
 /* What is traced: one of these above, 56 bits of detail below. */
 enum trace_what { TRACE_STARTED = 1, TRACE_STOPPED, TRACE_FAILED, TRACE_SENT, TRACE_HEARD };
@@ -148,7 +148,7 @@ void batch_tick(struct sim *s, unsigned n, sim_us at);
 void batch_done(struct sim *s, unsigned n);
 void batch_wake(struct sim *s, unsigned n);
 void batch_plan(struct sim *s, unsigned n); /* its next tick; the node is up */
-void batch_drop(struct sim_node *m); /* what waits for the commit, and in the inbox */
+void batch_drop(struct sim_node *m);        /* what waits for the commit, and in the inbox */
 cpis_ms node_wall(const struct sim *s, const struct sim_node *m);
 
 /* found.c */

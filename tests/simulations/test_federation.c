@@ -7,14 +7,14 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
 
-static const struct sim_conf quiet = {.seed = 1,
-                                      .directories = 3,
-                                      .threshold = 2,
-                                      .authorities = 4,
-                                      .queries = 1,
-                                      .link = {.delay = {.min = 2000, .max = 8000},
-                                               .reorders = true},
-                                      .trouble = {.down_max = 3000}};
+static const struct sim_conf quiet = {
+    .seed = 1,
+    .directories = 3,
+    .threshold = 2,
+    .authorities = 4,
+    .queries = 1,
+    .link = {.delay = {.min = 2000, .max = 8000}, .reorders = true},
+    .trouble = {.down_max = 3000}};
 static struct sim *s;
 static unsigned query, a0, a1, a2, a3;
 
