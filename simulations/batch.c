@@ -14,16 +14,20 @@
 
 static void trace(struct sim *s, unsigned n, enum trace_what what, uint64_t detail)
 {
-    kernel_trace(s->kernel, n, (uint64_t)what << TRACE_SHIFT | detail >> (64U - TRACE_SHIFT));
+    kernel_trace(s->kernel, n, (uint64_t)what << TRACE_WHAT | detail);
 }
 
-/* A message in the trace: how long it is, and eight of its bytes, in which what differs shows. */
+/* A message in the trace: its kind for whoever reads it, and in the rest its length and eight of
+ * its bytes, in which a difference shows. */
 static void trace_message(struct sim *s, unsigned n, enum trace_what what, const struct payload *p)
 {
-    uint64_t some = 0;
+    const struct frame_look l = frame_look(payload_bytes(p));
     const size_t at = p->len >= 72 ? 64 : 0;
+    uint64_t some = 0;
     memcpy(&some, p->b + at, p->len - at < sizeof some ? p->len - at : sizeof some);
-    trace(s, n, what, (some ^ p->len) * UINT64_C(0x9fb21c651e98df25));
+    some = (some ^ p->len) * UINT64_C(0x9fb21c651e98df25) >> (64U - TRACE_SIGNED);
+    trace(s, n, what,
+          (uint64_t)l.kind << TRACE_KIND | (uint64_t)l.signed_type << TRACE_SIGNED | some);
 }
 
 cpis_ms node_wall(const struct sim *s, const struct sim_node *m)
@@ -192,7 +196,7 @@ static void go_down(struct sim *s, unsigned n)
 static void fail(struct sim *s, unsigned n, cpis_err err)
 {
     struct sim_node *m = s->node[n];
-    trace(s, n, TRACE_FAILED, (uint64_t)-err << (64U - TRACE_SHIFT));
+    trace(s, n, TRACE_FAILED, (uint64_t)-err);
     disk_abort(m->disk);
     go_down(s, n);
     m->retrying = true;

@@ -56,7 +56,6 @@ uint32_t kernel_add_node(struct kernel *k)
 
 sim_us kernel_now(const struct kernel *k) { return k->now; }
 uint64_t kernel_taken(const struct kernel *k) { return k->taken; }
-size_t kernel_waiting(const struct kernel *k) { return k->count; }
 uint32_t kernel_generation(const struct kernel *k, uint32_t node) { return k->generation[node]; }
 
 void kernel_renew(struct kernel *k, uint32_t node)

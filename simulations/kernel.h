@@ -41,7 +41,6 @@ void kernel_free(struct kernel **p, void (*drop)(void *arg, const struct kernel_
 uint32_t kernel_add_node(struct kernel *k); /* 0, 1, 2, ... */
 sim_us kernel_now(const struct kernel *k);
 uint64_t kernel_taken(const struct kernel *k); /* events so far, outlived ones not counted */
-size_t kernel_waiting(const struct kernel *k); /* events in the heap, outlived ones counted */
 
 /* Copied; its `order` is set here. Pre (asserted): not before now, and the node is there. */
 void kernel_add(struct kernel *k, const struct kernel_event *e);

@@ -108,12 +108,6 @@ sim_us delay_draw(const struct delay *d, struct random_stream *r)
     return us < d->max ? us : d->max;
 }
 
-bool delay_is_none(const struct delay *d)
-{
-    if (d->type == DELAY_TABLE) return d->points[d->count - 1].us == 0;
-    return d->max == 0;
-}
-
 const char *delay_fault(const struct delay *d)
 {
     const sim_us most = (sim_us)1 << 40;

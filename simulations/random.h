@@ -44,6 +44,5 @@ struct delay { /* all zeros: none */
 };
 /* NULL: it can be drawn from; else what is wrong with it, in words (static). */
 const char *delay_fault(const struct delay *d);
-bool delay_is_none(const struct delay *d); /* always 0 */
 sim_us delay_draw(const struct delay *d, struct random_stream *r);
 #endif

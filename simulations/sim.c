@@ -43,10 +43,15 @@ static void dump_tail(const struct sim *s)
     const size_t count = kernel_tail(s->kernel, tail);
     fprintf(stderr, "the last %zu things that happened:\n", count);
     for (size_t i = 0; i < count; i++) {
-        const uint64_t what = tail[i].what >> TRACE_SHIFT;
-        fprintf(stderr, "  %12" PRIu64 " us  %-20s %s %" PRIx64 "\n", tail[i].at,
-                s->node[tail[i].node]->name, word[what <= TRACE_HEARD ? what : 0],
-                tail[i].what & ((UINT64_C(1) << TRACE_SHIFT) - 1));
+        const uint64_t w = tail[i].what, what = w >> TRACE_WHAT;
+        fprintf(stderr, "  %12" PRIu64 " us  %-20s %s", tail[i].at, s->node[tail[i].node]->name,
+                word[what <= TRACE_HEARD ? what : 0]);
+        if (what == TRACE_FAILED)
+            fprintf(stderr, " %s", cpis_strerror((cpis_err) - (int)(w & 0xff)));
+        if (what >= TRACE_SENT)
+            fprintf(stderr, " frame %u signed %u", (unsigned)(w >> TRACE_KIND & 0xff),
+                    (unsigned)(w >> TRACE_SIGNED & 0xff));
+        fputc('\n', stderr);
     }
 }
 
@@ -219,7 +224,8 @@ unsigned sim_copy(struct sim *s, unsigned node, const struct rows *rows)
 
 void sim_cpu(struct sim *s, enum node_role role, const struct sim_prices *p)
 {
-    s->price[role] = p == NULL ? (struct sim_prices){.tick = 0} : *p;
+    static const struct sim_prices nothing;
+    s->price[role] = p == NULL ? nothing : *p;
 }
 
 void sim_slow(struct sim *s, unsigned n, unsigned permille) { s->node[n]->slow = permille; }

@@ -21,8 +21,9 @@
 #define SIM_EPOCH_START ((cpis_ms)1800000000000) /* wall clock at virtual time 0 */
 #define SIM_BATCH       256U                     /* inputs in one commit, as DRIVER_BATCH */
 #define SIM_BATCH_US    (20 * SIM_US_MS)         /* of work in one commit, as DRIVER_BATCH_MS */
-#define SIM_WAITING_MAX 65536U /* messages that wait for a busy or rebuilding node; more are lost  \
-                                */
+#define SIM_WAITING_MAX                                                                            \
+    65536U /* messages that wait for a busy or rebuilding node; more are lost                      \
+            */
 
 struct sim;
 struct sim_trouble { /* in force only between sim_faults(s, true) and (s, false) */

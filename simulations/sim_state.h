@@ -18,9 +18,12 @@ enum item_type {                   /* of kernel events */
                  ITEM_WAKE,        /* inputs wait that came out of a hook */
                  ITEM_CALL         /* p: struct call, owned */
 };
-/* What is traced: one of these above, 56 bits of detail below. */
+/* What is traced: from bit TRACE_WHAT on one of these; of a message its kind and signed type; below
+ * them 40 bits of what it was. */
 enum trace_what { TRACE_STARTED = 1, TRACE_STOPPED, TRACE_FAILED, TRACE_SENT, TRACE_HEARD };
-#define TRACE_SHIFT 56U
+#define TRACE_WHAT   56U
+#define TRACE_KIND   48U
+#define TRACE_SIGNED 40U
 
 struct call {
     sim_call call;

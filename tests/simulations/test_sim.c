@@ -1,11 +1,12 @@
 /* The engine around the machines: group commit, prices, slow and full disks, clocks, copies, both
  * stores. What the protocol makes of all that stands in test_federation.c. */
-#include "node/core/lookup.h"
+#include "node/core/steward.h"
 #include "simulations/payload.h"
 #include "simulations/sim.h"
 #include "tests/storage/tmp.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <sodium.h>
 
 static const struct sim_conf quiet = {.seed = 1,
@@ -216,6 +217,43 @@ Test(sim, a_copy_running_beside_is_noticed)
     cr_expect_eq(sim_ask(s, query, &n, false)->verdict.kind, VERDICT_FLAG);
 }
 
+/* --- joining --- */
+
+static void admit(void *arg, struct msg_register *draft, struct arena *a)
+{
+    const unsigned *n = arg;
+    const struct msg_signed_descriptor d = sim_describe(s, *n);
+    const struct steward_limits limits = {1000000, 1000000, 65536};
+    const char *why = "";
+    cr_assert_eq(steward_add_node(draft, a, registry_net(sim_stewards(s)), &d, &limits, NULL, &why),
+                 CPIS_OK, "%s", why);
+}
+static void activate(void *arg, struct msg_register *draft, struct arena *a)
+{
+    const char *why = "";
+    (void)a;
+    cr_assert_eq(steward_set_state(draft, sim_id(s, *(unsigned *)arg), NODE_ACTIVE, &why), CPIS_OK,
+                 "%s", why);
+}
+
+Test(sim, an_authority_that_joins_is_admitted_lists_and_is_found)
+{
+    unsigned n = sim_add_node(s, ROLE_AUTHORITY);
+    cr_expect_eq(n, sim_authority(s, 2));
+    sim_start(s, n);
+    sim_run(s, CPIS_MS_MINUTE);
+    sim_new_register(s, admit, &n);
+    cr_assert(sim_settle(s, 5 * CPIS_MS_MINUTE));
+    sim_new_register(s, activate, &n);
+    authority = n;
+    struct nhs_number held = child(0);
+    sim_run(s, 3 * CPIS_MS_MINUTE);
+    const struct sim_verdict *v = sim_ask(s, query, &held, false);
+    cr_expect_eq(v->verdict.kind, VERDICT_FLAG, "%s", verdict_name(v->verdict.kind));
+    cr_expect_eq(v->verdict.expected, 3);
+    cr_expect(v->must_not_deny);
+}
+
 /* --- hooks and calls --- */
 
 static struct {
@@ -296,6 +334,31 @@ Test(sim, a_halt_ends_the_run_after_the_event_under_way_and_it_can_go_on)
     cr_expect_eq(sim_now_us(s), at);
     sim_run(s, CPIS_MS_SECOND);
     cr_expect_eq(sim_now_us(s), at + SIM_US_SECOND);
+}
+
+/* --- a breach --- */
+
+/* Everybody is put back to before the plan: nobody is left who could know of it, so the lookup is
+ * answered NO FLAG, and the truth, which nobody can put back, says otherwise. */
+Test(sim, a_denied_child_is_a_breach_and_ends_the_run, .signal = SIGABRT)
+{
+    struct rows *old[7];
+    const unsigned nodes = sim_nodes(s);
+    cr_assert_leq(nodes, 7);
+    for (unsigned n = 0; n < nodes; n++)
+        old[n] = disk_copy(sim_disk(s, n), DISK_SNAPSHOT);
+    struct nhs_number held = child(0);
+    cr_assert_eq(sim_ask(s, query, &held, false)->verdict.kind, VERDICT_FLAG);
+    for (unsigned n = 0; n < nodes; n++)
+        sim_stop(s, n);
+    for (unsigned n = 0; n < nodes; n++) {
+        sim_restore(s, n, old[n]);
+        rows_free(&old[n]);
+        sim_start(s, n);
+    }
+    sim_run(s, 5 * CPIS_MS_MINUTE);
+    (void)sim_ask(s, query, &held, false);
+    cr_assert_fail("denied, and nobody noticed");
 }
 
 /* --- seeds --- */
