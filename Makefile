@@ -46,7 +46,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all test demo kills vectors check-asan fuzz bench-lookup format format-check lint deps clean
+.PHONY: all test demo kills vectors check-asan fuzz bench-lookup bench-sim format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-vectors
@@ -81,6 +81,8 @@ $(G)/proto/cpis.pb-c.h $(GEN_SRC) &: proto/cpis.proto
 	@echo "  PBC  $<"; mkdir -p $(G)
 	$(Q)protoc-c --c_out=$(G) $<
 
+$(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
+	$(call link,$(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
@@ -89,6 +91,9 @@ demo: deps
 # Real processes killed at random moments of a lookup: one record each, no false no.
 kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+# What the simulator's kernel costs, and a message with codec and empty handlers: ARGS=--json for a program.
+bench-sim: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/bench_kernel && build/release/bench_kernel $(ARGS)
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
 # `test` installs what is missing, then builds and runs everything; Criterion's Synthesis line is the last.
@@ -117,7 +122,7 @@ SOURCES := $(sort $(shell find $(DIRS) -name '*.[ch]'))
 format:
 	clang-format-14 -i $(SOURCES)
 format-check:
-	clang-format-14 --dry-run -Werror $(SOURCES)
+	@clang-format-14 --dry-run -Werror $(SOURCES)
 
 # lint: static analysis; every header compiles alone; the architecture, read from what was built.
 # Who may include whom: folder=itself|what lies below it.

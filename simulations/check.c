@@ -1,17 +1,205 @@
+/* Plans and lookups as tests and scenarios make them, the truth that verdicts are held against, and
+ * the invariants. Each of them is O(1) an event: the truth is a hash map by number, and an
+ * authority's plans become live all at once, by a count. */
 #include "node/core/seen.h"
-#include "simulations/found.h"
+#include "simulations/sim_state.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define CHECK(s, c) ((c) ? (void)0 : sim_breach((s), __FILE__, __LINE__, #c))
+/* --- commands under way --- */
 
-/* --- plans: the truth --- */
+#define TEXTLESS "" /* what is not kept of a change */
 
-static void change(struct sim *s, unsigned authority, const struct child_change *c)
+struct pending *check_pending(struct sim *s, unsigned n, const struct command *c, size_t lookup)
 {
-    const struct command command = {.type = COMMAND_CHANGES, .changes = c, .changes_count = 1};
-    const struct node_in in = {.type = NODE_COMMAND, .command = &command};
-    sim_step(s, authority, &in);
+    struct pending *p = sim_must(calloc(1, sizeof *p + c->changes_count * sizeof p->changes[0]));
+    p->id = c->id;
+    p->lookup = lookup;
+    if (c->type == COMMAND_CHANGES && !c->dry_run) p->count = c->changes_count;
+    for (size_t i = 0; i < p->count; i++) {
+        p->changes[i] = c->changes[i];
+        p->changes[i].given = p->changes[i].family = p->changes[i].local_id = TEXTLESS;
+    }
+    p->next = s->node[n]->pending;
+    s->node[n]->pending = p;
+    return p;
+}
+
+static struct pending *take_pending(struct sim_node *m, uint64_t id)
+{
+    for (struct pending **at = &m->pending; *at != NULL; at = &(*at)->next)
+        if ((*at)->id == id) {
+            struct pending *p = *at;
+            *at = p->next;
+            return p;
+        }
+    return NULL;
+}
+
+static void forget_lookup(struct sim *s, size_t lookup)
+{
+    if (!s->conf.forget_lookups || lookup == NO_LOOKUP) return;
+    free(s->lookup[lookup]);
+    s->lookup[lookup] = NULL;
+}
+
+void check_died(struct sim *s, struct sim_node *m)
+{
+    while (m->pending != NULL) {
+        struct pending *p = m->pending;
+        m->pending = p->next;
+        forget_lookup(s, p->lookup);
+        free(p);
+    }
+}
+
+static uint64_t give(struct sim *s, unsigned n, const struct command *c, size_t lookup)
+{
+    struct command own = *c;
+    if (s->node[n]->node == NULL) return 0;
+    own.id = ++s->commands;
+    (void)check_pending(s, n, &own, lookup);
+    batch_command(s, n, &own);
+    return own.id;
+}
+
+uint64_t sim_command(struct sim *s, unsigned n, const struct command *c)
+{
+    CHECK(s, c->type != COMMAND_LOOKUP); /* these have their own call: their verdict is checked */
+    return give(s, n, c, NO_LOOKUP);
+}
+
+/* --- the truth --- */
+
+static size_t slot_of(const struct truths *t, const struct nhs_number *n)
+{
+    uint64_t h = 0;
+    for (size_t i = 0; i < sizeof n->digits; i++)
+        h = h * 10 + (uint8_t)n->digits[i];
+    h *= UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(h >> 32) & (t->heads - 1);
+}
+
+static void hang(struct truths *t, uint32_t i)
+{
+    uint32_t *head = &t->head[slot_of(t, &t->truth[i].number)];
+    t->truth[i].next = *head;
+    *head = i + 1;
+}
+
+static void add_truth(struct truths *t, const struct truth *new)
+{
+    t->truth = sim_grow(t->truth, t->count, &t->cap, sizeof *t->truth);
+    t->truth[t->count++] = *new;
+    if (t->count <= t->heads) {
+        hang(t, (uint32_t)t->count - 1);
+        return;
+    }
+    t->heads = t->heads == 0 ? 64 : 2 * t->heads;
+    free(t->head);
+    t->head = sim_must(calloc(t->heads, sizeof *t->head));
+    for (uint32_t i = 0; i < t->count; i++)
+        hang(t, i);
+}
+
+/* Of one number, in no order; i from first_truth, 0: no more. */
+static uint32_t first_truth(const struct truths *t, const struct nhs_number *n)
+{
+    return t->heads == 0 ? 0 : t->head[slot_of(t, n)];
+}
+
+static struct truth *truth_of(struct truths *t, uint32_t i, const struct nhs_number *n)
+{
+    struct truth *at = &t->truth[i - 1];
+    return !at->gone && nhs_number_compare(&at->number, n) == 0 ? at : NULL;
+}
+
+static cpis_ms until_of(const struct child_change *c)
+{
+    const struct row_plan p = {
+        .plan = c->plan, .start = c->start, .end = c->end, .birth_date = c->birth_date};
+    return children_plan_until(&p);
+}
+
+/* A deleted plan may be denied from the moment its deletion is asked for. */
+static void end_truths(struct sim *s, unsigned authority, const struct child_change *c)
+{
+    struct truths *t = &s->truths;
+    for (uint32_t i = first_truth(t, &c->number); i != 0; i = t->truth[i - 1].next) {
+        struct truth *at = truth_of(t, i, &c->number);
+        if (at == NULL || at->authority != authority || at->plan != c->plan) continue;
+        if (c->start != 0 && c->start != at->start) continue;
+        if (c->type == CHANGE_DELETE) at->gone = true;
+        if (c->type != CHANGE_END) continue;
+        struct child_change ended = *c;
+        ended.start = at->start;
+        ended.birth_date = at->birth_date;
+        const cpis_ms until = until_of(&ended);
+        if (until < at->until) at->until = until;
+    }
+}
+
+/* Durable at the authority: from the next live list on it must be found. */
+static void begin_truth(struct sim *s, unsigned authority, const struct child_change *c)
+{
+    struct truths *t = &s->truths;
+    struct sim_node *m = s->node[authority];
+    for (uint32_t i = first_truth(t, &c->number); i != 0; i = t->truth[i - 1].next) {
+        struct truth *at = truth_of(t, i, &c->number);
+        if (at == NULL || at->authority != authority || at->plan != c->plan ||
+            at->start != c->start)
+            continue;
+        at->until = until_of(c); /* the same plan again: still as live as it was */
+        return;
+    }
+    const struct truth new = {.number = c->number,
+                              .authority = authority,
+                              .plan = c->plan,
+                              .start = c->start,
+                              .birth_date = c->birth_date,
+                              .order = ++m->plan_order,
+                              .until = until_of(c)};
+    add_truth(t, &new);
+}
+
+static void learn(struct sim *s, unsigned authority, const struct pending *p,
+                  const enum child_outcome *each)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->changes[i].type == CHANGE_UPSERT && each[i] != OUTCOME_TOO_MANY)
+            begin_truth(s, authority, &p->changes[i]);
+}
+
+void check_live(struct sim *s, unsigned n)
+{
+    if (sim_is_live(s, n)) s->node[n]->live_order = s->node[n]->plan_order;
+}
+
+#define TRUTH_MARGIN CPIS_MS_DAY /* clocks may be off, and a lookup takes its time */
+
+static bool is_live_somewhere(struct sim *s, const struct nhs_number *n)
+{
+    struct truths *t = &s->truths;
+    for (uint32_t i = first_truth(t, n); i != 0; i = t->truth[i - 1].next) {
+        const struct truth *at = truth_of(t, i, n);
+        if (at == NULL || at->until <= SIM_EPOCH_START + sim_now(s) + TRUTH_MARGIN) continue;
+        check_live(s, at->authority);
+        if (at->order <= s->node[at->authority]->live_order) return true;
+    }
+    return false;
+}
+
+/* --- plans --- */
+
+uint64_t sim_change(struct sim *s, unsigned authority, const struct child_change *changes,
+                    size_t count)
+{
+    const struct command c = {.type = COMMAND_CHANGES, .changes = changes, .changes_count = count};
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].type != CHANGE_UPSERT) end_truths(s, authority, &changes[i]);
+    return sim_command(s, authority, &c);
 }
 
 void sim_add_plan(struct sim *s, unsigned authority, const struct nhs_number *n, uint32_t plan,
@@ -27,9 +215,7 @@ void sim_add_plan(struct sim *s, unsigned authority, const struct nhs_number *n,
                                    .start = 202601010000,
                                    .end = plan == 3 ? 202912310000 : 0,
                                    .visibility = visibility};
-    CHECK(s, s->plans < SIM_PLANS_MAX);
-    s->plan[s->plans++] = (struct sim_plan){.number = *n, .authority = authority};
-    change(s, authority, &c);
+    (void)sim_change(s, authority, &c, 1);
 }
 
 void sim_end_plan(struct sim *s, unsigned authority, const struct nhs_number *n, bool deleted)
@@ -41,26 +227,46 @@ void sim_end_plan(struct sim *s, unsigned authority, const struct nhs_number *n,
                                    .local_id = "",
                                    .plan = 1,
                                    .end = deleted ? 0 : 202701010000};
-    for (size_t i = 0; i < s->plans; i++)
-        if (deleted && s->plan[i].authority == authority &&
-            nhs_number_compare(&s->plan[i].number, n) == 0)
-            s->plan[i] = s->plan[--s->plans];
-    change(s, authority, &c);
+    (void)sim_change(s, authority, &c, 1);
 }
 
-/* Plans that are live now stay so until they are deleted. */
-static bool is_live_somewhere(struct sim *s, const struct nhs_number *n)
+bool sim_next_number(uint32_t *at, struct nhs_number *ret)
 {
-    bool live = false;
-    for (size_t i = 0; i < s->plans; i++) {
-        struct sim_plan *p = &s->plan[i];
-        if (!p->live && sim_is_live(s, p->authority)) p->live = true;
-        live |= p->live && nhs_number_compare(&p->number, n) == 0;
+    while (*at < 10000000U) {
+        char text[11];
+        (void)snprintf(text, sizeof text, "999%07u", (*at)++ % 10000000U);
+        if (nhs_number_parse(text, 10, ret) == CPIS_OK) return true;
     }
-    return live;
+    return false;
+}
+
+struct nhs_number sim_number(unsigned i)
+{
+    struct nhs_number n = {{0}};
+    uint32_t at = 0;
+    for (unsigned k = 0; k <= i && sim_next_number(&at, &n); k++)
+        ;
+    return n;
 }
 
 /* --- lookups --- */
+
+size_t sim_lookup_as(struct sim *s, unsigned query, const struct nhs_number *n,
+                     const struct msg_ask_details *ask)
+{
+    struct sim_verdict *v = sim_must(calloc(1, sizeof *v));
+    const size_t i = s->lookups;
+    s->lookup = sim_grow(s->lookup, s->lookups, &s->lookups_cap, sizeof(struct sim_verdict *));
+    s->lookup[s->lookups++] = v;
+    v->node = query;
+    v->number = *n;
+    v->began = sim_now(s);
+    v->began_us = sim_now_us(s);
+    v->must_not_deny = is_live_somewhere(s, n);
+    const struct command c = {.type = COMMAND_LOOKUP, .number = *n, .ask = ask};
+    if (give(s, query, &c, i) == 0) forget_lookup(s, i);
+    return i;
+}
 
 size_t sim_lookup(struct sim *s, unsigned query, const struct nhs_number *n, bool scheduled)
 {
@@ -73,28 +279,22 @@ size_t sim_lookup(struct sim *s, unsigned query, const struct nhs_number *n, boo
                                         .setting = "emergency",
                                         .scheduled = scheduled,
                                         .purpose = PURPOSE_DIRECT_CARE};
-    CHECK(s, s->lookups < SIM_LOOKUPS_MAX);
-    const size_t i = s->lookups++;
-    s->verdict[i] = (struct sim_verdict){.number = *n, .began = s->now};
-    s->must_not_deny[i] = is_live_somewhere(s, n);
-    const struct command c = {.id = i + 1, .type = COMMAND_LOOKUP, .number = *n, .ask = &ask};
-    const struct node_in in = {.type = NODE_COMMAND, .command = &c};
-    sim_step(s, query, &in);
-    return i;
+    return sim_lookup_as(s, query, n, &ask);
 }
 
 const struct sim_verdict *sim_verdict(const struct sim *s, size_t lookup)
 {
-    return &s->verdict[lookup];
+    return s->lookup[lookup];
 }
 
 const struct sim_verdict *sim_ask(struct sim *s, unsigned query, const struct nhs_number *n,
                                   bool scheduled)
 {
     const size_t i = sim_lookup(s, query, n, scheduled);
-    for (unsigned k = 0; k < 700 && !s->verdict[i].given; k++)
+    CHECK(s, !s->conf.forget_lookups);
+    for (unsigned k = 0; k < 700 && !s->lookup[i]->given; k++)
         sim_run(s, 10);
-    return &s->verdict[i];
+    return s->lookup[i];
 }
 
 /* --- invariants --- */
@@ -105,7 +305,7 @@ static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
     struct arena a = arena_make(64U << 20);
     struct row_evidence ev;
     struct verdict v;
-    const struct view view = rows_view(s->node[n].rows);
+    const struct view view = *disk_view(s->node[n]->disk);
     uint8_t *buf = arena_take(&a, TABLE_ROW_BYTES_MAX);
     size_t len;
     cpis_err err =
@@ -113,24 +313,18 @@ static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
     if (err == CPIS_OK) {
         CHECK(s, row_evidence_decode((struct bytes){buf, len}, &a, &ev) == CPIS_OK);
         CHECK(s, seen_complete(&view, &a, &ev) == CPIS_OK);
-        enum evidence_fault fault = evidence_verify(node_registry(s->node[n].node), &ev, &a, &v);
+        enum evidence_fault fault = evidence_verify(node_registry(s->node[n]->node), &ev, &a, &v);
         CHECK(s, fault == EVIDENCE_HOLDS);
     }
     arena_free(&a);
 }
 
-void sim_result(struct sim *s, unsigned n, uint64_t command, const struct result *r)
+/* --- results --- */
+
+static void keep_verdict(const struct result *r, struct sim_verdict *v)
 {
-    if (r->type != RESULT_VERDICT) {
-        s->last_done = r->err;
-        return;
-    }
-    CHECK(s, command >= 1 && command <= s->lookups);
-    struct sim_verdict *v = &s->verdict[command - 1];
-    CHECK(s, !v->given); /* one verdict for one question */
-    v->given = true;
-    v->ended = s->now;
     v->rid = r->rid;
+    v->number = r->number;
     v->verdict = r->verdict;
     v->verdict.pending = v->verdict.unconfirmed = v->verdict.notes = NULL;
     v->flags = (unsigned)r->flags_count;
@@ -142,10 +336,68 @@ void sim_result(struct sim *s, unsigned n, uint64_t command, const struct result
         v->accesses += (unsigned)r->flags[i].payload.accesses_count;
         if (i == 0) v->status = r->flags[i].status;
     }
-    /* promise 1 */
-    CHECK(s, !s->must_not_deny[command - 1] || r->verdict.kind != VERDICT_NO_FLAG);
-    check_evidence(s, n, &r->rid);
 }
+
+/* Before the commit, while it can be read: what is kept of it is told after. */
+void check_result(struct sim *s, unsigned n, uint64_t command, const struct result *r,
+                  struct finding *ret)
+{
+    (void)s;
+    ret->outcome = (struct sim_outcome){.node = n,
+                                        .command = command,
+                                        .type = r->type,
+                                        .err = r->err,
+                                        .why = r->why,
+                                        .lookup = NO_LOOKUP};
+    ret->verdict = (struct sim_verdict){.given = true};
+    ret->changes = 0;
+    if (r->type == RESULT_VERDICT) keep_verdict(r, &ret->verdict);
+    if (r->type != RESULT_CHANGES) return;
+    CHECK(s, r->outcomes_count <= CHANGES_MAX);
+    ret->changes = r->outcomes_count;
+    for (size_t i = 0; i < r->outcomes_count; i++) {
+        ret->each[i] = r->outcomes[i];
+        ret->outcome.outcomes[r->outcomes[i]]++;
+    }
+}
+
+static void release_verdict(struct sim *s, unsigned n, size_t lookup, const struct finding *f)
+{
+    struct sim_verdict *v = s->lookup[lookup];
+    const struct sim_verdict asked = *v;
+    CHECK(s, !v->given && nhs_number_compare(&v->number, &f->verdict.number) == 0);
+    *v = f->verdict;
+    v->node = n;
+    v->began = asked.began;
+    v->began_us = asked.began_us;
+    v->must_not_deny = asked.must_not_deny;
+    v->ended = sim_now(s);
+    v->took = sim_now_us(s) - v->began_us;
+    /* promise 1 */
+    CHECK(s, !v->must_not_deny || v->verdict.kind != VERDICT_NO_FLAG);
+    if (s->conf.check_every <= 1 || s->verdicts % s->conf.check_every == 0)
+        check_evidence(s, n, &v->rid);
+    s->verdicts++;
+}
+
+void check_release(struct sim *s, unsigned n, const struct finding *f)
+{
+    struct sim_outcome o = f->outcome;
+    struct pending *p = take_pending(s->node[n], o.command);
+    CHECK(s, p != NULL); /* one result for one command */
+    o.lookup = p->lookup;
+    if (o.type == RESULT_VERDICT)
+        release_verdict(s, n, p->lookup, f);
+    else
+        s->last_done = o.err;
+    if (o.type == RESULT_CHANGES && o.err == CPIS_OK && f->changes == p->count)
+        learn(s, n, p, f->each);
+    if (s->conf.hooks.outcome != NULL) s->conf.hooks.outcome(s->conf.hooks.arg, &o);
+    forget_lookup(s, p->lookup);
+    free(p);
+}
+
+/* --- looking at rows --- */
 
 struct counting {
     const struct cpis_id *rid;
@@ -182,7 +434,7 @@ static bool count_notification(void *arg, const struct row *row)
 
 static struct counting count(const struct sim *s, unsigned authority, const struct cpis_id *rid)
 {
-    const struct view view = rows_view(s->node[authority].rows);
+    const struct view view = *disk_view(s->node[authority]->disk);
     struct counting c = {.rid = rid, .view = &view};
     (void)view.scan(view.ctx, TABLE_ACCESS, NULL, 0, false, count_access, &c);
     (void)view.scan(view.ctx, TABLE_NOTIFICATION, NULL, 0, false, count_notification, &c);

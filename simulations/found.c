@@ -1,45 +1,81 @@
-#include "simulations/found.h"
-
+/* Founding a federation of any size: nodes with keys from the seed and their names, the stewards'
+ * registers, the key ceremony, every list live. */
 #include "node/core/steward.h"
+#include "simulations/sim_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(s, c) ((c) ? (void)0 : sim_breach((s), __FILE__, __LINE__, #c))
-
-static void seed_of(const struct sim_conf *conf, const char *label, unsigned n,
+/* By name, not by number: another node more leaves the keys of all others as they were. */
+static void seed_of(const struct sim_conf *conf, const char *label, const char *name,
                     uint8_t ret[static 32])
 {
     struct hash h;
     hash_init(&h, NULL, 0, 32);
     hash_label(&h, label);
     hash_u64(&h, conf->seed);
-    hash_u32(&h, n);
+    hash_label(&h, name);
     hash_final(&h, ret, 32);
 }
 
-static void make_identity(struct sim *s, unsigned n)
+static void make_identity(struct sim *s, struct sim_node *m)
 {
-    struct sim_node *m = &s->node[n];
     uint8_t seed[32], wide[IDENTITY_SEED_BYTES];
     struct drbg d;
-    seed_of(&s->conf, "identity", n, seed);
+    seed_of(&s->conf, "identity", m->name, seed);
     drbg_from(seed, &d);
     drbg_bytes(&d, wide, sizeof wide);
     identity_from(wide, &m->identity);
     m->id = node_id_of(&m->identity.pub.sign);
-    seed_of(&s->conf, "seeds", n, seed);
+}
+
+static void name_node(struct sim *s, struct sim_node *m, const struct sim_node *original)
+{
+    static const char *const word[SIM_ROLES] = {
+        [ROLE_AUTHORITY] = "authority", [ROLE_DIRECTORY] = "directory", [ROLE_QUERY] = "query"};
+    if (original != NULL)
+        (void)snprintf(m->name, sizeof m->name, "%.20s-copy-%zu", original->name, s->nodes);
+    else
+        (void)snprintf(m->name, sizeof m->name, "%s-%u", word[m->role], m->role_index);
+}
+
+unsigned found_node(struct sim *s, enum node_role role, const struct sim_node *original)
+{
+    struct sim_node *m = sim_must(calloc(1, sizeof *m));
+    struct roll *roll = &s->roll[role];
+    uint8_t seed[32];
+    m->role = role;
+    m->is_copy = original != NULL;
+    m->role_index = original != NULL ? original->role_index : (uint32_t)roll->count;
+    name_node(s, m, original);
+    if (original != NULL) {
+        m->identity = original->identity;
+        m->id = original->id;
+        m->chain = original->chain;
+    } else {
+        make_identity(s, m);
+        roll->node = sim_grow(roll->node, roll->count, &roll->cap, sizeof *roll->node);
+        roll->node[roll->count++] = (unsigned)s->nodes;
+    }
+    seed_of(&s->conf, "seeds", m->name, seed);
     drbg_from(seed, &m->seeds);
-    seed_of(&s->conf, "faults", n, seed);
-    drbg_from(seed, &m->faults);
-    m->rows = rows_new();
-    CHECK(s, m->rows != NULL);
+    random_init(&m->faults, s->conf.seed, random_name(random_name(0, "faults"), m->name));
+    m->slow = 1000;
+    m->pause = CPIS_MS_SECOND;
+    m->tick_at = SIM_US_NEVER;
+    const struct disk_conf disk = {s->conf.seed, m->name, s->conf.dir};
+    CHECK(s, disk_open(&disk, &m->disk) == CPIS_OK);
+    const uint32_t number = kernel_add_node(s->kernel);
+    CHECK(s, network_add_node(s->network, &m->id, role, m->name) == number);
+    s->node = sim_grow(s->node, s->nodes, &s->nodes_cap, sizeof *s->node);
+    s->node[s->nodes++] = m;
+    return number;
 }
 
 static struct msg_signed_descriptor describe(struct sim *s, unsigned n, const struct net_id *net)
 {
-    const struct sim_node *m = &s->node[n];
+    const struct sim_node *m = s->node[n];
     struct msg_signed_descriptor d = {
         .descriptor = {.sign_key = m->identity.pub.sign,
                        .sealing_key = m->identity.pub.sealing,
@@ -89,15 +125,17 @@ static struct bytes chain_so_far(struct sim *s)
 void sim_new_register(struct sim *s, sim_draft change, void *arg)
 {
     struct msg_register draft;
-    const uint64_t wall = SIM_EPOCH_START + s->now;
+    const uint64_t wall = SIM_EPOCH_START + sim_now(s);
     CHECK(s, steward_next(s->stewards, wall, wall + REGISTER_EXPIRES_MAX, &s->arena, &draft) ==
                  CPIS_OK);
     change(arg, &draft, &s->arena);
     (void)sign_draft(s, &draft);
     const struct command c = {.type = COMMAND_REGISTER, .chain = chain_so_far(s)};
-    const struct node_in in = {.type = NODE_COMMAND, .command = &c};
-    sim_step(s, sim_directory(s, 0), &in);
-    CHECK(s, s->last_done == CPIS_OK);
+    for (unsigned i = 0; i < s->roll[ROLE_DIRECTORY].count; i++) {
+        s->last_done = CPIS_OK; /* a busy one answers later: it takes what the stewards signed */
+        if (sim_command(s, sim_directory(s, i), &c) != 0 && s->last_done == CPIS_OK) return;
+    }
+    CHECK(s, !"no directory took the register");
 }
 
 static void admit_everybody(void *arg, struct msg_register *draft, struct arena *a)
@@ -109,8 +147,8 @@ static void admit_everybody(void *arg, struct msg_register *draft, struct arena 
     for (unsigned n = 0; n < s->nodes; n++) {
         const struct msg_signed_descriptor d = describe(s, n, net);
         CHECK(s, steward_add_node(draft, a, net, &d, &limits, NULL, &why) == CPIS_OK);
-        if (s->node[n].role != ROLE_AUTHORITY)
-            CHECK(s, steward_set_state(draft, &s->node[n].id, NODE_ACTIVE, &why) == CPIS_OK);
+        if (s->node[n]->role != ROLE_AUTHORITY)
+            CHECK(s, steward_set_state(draft, &s->node[n]->id, NODE_ACTIVE, &why) == CPIS_OK);
     }
 }
 
@@ -120,7 +158,9 @@ static void first_registers(struct sim *s)
     struct msg_register draft;
     uint8_t seed[32];
     for (unsigned i = 0; i < SIM_ROOTS; i++) {
-        seed_of(&s->conf, "root", i, seed);
+        char name[16];
+        (void)snprintf(name, sizeof name, "%u", i);
+        seed_of(&s->conf, "root", name, seed);
         sign_keypair_from(seed, &s->root_public[i], &s->root_secret[i]);
         keys[i] = s->root_public[i];
     }
@@ -135,20 +175,42 @@ static void first_registers(struct sim *s)
     (void)sign_draft(s, &draft);
 }
 
-static void hold_ceremony(struct sim *s, uint32_t epoch)
+/* --- key epochs --- */
+
+bool sim_begin_ceremony(struct sim *s, uint32_t epoch)
 {
     struct command c = {
         .type = COMMAND_CEREMONY, .epoch = epoch, .t = s->conf.threshold, .n = s->conf.directories};
     for (unsigned i = 0; i < s->conf.directories; i++)
-        c.holders[i] = s->node[i].id;
-    const struct node_in in = {.type = NODE_COMMAND, .command = &c};
-    sim_step(s, 0, &in);
-    CHECK(s, s->last_done == CPIS_OK);
-    sim_run(s, 30 * CPIS_MS_SECOND);
+        c.holders[i] = s->node[sim_directory(s, i)]->id;
+    s->last_done = CPIS_OK; /* a busy one answers later */
+    for (unsigned i = 0; i < s->conf.directories; i++)
+        if (sim_command(s, sim_directory(s, i), &c) != 0) return s->last_done == CPIS_OK;
+    return false;
+}
+
+/* What every holder has signed in the end; 0: it is not finished. */
+static size_t acceptances_of(struct sim *s, uint32_t epoch, struct signed_message *ret)
+{
+    const struct signed_message *all[THRESHOLD_HOLDERS_MAX];
+    for (unsigned i = 0; i < s->conf.directories; i++) {
+        struct msg_share_accepted m;
+        const struct node *n = sim_node(s, sim_directory(s, i));
+        size_t count = n == NULL ? 0 : node_acceptances(n, all, THRESHOLD_HOLDERS_MAX);
+        if (count != s->conf.directories ||
+            share_accepted_decode(all[0]->body, &s->arena, &m) != CPIS_OK || m.epoch != epoch)
+            continue;
+        for (size_t k = 0; k < count; k++)
+            ret[k] = *all[k];
+        return count;
+    }
+    return 0;
 }
 
 struct new_epoch {
     struct sim *s;
+    const struct signed_message *acceptances;
+    size_t count;
     uint64_t not_before, before_ends; /* wall; before_ends 0: there is none before */
     uint32_t before;
 };
@@ -156,31 +218,43 @@ struct new_epoch {
 static void add_epoch(void *arg, struct msg_register *draft, struct arena *a)
 {
     const struct new_epoch *n = arg;
-    struct sim *s = n->s;
-    const struct signed_message *acceptances[THRESHOLD_HOLDERS_MAX];
-    struct signed_message copies[THRESHOLD_HOLDERS_MAX];
     const char *why = "";
-    size_t count = node_acceptances(s->node[0].node, acceptances, THRESHOLD_HOLDERS_MAX);
-    CHECK(s, count == s->conf.directories);
-    for (size_t i = 0; i < count; i++)
-        copies[i] = *acceptances[i];
-    const struct steward_epoch ep = {8, n->not_before, n->not_before + SIM_EPOCH_LASTS};
-    cpis_err err = steward_add_epoch(draft, a, registry_net(s->stewards), copies, count, &ep, &why);
+    const struct steward_epoch ep = {8, n->not_before, n->not_before + n->s->conf.epoch_lasts};
+    cpis_err err = steward_add_epoch(draft, a, registry_net(n->s->stewards), n->acceptances,
+                                     n->count, &ep, &why);
     if (err == CPIS_OK && n->before_ends != 0)
         err = steward_set_epoch_end(draft, n->before, n->before_ends, &why);
     if (err != CPIS_OK) fprintf(stderr, "epoch: %s\n", why);
-    CHECK(s, err == CPIS_OK);
+    CHECK(n->s, err == CPIS_OK);
+}
+
+bool sim_publish_epoch(struct sim *s, uint32_t epoch, cpis_ms in, cpis_ms overlap)
+{
+    struct signed_message acceptances[THRESHOLD_HOLDERS_MAX];
+    const size_t epochs = registry_epoch_count(s->stewards);
+    struct new_epoch n = {.s = s, .acceptances = acceptances};
+    n.count = acceptances_of(s, epoch, acceptances);
+    if (n.count == 0) return false;
+    n.not_before = SIM_EPOCH_START + sim_now(s) + in;
+    if (epochs == 0) {
+        n.not_before = SIM_EPOCH_START;
+    } else {
+        const struct registry_epoch *last = registry_epoch_at(s->stewards, epochs - 1);
+        n.before = last->number;
+        n.before_ends = n.not_before + overlap;
+        if (n.before_ends < last->not_after) n.before_ends = last->not_after;
+    }
+    sim_new_register(s, add_epoch, &n);
+    return true;
 }
 
 void sim_next_epoch(struct sim *s, cpis_ms in, cpis_ms overlap)
 {
-    const struct registry_epoch *last =
-        registry_epoch_at(s->stewards, registry_epoch_count(s->stewards) - 1);
-    const uint64_t not_before = SIM_EPOCH_START + s->now + in;
-    struct new_epoch n = {s, not_before, not_before + overlap, last->number};
-    if (n.before_ends < last->not_after) n.before_ends = last->not_after;
-    hold_ceremony(s, last->number + 1);
-    sim_new_register(s, add_epoch, &n);
+    const size_t epochs = registry_epoch_count(s->stewards);
+    const uint32_t next = epochs == 0 ? 1 : registry_epoch_at(s->stewards, epochs - 1)->number + 1;
+    CHECK(s, sim_begin_ceremony(s, next));
+    sim_run(s, 30 * CPIS_MS_SECOND);
+    CHECK(s, sim_publish_epoch(s, next, in, overlap));
 }
 
 static void activate(void *arg, struct msg_register *draft, struct arena *a)
@@ -189,7 +263,7 @@ static void activate(void *arg, struct msg_register *draft, struct arena *a)
     const char *why = "";
     (void)a;
     for (unsigned i = 0; i < s->conf.authorities; i++)
-        CHECK(s, steward_set_state(draft, &s->node[sim_authority(s, i)].id, NODE_ACTIVE, &why) ==
+        CHECK(s, steward_set_state(draft, sim_id(s, sim_authority(s, i)), NODE_ACTIVE, &why) ==
                      CPIS_OK);
 }
 
@@ -198,53 +272,47 @@ static void found(struct sim *s)
     first_registers(s);
     const struct bytes chain = chain_so_far(s);
     for (unsigned n = 0; n < s->nodes; n++)
-        s->node[n].chain = chain;
+        s->node[n]->chain = chain;
     for (unsigned n = 0; n < s->nodes; n++)
         sim_start(s, n);
     sim_run(s, 10 * CPIS_MS_SECOND);
-    hold_ceremony(s, 1);
-    struct new_epoch first = {.s = s, .not_before = SIM_EPOCH_START};
-    sim_new_register(s, add_epoch, &first);
+    sim_next_epoch(s, 0, 0);
     CHECK(s, sim_settle(s, 5 * CPIS_MS_MINUTE));
     sim_new_register(s, activate, s);
     sim_run(s, 3 * CPIS_MS_MINUTE); /* register-times of the new one; versions known for a minute */
 }
 
+static void add_nodes(struct sim *s, enum node_role role, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        (void)found_node(s, role, NULL);
+}
+
 struct sim *sim_new(const struct sim_conf *conf)
 {
-    uint8_t seed[32];
-    struct sim *s = calloc(1, sizeof *s);
-    if (s == NULL) abort();
+    struct sim *s = sim_must(calloc(1, sizeof *s));
     s->conf = *conf;
-    s->nodes = conf->directories + conf->authorities + conf->queries;
-    CHECK(s, s->nodes <= SIM_NODES_MAX && conf->delay_min <= conf->delay_max);
+    if (s->conf.epoch_lasts == 0) s->conf.epoch_lasts = SIM_EPOCH_LASTS;
+    s->kernel = kernel_new();
+    s->network = network_new(conf->seed, &conf->link);
     s->arena = arena_make((size_t)1 << 30);
-    seed_of(conf, "net", 0, seed);
-    drbg_from(seed, &s->net);
-    for (unsigned n = 0; n < s->nodes; n++) {
-        s->node[n].role = n < conf->directories                       ? ROLE_DIRECTORY
-                          : n < conf->directories + conf->authorities ? ROLE_AUTHORITY
-                                                                      : ROLE_QUERY;
-        make_identity(s, n);
-    }
+    add_nodes(s, ROLE_DIRECTORY, conf->directories);
+    add_nodes(s, ROLE_AUTHORITY, conf->authorities);
+    add_nodes(s, ROLE_QUERY, conf->queries);
     found(s);
     return s;
 }
 
-void sim_free(struct sim **p)
+unsigned sim_add_node(struct sim *s, enum node_role role)
 {
-    struct sim *s = *p;
-    if (s == NULL) return;
-    for (unsigned n = 0; n < s->nodes; n++) {
-        node_free(&s->node[n].node);
-        rows_free(&s->node[n].rows);
-    }
-    for (size_t i = 0; i < s->events; i++)
-        free(s->event[i].p);
-    free(s->event);
-    free(s->out);
-    registry_free(&s->stewards);
-    arena_free(&s->arena);
-    free(s);
-    *p = NULL;
+    const unsigned n = found_node(s, role, NULL);
+    s->node[n]->chain = chain_so_far(s);
+    return n;
+}
+
+const struct registry *sim_stewards(const struct sim *s) { return s->stewards; }
+
+struct msg_signed_descriptor sim_describe(struct sim *s, unsigned node)
+{
+    return describe(s, node, registry_net(s->stewards));
 }

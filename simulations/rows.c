@@ -1,151 +1,257 @@
 #include "simulations/rows.h"
 
+#include "simulations/kernel.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct item {
-    uint8_t key[TABLE_KEY_BYTES_MAX];
-    size_t key_len;
-    uint8_t *value; /* owned */
-    size_t value_len;
+    uint32_t value_len;
+    uint8_t key_len;
+    uint8_t b[]; /* key, value */
+};
+struct chunk {
+    uint32_t count; /* never 0 in a list */
+    struct item *item[ROWS_CHUNK];
 };
 struct list { /* rising by key */
-    struct item *item;
-    size_t count, cap;
+    struct chunk **chunk;
+    size_t chunks, cap, count;
+    /* rows_keep: the keys of the rows made last, a ring; 0: all are kept */
+    struct item **made;
+    size_t most, made_at, made_count;
 };
 struct undo { /* how the row stood before the batch touched it */
     enum table table;
-    bool existed;
-    struct item was; /* owns its value when existed */
+    struct item *was; /* NULL: there was none; owned */
+    struct item *put; /* NULL: deleted; owned by the list, or by a later undo */
 };
 struct rows {
     struct list table[TABLE_COUNT];
     struct undo *undo;
     size_t undos, undos_cap;
+    size_t bytes;
+};
+struct place {
+    size_t chunk, at;
 };
 
-/* The simulator is nothing without memory: it stops. */
-static void *must(void *p)
-{
-    if (p == NULL) abort();
-    return p;
-}
+struct rows *rows_new(void) { return sim_must(calloc(1, sizeof(struct rows))); }
 
-struct rows *rows_new(void) { return calloc(1, sizeof(struct rows)); }
+static void forget_made(struct list *l)
+{
+    for (size_t i = 0; i < l->made_count; i++)
+        free(l->made[(l->made_at + i) % l->most]);
+    free(l->made);
+    l->made = NULL;
+    l->most = l->made_at = l->made_count = 0;
+}
 
 void rows_free(struct rows **p)
 {
     if (*p == NULL) return;
     rows_abort(*p);
     for (size_t t = 0; t < TABLE_COUNT; t++) {
-        for (size_t i = 0; i < (*p)->table[t].count; i++)
-            free((*p)->table[t].item[i].value);
-        free((*p)->table[t].item);
+        struct list *l = &(*p)->table[t];
+        for (size_t c = 0; c < l->chunks; c++) {
+            for (uint32_t i = 0; i < l->chunk[c]->count; i++)
+                free(l->chunk[c]->item[i]);
+            free(l->chunk[c]);
+        }
+        free(l->chunk);
+        forget_made(l);
     }
     free((*p)->undo);
     free(*p);
     *p = NULL;
 }
 
+/* --- the list --- */
+
 static int compare(const struct item *a, const uint8_t *key, size_t len)
 {
     size_t common = a->key_len < len ? a->key_len : len;
-    int c = common == 0 ? 0 : memcmp(a->key, key, common);
+    int c = common == 0 ? 0 : memcmp(a->b, key, common);
     if (c != 0) return c;
     return a->key_len < len ? -1 : a->key_len > len;
 }
 
-/* The first row not below the key. */
-static size_t place(const struct list *l, const uint8_t *key, size_t len)
+static bool begins(const struct item *i, const uint8_t *prefix, size_t len)
 {
-    size_t lo = 0, hi = l->count;
-    while (lo < hi) {
+    return i->key_len >= len && (len == 0 || memcmp(i->b, prefix, len) == 0);
+}
+
+/* Below the place that is looked for: the first row that is not below the key, or with `after` the
+ * first that is above all that begin with it. */
+static bool below(const struct item *i, const uint8_t *key, size_t len, bool after)
+{
+    return compare(i, key, len) < 0 || (after && begins(i, key, len));
+}
+
+/* In [.., chunks]: at == count of its chunk never stands, except {chunks, 0} for the end. */
+static struct place place(const struct list *l, const uint8_t *key, size_t len, bool after)
+{
+    size_t lo = 0, hi = l->chunks;
+    while (lo < hi) { /* the first chunk whose last row is not below */
         size_t mid = lo + (hi - lo) / 2;
-        if (compare(&l->item[mid], key, len) < 0)
+        const struct chunk *c = l->chunk[mid];
+        if (below(c->item[c->count - 1], key, len, after))
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo;
+    struct place p = {lo, 0};
+    if (lo == l->chunks) return p;
+    const struct chunk *c = l->chunk[lo];
+    for (hi = c->count; p.at < hi;) {
+        size_t mid = p.at + (hi - p.at) / 2;
+        if (below(c->item[mid], key, len, after))
+            p.at = mid + 1;
+        else
+            hi = mid;
+    }
+    return p;
 }
 
-static struct item *find(const struct list *l, const uint8_t *key, size_t len)
+/* The slot of a row, or NULL. */
+static struct item **find(const struct list *l, struct place p, const uint8_t *key, size_t len)
 {
-    size_t i = place(l, key, len);
-    return i < l->count && compare(&l->item[i], key, len) == 0 ? &l->item[i] : NULL;
+    if (p.chunk == l->chunks) return NULL;
+    struct item **at = &l->chunk[p.chunk]->item[p.at];
+    return compare(*at, key, len) == 0 ? at : NULL;
 }
 
-static uint8_t *copy_of(const uint8_t *p, size_t len)
+static struct chunk *add_chunk(struct list *l, size_t at)
 {
-    uint8_t *to = must(malloc(len + 1));
-    if (len > 0) memcpy(to, p, len);
-    return to;
+    l->chunk = sim_grow(l->chunk, l->chunks, &l->cap, sizeof *l->chunk);
+    memmove(&l->chunk[at + 1], &l->chunk[at], (l->chunks - at) * sizeof *l->chunk);
+    l->chunks++;
+    return l->chunk[at] = sim_must(calloc(1, sizeof(struct chunk)));
 }
 
-static void set(struct list *l, const uint8_t *key, size_t key_len, uint8_t *value,
-                size_t value_len)
+static void insert(struct list *l, struct place p, struct item *new)
 {
-    size_t i = place(l, key, key_len);
-    if (i < l->count && compare(&l->item[i], key, key_len) == 0) {
-        free(l->item[i].value);
-    } else {
-        if (l->count == l->cap) {
-            l->cap = l->cap == 0 ? 64 : 2 * l->cap;
-            l->item = must(realloc(l->item, l->cap * sizeof *l->item));
+    if (p.chunk == l->chunks && l->chunks > 0)
+        p = (struct place){l->chunks - 1, l->chunk[l->chunks - 1]->count}; /* after the last */
+    if (l->chunks == 0) (void)add_chunk(l, 0);
+    struct chunk *c = l->chunk[p.chunk];
+    if (c->count == ROWS_CHUNK) {
+        struct chunk *next = add_chunk(l, p.chunk + 1);
+        /* rising keys (logs, days) fill chunks to the brim, others are halved */
+        uint32_t keep = p.at == ROWS_CHUNK ? ROWS_CHUNK : ROWS_CHUNK / 2;
+        memcpy(next->item, &c->item[keep], (c->count - keep) * sizeof(struct item *));
+        next->count = c->count - keep;
+        c->count = keep;
+        if (p.at >= keep) {
+            p.at -= keep;
+            c = next;
         }
-        memmove(&l->item[i + 1], &l->item[i], (l->count - i) * sizeof *l->item);
-        l->count++;
-        l->item[i] = (struct item){.key_len = key_len};
-        memcpy(l->item[i].key, key, key_len);
     }
-    l->item[i].value = value;
-    l->item[i].value_len = value_len;
+    memmove(&c->item[p.at + 1], &c->item[p.at], (c->count - p.at) * sizeof(struct item *));
+    c->item[p.at] = new;
+    c->count++;
+    l->count++;
 }
 
-static void unset(struct list *l, const uint8_t *key, size_t key_len)
+static struct item *take_out(struct list *l, struct place p)
 {
-    struct item *at = find(l, key, key_len);
-    if (at == NULL) return;
-    free(at->value);
-    size_t i = (size_t)(at - l->item);
-    memmove(at, at + 1, (l->count - i - 1) * sizeof *at);
+    struct chunk *c = l->chunk[p.chunk];
+    struct item *was = c->item[p.at];
+    c->count--;
+    memmove(&c->item[p.at], &c->item[p.at + 1], (c->count - p.at) * sizeof(struct item *));
     l->count--;
+    if (c->count > 0) return was;
+    free(c);
+    l->chunks--;
+    memmove(&l->chunk[p.chunk], &l->chunk[p.chunk + 1], (l->chunks - p.chunk) * sizeof *l->chunk);
+    return was;
 }
 
-static void remember(struct rows *r, enum table t, const uint8_t *key, size_t key_len)
+/* Puts a row in place of what stands there (returned, or NULL). */
+static struct item *exchange(struct list *l, const uint8_t *key, size_t len, struct item *new)
 {
-    if (r->undos == r->undos_cap) {
-        r->undos_cap = r->undos_cap == 0 ? 64 : 2 * r->undos_cap;
-        r->undo = must(realloc(r->undo, r->undos_cap * sizeof *r->undo));
-    }
-    const struct item *at = find(&r->table[t], key, key_len);
-    struct undo *u = &r->undo[r->undos++];
-    *u = (struct undo){.table = t, .existed = at != NULL, .was = {.key_len = key_len}};
-    memcpy(u->was.key, key, key_len);
-    if (at == NULL) return;
-    u->was.value = copy_of(at->value, at->value_len);
-    u->was.value_len = at->value_len;
+    const struct place p = place(l, key, len, false);
+    struct item **at = find(l, p, key, len), *was = at == NULL ? NULL : *at;
+    if (at != NULL && new != NULL)
+        *at = new;
+    else if (at != NULL)
+        was = take_out(l, p);
+    else if (new != NULL)
+        insert(l, p, new);
+    return was;
+}
+
+static struct item *item_new(const uint8_t *key, size_t key_len, const uint8_t *value,
+                             size_t value_len)
+{
+    struct item *i = sim_must(malloc(sizeof *i + key_len + value_len));
+    i->value_len = (uint32_t)value_len;
+    i->key_len = (uint8_t)key_len;
+    memcpy(i->b, key, key_len);
+    if (value_len > 0) memcpy(i->b + key_len, value, value_len);
+    return i;
+}
+
+static size_t size_of(const struct item *i)
+{
+    return i == NULL ? 0 : (size_t)i->key_len + i->value_len;
+}
+
+/* --- the batch --- */
+
+static void remember(struct rows *r, enum table t, struct item *was, struct item *put)
+{
+    r->undo = sim_grow(r->undo, r->undos, &r->undos_cap, sizeof *r->undo);
+    r->undo[r->undos++] = (struct undo){t, was, put};
+}
+
+static void change(struct rows *r, enum table t, const uint8_t *key, size_t key_len,
+                   struct item *new)
+{
+    struct item *was = exchange(&r->table[t], key, key_len, new);
+    r->bytes = r->bytes - size_of(was) + size_of(new);
+    if (was == NULL && new == NULL) return;
+    remember(r, t, was, new);
 }
 
 void rows_put(struct rows *r, enum table t, const uint8_t *key, size_t key_len,
               const uint8_t *value, size_t value_len)
 {
     assert(key_len > 0 && key_len <= TABLE_KEY_BYTES_MAX && key_len >= table_hidden(t));
-    remember(r, t, key, key_len);
-    set(&r->table[t], key, key_len, copy_of(value, value_len), value_len);
+    assert(value_len <= TABLE_ROW_BYTES_MAX);
+    change(r, t, key, key_len, item_new(key, key_len, value, value_len));
 }
 
 void rows_delete(struct rows *r, enum table t, const uint8_t *key, size_t key_len)
 {
-    remember(r, t, key, key_len);
-    unset(&r->table[t], key, key_len);
+    change(r, t, key, key_len, NULL);
+}
+
+static void remember_made(struct rows *r, enum table t, const struct item *new)
+{
+    struct list *l = &r->table[t];
+    if (l->made_count == l->most) {
+        struct item *oldest = l->made[l->made_at];
+        struct item *gone = exchange(l, oldest->b, oldest->key_len, NULL);
+        r->bytes -= size_of(gone);
+        remember(r, t, gone, NULL); /* freed with the rest: it may be of this very batch */
+        free(oldest);
+        l->made_at = (l->made_at + 1) % l->most;
+        l->made_count--;
+    }
+    l->made[(l->made_at + l->made_count++) % l->most] = item_new(new->b, new->key_len, NULL, 0);
 }
 
 void rows_commit(struct rows *r)
 {
+    const size_t changes = r->undos;
+    for (size_t i = 0; i < changes; i++) { /* before anything that undo holds is freed */
+        const struct undo u = r->undo[i];
+        if (r->table[u.table].most > 0 && u.was == NULL) remember_made(r, u.table, u.put);
+    }
     for (size_t i = 0; i < r->undos; i++)
-        free(r->undo[i].was.value);
+        free(r->undo[i].was);
     r->undos = 0;
 }
 
@@ -153,43 +259,58 @@ void rows_abort(struct rows *r)
 {
     while (r->undos > 0) {
         struct undo *u = &r->undo[--r->undos];
-        if (u->existed)
-            set(&r->table[u->table], u->was.key, u->was.key_len, u->was.value, u->was.value_len);
-        else
-            unset(&r->table[u->table], u->was.key, u->was.key_len);
+        const struct item *key = u->was != NULL ? u->was : u->put;
+        struct item *now = exchange(&r->table[u->table], key->b, key->key_len, u->was);
+        r->bytes = r->bytes - size_of(now) + size_of(u->was);
+        free(now);
     }
 }
+
+void rows_keep(struct rows *r, enum table t, size_t most)
+{
+    struct list *l = &r->table[t];
+    assert(r->undos == 0);
+    forget_made(l);
+    l->most = most;
+    if (most > 0) l->made = sim_must(calloc(most, sizeof(struct item *)));
+}
+
+/* --- reading --- */
 
 static cpis_err get(void *ctx, enum table t, const uint8_t *key, size_t key_len, uint8_t *ret,
                     size_t cap, size_t *ret_len)
 {
-    const struct rows *r = ctx;
-    const struct item *at = find(&r->table[t], key, key_len);
+    const struct list *l = &((const struct rows *)ctx)->table[t];
+    struct item *const *at = find(l, place(l, key, key_len, false), key, key_len);
     if (at == NULL) return CPIS_E_NOTFOUND;
-    if (at->value_len > cap) return CPIS_E_LIMIT;
-    if (at->value_len > 0) memcpy(ret, at->value, at->value_len);
-    *ret_len = at->value_len;
+    if ((*at)->value_len > cap) return CPIS_E_LIMIT;
+    if ((*at)->value_len > 0) memcpy(ret, (*at)->b + (*at)->key_len, (*at)->value_len);
+    *ret_len = (*at)->value_len;
     return CPIS_OK;
 }
 
-static bool begins(const struct item *i, const uint8_t *prefix, size_t len)
+static bool show(enum table t, const struct item *i, row_fn fn, void *arg)
 {
-    return i->key_len >= len && (len == 0 || memcmp(i->key, prefix, len) == 0);
+    const struct row row = {t, i->b, i->key_len, i->b + i->key_len, i->value_len};
+    return fn(arg, &row);
 }
 
 static cpis_err scan(void *ctx, enum table t, const uint8_t *prefix, size_t prefix_len,
                      bool newest_first, row_fn fn, void *arg)
 {
-    const struct rows *r = ctx;
-    const struct list *l = &r->table[t];
+    const struct list *l = &((const struct rows *)ctx)->table[t];
     assert(prefix_len == 0 || prefix_len >= table_hidden(t));
-    size_t from = place(l, prefix, prefix_len), to = from;
-    while (to < l->count && begins(&l->item[to], prefix, prefix_len))
-        to++;
-    for (size_t i = from; i < to; i++) {
-        const struct item *at = &l->item[newest_first ? to - 1 - (i - from) : i];
-        const struct row row = {t, at->key, at->key_len, at->value, at->value_len};
-        if (!fn(arg, &row)) break;
+    struct place from = place(l, prefix, prefix_len, false),
+                 to = place(l, prefix, prefix_len, true);
+    while (from.chunk != to.chunk || from.at != to.at) {
+        struct place *p = newest_first ? &to : &from;
+        if (newest_first) { /* one back */
+            if (p->at == 0) p->at = l->chunk[--p->chunk]->count;
+            p->at--;
+        }
+        if (!show(t, l->chunk[p->chunk]->item[p->at], fn, arg)) break;
+        if (!newest_first && ++p->at == l->chunk[p->chunk]->count)
+            *p = (struct place){p->chunk + 1, 0};
     }
     return CPIS_OK;
 }
@@ -197,16 +318,44 @@ static cpis_err scan(void *ctx, enum table t, const uint8_t *prefix, size_t pref
 struct view rows_view(struct rows *r) { return (struct view){.ctx = r, .get = get, .scan = scan}; }
 
 size_t rows_count(const struct rows *r, enum table t) { return r->table[t].count; }
+size_t rows_bytes(const struct rows *r) { return r->bytes; }
 
 struct rows *rows_copy(const struct rows *r)
 {
-    struct rows *to = must(rows_new());
+    struct rows *to = rows_new();
     assert(r->undos == 0);
     for (size_t t = 0; t < TABLE_COUNT; t++)
-        for (size_t i = 0; i < r->table[t].count; i++) {
-            const struct item *at = &r->table[t].item[i];
-            set(&to->table[t], at->key, at->key_len, copy_of(at->value, at->value_len),
-                at->value_len);
-        }
+        for (size_t c = 0; c < r->table[t].chunks; c++)
+            for (uint32_t i = 0; i < r->table[t].chunk[c]->count; i++) {
+                const struct item *at = r->table[t].chunk[c]->item[i];
+                insert(&to->table[t], (struct place){to->table[t].chunks, 0},
+                       item_new(at->b, at->key_len, at->b + at->key_len, at->value_len));
+            }
+    to->bytes = r->bytes;
     return to;
+}
+
+static bool lists_differ(const struct list *a, const struct list *b)
+{
+    struct place q = {0, 0};
+    if (a->count != b->count) return true;
+    for (size_t c = 0; c < a->chunks; c++)
+        for (uint32_t i = 0; i < a->chunk[c]->count; i++) {
+            const struct item *x = a->chunk[c]->item[i], *y = b->chunk[q.chunk]->item[q.at];
+            if (compare(x, y->b, y->key_len) != 0 || x->value_len != y->value_len ||
+                memcmp(x->b + x->key_len, y->b + y->key_len, x->value_len) != 0)
+                return true;
+            if (++q.at == b->chunk[q.chunk]->count) q = (struct place){q.chunk + 1, 0};
+        }
+    return false;
+}
+
+bool rows_differ(const struct rows *a, const struct rows *b, enum table *ret)
+{
+    for (unsigned t = 0; t < TABLE_COUNT; t++)
+        if (lists_differ(&a->table[t], &b->table[t])) {
+            *ret = (enum table)t;
+            return true;
+        }
+    return false;
 }

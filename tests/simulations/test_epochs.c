@@ -6,8 +6,9 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
 
-#define IN      CPIS_MS_HOUR
-#define OVERLAP (48 * CPIS_MS_HOUR)
+#define IN          CPIS_MS_HOUR
+#define OVERLAP     (48 * CPIS_MS_HOUR)
+#define EPOCH_LASTS (2 * CPIS_MS_DAY)
 
 static struct sim *s;
 static unsigned query, dark, light;
@@ -26,9 +27,8 @@ static void setup(void)
                                   .threshold = 2,
                                   .authorities = 3,
                                   .queries = 1,
-                                  .delay_min = 2,
-                                  .delay_max = 8,
-                                  .down_max = 3000};
+                                  .link = {.delay = {.min = 2000, .max = 8000}, .reorders = true},
+                                  .epoch_lasts = EPOCH_LASTS};
     cr_assert_geq(sodium_init(), 0);
     s = sim_new(&conf);
     query = sim_query(s, 0);
@@ -77,7 +77,7 @@ Test(epochs, after_a_switch_all_is_found_in_the_new_epoch_and_old_shares_are_des
     cr_expect_eq(ask(&child_of_dark, false), VERDICT_FLAG);
     cr_expect_eq(ask(&nobody, false), VERDICT_NO_FLAG);
     cr_expect(holds_share(0, 1) && holds_share(0, 2), "lists are still published in both");
-    sim_run(s, SIM_EPOCH_LASTS + CPIS_MS_HOUR);
+    sim_run(s, EPOCH_LASTS + CPIS_MS_HOUR);
     for (unsigned d = 0; d < 3; d++)
         cr_expect(!holds_share(d, 1) && holds_share(d, 2), "directory %u", d);
     cr_expect_eq(ask(&child_of_light, false), VERDICT_FLAG);

@@ -391,7 +391,7 @@ Test(kv, a_copy_is_of_one_moment_leaves_tables_out_and_is_refused_where_somethin
     cr_assert_eq(kv_copy(kv, tmp_path("kv"), leave_out, NULL, NULL), CPIS_E_STATE, "itself");
     cr_assert_eq(kv_copy(kv, tmp_path("copy/data.mdb"), leave_out, NULL, NULL), CPIS_E_IO);
     cr_assert(holds(0, "never", NULL), "the first is none the worse");
-    struct bytes b = file_read(tmp_path("copy/data.mdb"));
+    struct file_bytes b = file_read(tmp_path("copy/data.mdb"));
     cr_assert_gt(b.len, 0);
     cr_assert_not(bytes_contain(b, "8f2c11", 6));
     free(b.p);

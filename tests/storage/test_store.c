@@ -205,7 +205,7 @@ Test(store, neither_a_hidden_key_nor_a_value_can_be_found_in_the_file)
     put(TABLE_HISTORY, "9434765919rest-in-clear", "a visit by the social worker");
     put(TABLE_LOG, "sequence", "logged in");
     cr_assert_eq(store_commit(store), CPIS_OK);
-    struct bytes b = file_read(tmp_path("s/data.mdb"));
+    struct file_bytes b = file_read(tmp_path("s/data.mdb"));
     static const char *const absent[] = {"9434765919", "Billy", "Acacia", "social worker",
                                          "logged in"};
     static const char *const present[] = {"rest-in-clear", "sequence", "child"}; /* it does look */
@@ -238,13 +238,13 @@ static struct kv_txn *below(struct kv **ret)
     return t;
 }
 
-static struct bytes disk_get(enum table t, const char *key) /* as it lies there */
+static struct file_bytes disk_get(enum table t, const char *key) /* as it lies there */
 {
     struct kv *kv = NULL;
     struct kv_txn *txn = below(&kv);
     struct kv_val v;
     cr_assert_eq(kv_get(txn, t, (struct kv_val){K(key)}, &v), CPIS_OK);
-    struct bytes b = {malloc(v.len), v.len};
+    struct file_bytes b = {malloc(v.len), v.len};
     memcpy(b.p, v.p, v.len);
     kv_close(&kv);
     return b;
@@ -276,11 +276,11 @@ Test(store, a_value_that_is_moved_cut_or_changed_does_not_open)
     put(TABLE_LOG, "k1", "value one");
     put(TABLE_LOG, "k2", "value two");
     cr_assert_eq(store_commit(store), CPIS_OK);
-    struct bytes one = disk_get(TABLE_LOG, "k1"), two = disk_get(TABLE_LOG, "k2");
+    struct file_bytes one = disk_get(TABLE_LOG, "k1"), two = disk_get(TABLE_LOG, "k2");
     cr_assert(one.len == 9 + REST_OVERHEAD_BYTES && two.len == one.len);
     for (size_t i = 0; i < one.len + 5; i++) {
         enum table t = TABLE_LOG;
-        struct bytes b = {malloc(one.len + 1), one.len};
+        struct file_bytes b = {malloc(one.len + 1), one.len};
         memcpy(b.p, one.p, one.len);
         b.p[one.len] = 0;
         if (i < one.len) b.p[i] ^= 1;
@@ -309,7 +309,7 @@ Test(store, a_row_of_a_later_state_of_the_store_does_not_open_in_an_earlier_one)
     cr_assert_eq(store_backup(store, tmp_path("b"), NULL, NULL), CPIS_OK);
     put(TABLE_LOG, "k", "later");
     cr_assert_eq(store_commit(store), CPIS_OK);
-    struct bytes later = disk_get(TABLE_LOG, "k");
+    struct file_bytes later = disk_get(TABLE_LOG, "k");
     cr_assert_eq(rename(tmp_path("s"), tmp_path("was")), 0);
     cr_assert_eq(rename(tmp_path("b"), tmp_path("s")), 0);
     disk_put(TABLE_LOG, "k", later.p, later.len);
@@ -352,10 +352,10 @@ Test(store, a_newer_schema_is_refused_before_anything_is_read_or_changed)
     rest_keys_from(other_root, &other); /* not even the keys are tried */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         disk_put(TABLE_COUNT, "schema", cases[i].schema, cases[i].len);
-        struct bytes before = file_read(tmp_path("s/data.mdb"));
+        struct file_bytes before = file_read(tmp_path("s/data.mdb"));
         cr_assert_eq(store_open(&conf, &other, &drbg, &store), cases[i].want, "case %zu", i);
         cr_assert_null(store);
-        struct bytes after = file_read(tmp_path("s/data.mdb"));
+        struct file_bytes after = file_read(tmp_path("s/data.mdb"));
         cr_assert(before.len > 0 && bytes_equal(before, after));
         free(before.p);
         free(after.p);
@@ -428,7 +428,7 @@ Test(store, a_batch_without_writes_leaves_the_file_untouched)
     struct store_stats st[2];
     put(TABLE_LOG, "k", "v");
     cr_assert_eq(store_commit(store), CPIS_OK);
-    struct bytes before = file_read(tmp_path("s/data.mdb"));
+    struct file_bytes before = file_read(tmp_path("s/data.mdb"));
     cr_assert_eq(store_stats(store, &st[0]), CPIS_OK);
     for (int i = 0; i < 10; i++) {
         cr_assert(holds(TABLE_LOG, "k", "v"));
@@ -437,7 +437,7 @@ Test(store, a_batch_without_writes_leaves_the_file_untouched)
     data_file_becomes_full(true); /* and no commit is tried */
     data_file_becomes_full(false);
     cr_assert_eq(store_commit(store), CPIS_OK);
-    struct bytes after = file_read(tmp_path("s/data.mdb"));
+    struct file_bytes after = file_read(tmp_path("s/data.mdb"));
     cr_assert_eq(store_stats(store, &st[1]), CPIS_OK);
     cr_assert_eq(st[0].row_version, st[1].row_version);
     cr_assert(bytes_equal(before, after));
@@ -628,7 +628,7 @@ Test(store, a_backup_holds_all_but_what_only_its_holder_may_have)
     put(TABLE_CEREMONY, "000111", "a secret");
     put_blocks(0, 3000);
     cr_assert_eq(store_commit(store), CPIS_OK);
-    struct bytes share = disk_get(TABLE_SHARE, "0001");
+    struct file_bytes share = disk_get(TABLE_SHARE, "0001");
     cr_assert_eq(reopen(0, 0), CPIS_OK);
     put(TABLE_LOG, "under way", "x");
     cr_assert_eq(store_backup(store, tmp_path("b"), NULL, NULL), CPIS_E_STATE);
@@ -639,7 +639,7 @@ Test(store, a_backup_holds_all_but_what_only_its_holder_may_have)
     cr_assert_eq(store_backup(store, tmp_path("b2"), NULL, NULL), CPIS_OK, "empty");
     cr_assert_eq(stat(tmp_path("b/data.mdb"), &file), 0);
     cr_assert_eq(file.st_mode & 0777, 0600);
-    struct bytes b = file_read(tmp_path("b/data.mdb"));
+    struct file_bytes b = file_read(tmp_path("b/data.mdb"));
     cr_assert_not(bytes_contain(b, share.p, share.len));
     free(b.p);
     free(share.p);

@@ -45,9 +45,9 @@ static void sweep(const char *path)
 
 void tmp_remove(void) { sweep(dir); }
 
-struct bytes file_read(const char *path)
+struct file_bytes file_read(const char *path)
 {
-    struct bytes b = {NULL, 0};
+    struct file_bytes b = {NULL, 0};
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return b;
@@ -60,14 +60,14 @@ struct bytes file_read(const char *path)
     return b;
 }
 
-bool bytes_contain(struct bytes b, const void *p, size_t len)
+bool bytes_contain(struct file_bytes b, const void *p, size_t len)
 {
     for (size_t i = 0; i + len <= b.len; i++)
         if (memcmp(b.p + i, p, len) == 0) return true;
     return false;
 }
 
-bool bytes_equal(struct bytes a, struct bytes b)
+bool bytes_equal(struct file_bytes a, struct file_bytes b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
