@@ -162,4 +162,5 @@ CPIS_CHECK cpis_err moment_parse(const char *text, uint64_t *ret);
 void moment_format(uint64_t at, char ret[static MOMENT_BYTES]);
 /* "90 s"; CPIS_E_MALFORMED: other text, or beyond 64 bits. */
 CPIS_CHECK cpis_err duration_parse(const char *text, uint64_t *ret);
+void duration_format(uint64_t ms, char ret[static MOMENT_BYTES]); /* in the largest whole unit */
 #endif

@@ -112,6 +112,7 @@ struct scenario_fault { /* only what its type uses is set (keys.c says which); e
     uint64_t age, down, gap, overlap, switch_after;
     int64_t skew, drift_ppm; /* skew: ms */
     uint64_t successor;      /* authority by index */
+    uint64_t side;           /* partitions with one number are one side; 0: a side of its own */
     unsigned line;           /* where it stands, for messages */
 };
 #endif
