@@ -5,7 +5,7 @@
 #define CPIS_SIMULATIONS_HISTOGRAM_H
 #include "crypto/types.h"
 
-#define HISTOGRAM_CELLS 1088U /* up to 2^38: 3 days in us; more counts as that */
+#define HISTOGRAM_CELLS 1344U /* up to 2^46: two years in us; more counts as that */
 #define HISTOGRAM_MAX   (((uint64_t)1 << 46) - 1)
 struct histogram {
     uint64_t count, min, max, sum; /* of the true values; sum stays at UINT64_MAX once there */

@@ -99,9 +99,10 @@ bool result_ok(const struct run_result *r); /* no breach, converged if asked, no
 /* The whole object, for the caller to json_decref; without `series` only the one-line summary.
  * NULL: out of memory. */
 json_t *result_json(const struct run_result *r, bool series);
-/* Writes series.csv, authorities.csv, directories.csv, faults.csv, summary.csv of a result's JSON
- * (with series) into an existing folder. CPIS_E_IO; CPIS_E_MALFORMED: no such result. */
-CPIS_CHECK cpis_err result_csv(const json_t *result, const char *folder);
+/* Writes summary.csv, series.csv, authorities.csv, freshness.csv, directories.csv, faults.csv of a
+ * result's JSON (with series) into an existing folder. CPIS_E_IO; CPIS_E_MALFORMED: no such result.
+ */
+CPIS_CHECK cpis_err result_csv(json_t *result, const char *folder);
 
 /* Numbers of a single authority: those below RESULT_SMALL become UINT64_MAX, and when that hides
  * just one, the smallest of the others too, so that it can't be had from the sum. */
