@@ -132,11 +132,11 @@ static bool collect(const json_t *results, size_t at, struct group *ret)
 void report_write(FILE *to, const json_t *results)
 {
     static struct group g;
-    (void)fprintf(to, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-                      "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    (void)fprintf(to, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
+                      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n"
+                      "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                      "style-src 'unsafe-inline'\">\n<title>Simulation report</title>\n"
+                      "style-src 'unsafe-inline'\"/>\n<title>Simulation report</title>\n"
                       "<style>");
     for (size_t i = 0; report_style[i] != NULL; i++)
         (void)fputs(report_style[i], to);

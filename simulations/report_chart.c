@@ -63,12 +63,36 @@ static bool range(const struct chart *c, double *ret_low, double *ret_high)
     return any;
 }
 
+/* Seconds that go into hours and days: ticks that are round as such. */
+static void long_ticks(double low, double high, struct scale *s)
+{
+    static const double round[] = {1e-3, 1e-2, .1,    1,     10,     60,
+                                   600,  3600, 21600, 86400, 864000, 8640000};
+    size_t n = sizeof round / sizeof *round, first = 0, last = 1;
+    while (first + 2 < n && round[first + 1] <= low)
+        first++;
+    last = first + 1;
+    while (last + 1 < n && round[last] < high)
+        last++;
+    s->low = round[first];
+    s->high = round[last];
+    for (size_t i = first; i <= last; i++)
+        s->tick[s->ticks++] = round[i];
+}
+
 static void make_scale(const struct chart *c, double low, double high, struct scale *s)
 {
     *s = (struct scale){.log = c->log, .low = 0, .high = nice_above(high > 0 ? high : 1)};
     if (!c->log) {
-        for (size_t i = 0; i <= 4; i++)
-            s->tick[s->ticks++] = s->high * (double)i / 4;
+        /* five steps to a 1 or a 5, four to a 2 */
+        double fifth = s->high / 5;
+        size_t steps = nice_above(fifth * 0.999) / fifth < 1.01 ? 5 : 4;
+        for (size_t i = 0; i <= steps; i++)
+            s->tick[s->ticks++] = s->high * (double)i / (double)steps;
+        return;
+    }
+    if (strcmp(c->unit, " s") == 0 && high > 120) {
+        long_ticks(low, high, s);
         return;
     }
     s->low = nice_above(low > 1e-6 ? low / 2.5 : 1e-6);
@@ -130,24 +154,35 @@ static void put_line(FILE *to, const struct chart *c, const struct scale *s, siz
 
 static void put_axes(FILE *to, const struct chart *c, const struct scale *s)
 {
-    char text[VALUE_BYTES];
+    char text[QUANTITY_BYTES];
     (void)fputs("<div class=\"y\" aria-hidden=\"true\">", to);
     for (size_t i = 0; i < s->ticks; i++) {
-        format_value(s->tick[i], text);
-        (void)fprintf(to, "<span style=\"bottom:%.1f%%\">%s%s</span>", 100 * place(s, s->tick[i]),
-                      text, c->unit);
+        format_quantity(s->tick[i], c->unit, text);
+        (void)fprintf(to, "<span style=\"bottom:%.1f%%\">%s</span>", 100 * place(s, s->tick[i]),
+                      text);
     }
     (void)fputs("</div>", to);
 }
 
+/* At most six moments, on round ones. */
 static void put_hours(FILE *to, const struct chart *c)
 {
+    static const double steps[] = {1,     2,     5,      10,     30,     60,      120,
+                                   300,   600,   1800,   3600,   7200,   10800,   21600,
+                                   43200, 86400, 172800, 432000, 864000, 2592000, 8640000};
+    double whole = (double)(c->n - 1) * c->step_s;
+    size_t s = 0;
+    while (s + 1 < sizeof steps / sizeof *steps && whole / steps[s] > 5)
+        s++;
     (void)fputs("<div></div><div class=\"x\" aria-hidden=\"true\">", to);
-    for (size_t i = 0; i <= 4 && c->n > 1; i++) {
-        double at = (double)(c->n - 1) * (double)i / 4;
-        (void)fprintf(to, "<span style=\"left:%zu%%\"%s>", 25 * i,
-                      i % 2 == 1 ? " class=\"narrow-off\"" : "");
-        put_moment(to, at * c->step_s);
+    for (size_t i = 0; c->n > 1 && (double)i * steps[s] <= whole && i < 7; i++) {
+        double left = 100 * (double)i * steps[s] / whole;
+        (void)fprintf(to, "<span style=\"left:%.1f%%\" class=\"%s%s\">", left,
+                      i % 2 == 1 ? "narrow-off " : "",
+                      i == 0      ? "first"
+                      : left > 93 ? "last"
+                                  : "");
+        put_moment(to, (double)i * steps[s]);
         (void)fputs("</span>", to);
     }
     (void)fputs("</div>", to);
@@ -168,7 +203,10 @@ static void put_legend(FILE *to, const struct chart *c)
         put_text(to, c->line[l].label);
         (void)fputs("</span> ", to);
     }
-    if (band) (void)fputs("<span>line: median of runs; band: least to most</span>", to);
+    if (band)
+        (void)fputs("<span class=\"long\">line: median of the runs; band: from the least to the "
+                    "most</span>",
+                    to);
     (void)fputs("</p>\n", to);
 }
 
@@ -233,7 +271,7 @@ void chart_write(FILE *to, const struct chart *c)
     for (size_t i = 0; i < s.ticks; i++)
         (void)fprintf(to, "<path class=\"g\" d=\"M0 %.1fH1000\"/>",
                       HIGH * (1 - place(&s, s.tick[i])));
-    for (size_t l = 0; l < c->lines; l++)
+    for (size_t l = 0; l < c->lines && l < 2; l++) /* a third would hide the others */
         put_band(to, c, &s, l);
     for (size_t l = 0; l < c->lines; l++)
         put_line(to, c, &s, l);

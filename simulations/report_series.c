@@ -65,11 +65,13 @@ static void put_verdict_rows(FILE *to, const struct group *g)
         (void)snprintf(path, sizeof path, "verdicts.%s", verdict_name((enum verdict_kind)k));
         double n = group_sum(g, path), share = all > 0 ? 100 * n / all : 0;
         format_value(n, count);
-        (void)fprintf(
-            to,
-            "<tr><th>%s</th><td class=\"n\">%s of %s</td><td class=\"n\">%.2f %%</td><td "
-            "class=\"wide\"><span class=\"bar\" style=\"width:%.2f%%\"></span></td></tr>\n",
-            verdict_words[k], count, of, share, share);
+        (void)fprintf(to, "<tr><th>%s</th><td class=\"n\">%s of %s</td><td class=\"n\">",
+                      verdict_words[k], count, of);
+        put_share(to, share);
+        (void)fprintf(to,
+                      "</td><td class=\"wide\"><span class=\"bar\" style=\"width:%.2f%%\"></span>"
+                      "</td></tr>\n",
+                      share);
     }
     (void)fputs("</tbody></table></div>\n", to);
 }
@@ -93,7 +95,9 @@ static void put_truth(FILE *to, const struct group *g)
         for (unsigned k = VERDICT_FLAG; k <= VERDICT_UNKNOWN && all > 0; k++) {
             if (n[k] <= 0) continue;
             format_value(n[k], text);
-            (void)fprintf(to, " %s: %s (%.3f %%).", verdict_words[k], text, 100 * n[k] / all);
+            (void)fprintf(to, " %s: %s (", verdict_words[k], text);
+            put_share(to, 100 * n[k] / all);
+            (void)fputs(").", to);
         }
         (void)fputs("</p>\n", to);
     }

@@ -119,33 +119,54 @@ void format_value(double v, char ret[static VALUE_BYTES])
     ret[n] = '\0';
 }
 
+void format_quantity(double v, const char *unit, char ret[static QUANTITY_BYTES])
+{
+    static const struct {
+        double below, unit;
+        const char *name;
+    } steps[] = {{120, 1, " s"}, {7200, 60, " min"}, {172800, 3600, " h"}, {1e300, 86400, " days"}};
+    char text[VALUE_BYTES];
+    double seconds = strcmp(unit, " s") == 0                  ? v
+                     : strcmp(unit, " ms") == 0 && v >= 10000 ? v / 1000
+                                                              : -1;
+    size_t i = 0;
+    while (seconds >= steps[i].below)
+        i++;
+    if (seconds >= 0) {
+        v = seconds / steps[i].unit;
+        unit = steps[i].name;
+    }
+    if (i > 0 && v >= 10) v = (double)(uint64_t)(v + 0.5);
+    format_value(v, text);
+    (void)snprintf(ret, QUANTITY_BYTES, "%s%.15s", text, unit);
+}
+
 void put_spread(FILE *to, const struct spread *s, const char *unit)
 {
-    char median[VALUE_BYTES], min[VALUE_BYTES], max[VALUE_BYTES];
+    char median[QUANTITY_BYTES], min[QUANTITY_BYTES], max[QUANTITY_BYTES];
     if (s->n == 0) {
         (void)fputs("not measured", to);
         return;
     }
-    format_value(s->median, median);
-    format_value(s->min, min);
-    format_value(s->max, max);
-    (void)fprintf(to, "%s%s", median, unit);
+    format_quantity(s->median, unit, median);
+    format_quantity(s->min, unit, min);
+    format_quantity(s->max, unit, max);
+    (void)fputs(median, to);
     if (s->n > 1) (void)fprintf(to, " <small>(%s to %s)</small>", min, max);
 }
 
 void put_duration(FILE *to, double seconds)
 {
-    char text[VALUE_BYTES];
-    static const struct {
-        double below, unit;
-        const char *name;
-    } steps[] = {{120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {1e300, 86400, "days"}};
-    size_t i = 0;
-    while (seconds >= steps[i].below)
-        i++;
-    double v = seconds / steps[i].unit;
-    format_value(v >= 10 ? (double)(uint64_t)(v + 0.5) : v, text);
-    (void)fprintf(to, "%s %s", text, steps[i].name);
+    char text[QUANTITY_BYTES];
+    format_quantity(seconds, " s", text);
+    (void)fputs(text, to);
+}
+
+void put_share(FILE *to, double percent)
+{
+    /* nearly all is not all, and nearly none is not none */
+    int digits = percent <= 0 || percent >= 100 ? 0 : percent < 1 || percent > 99 ? 3 : 1;
+    (void)fprintf(to, "%.*f %%", digits, percent);
 }
 
 void put_moment(FILE *to, double seconds)

@@ -30,8 +30,12 @@ size_t group_longest(const struct group *g, const char *path); /* of an array */
 void put_text(FILE *to, const char *text); /* escaped for HTML, attributes too */
 #define VALUE_BYTES 40U
 void format_value(double v, char ret[static VALUE_BYTES]); /* "250,000", "12.3", "0.04" */
-/* "12.3", or "12.3 (11.9 to 13)" over several runs; "not measured". */
+#define QUANTITY_BYTES (VALUE_BYTES + 16U)
+/* With its unit, " ms" and " s" as a larger one where that reads better: "25 h". */
+void format_quantity(double v, const char *unit, char ret[static QUANTITY_BYTES]);
+/* "12.3 ms", or "12.3 ms (11.9 ms to 13 ms)" over several runs; "not measured". */
 void put_spread(FILE *to, const struct spread *s, const char *unit);
 void put_duration(FILE *to, double seconds); /* "40 s", "12 min", "3 h", "5 days" */
+void put_share(FILE *to, double percent);    /* "98.0 %", "0.013 %" */
 void put_moment(FILE *to, double seconds);   /* "1d 06:00" */
 #endif

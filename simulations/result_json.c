@@ -213,6 +213,13 @@ static json_t *series_json(const struct run_result *r, bool *ok)
     return o;
 }
 
+/* Of the map and the load: as far as the run went. */
+static size_t columns_used(const struct run_result *r)
+{
+    uint64_t used = (r->end.virtual_us + r->column_us - 1) / r->column_us;
+    return used < r->columns ? (size_t)used : r->columns;
+}
+
 static json_t *authority_json(const struct run_result *r, size_t i, uint64_t plans, uint64_t made,
                               bool *ok)
 {
@@ -220,7 +227,7 @@ static json_t *authority_json(const struct run_result *r, size_t i, uint64_t pla
     json_t *o = json_object(), *ages = json_array();
     uint64_t worst = UINT64_MAX;
     scenario_authority_name(&r->sc, (uint32_t)i, name);
-    for (size_t c = 0; c < r->columns; c++) {
+    for (size_t c = 0; c < columns_used(r); c++) {
         uint64_t age = r->freshness_us[i * r->columns + c];
         append(ages, age == UINT64_MAX ? json_null() : integer(age / 1000000U), ok);
         if (age != UINT64_MAX && (worst == UINT64_MAX || age > worst)) worst = age;
@@ -265,7 +272,7 @@ static json_t *directories_json(const struct run_result *r, bool *ok)
             uint64_t all = 0;
             json_t *over = json_array();
             char key[40];
-            for (size_t c = 0; c < r->columns; c++) {
+            for (size_t c = 0; c < columns_used(r); c++) {
                 uint64_t n = r->load[(i * r->columns + c) * LOAD_KINDS + l];
                 all += n;
                 append(over, integer(n), ok);

@@ -70,7 +70,8 @@ static bool does_fault(const struct scenario_fault *f)
     case FAULT_CRASH:
     case FAULT_COMMIT_FAILS: return all;
     case FAULT_LINK: return all && f->delay == 0;
-    case FAULT_RESTORE: return f->at >= f->age && f->who.index != INDEX_NONE;
+    case FAULT_RESTORE: /* after an authority's, an officer would have to confirm */
+        return f->at >= f->age && f->who.role == ROLE_DIRECTORY && f->who.index != INDEX_NONE;
     default: return false;
     }
 }

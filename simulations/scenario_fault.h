@@ -47,7 +47,9 @@ struct scenario_who {
     X(FAULT_ROLLING_RESTART, "rolling-restart",                                                    \
       "each in turn is stopped for `down`, the next one `gap` after it is back")                   \
     X(FAULT_SURGE, "surge", "`times` as many lookups arrive")                                      \
-    X(FAULT_RESTORE, "restore", "stopped for `down`, then back with a backup `age` old")           \
+    X(FAULT_RESTORE, "restore",                                                                    \
+      "stopped for `down`, then back with a backup `age` old; an authority's officer sends all "   \
+      "plans again and confirms")                                                                  \
     X(FAULT_COPY, "copy",                                                                          \
       "a second machine with the same keys, from a backup `age` old, runs "                        \
       "beside it")                                                                                 \
