@@ -122,13 +122,18 @@ void batch_drop(struct sim_node *m)
 
 /* --- letting out --- */
 
-static void send_one(struct sim *s, unsigned n, const struct waiting *w)
+static void send_one(struct sim *s, unsigned n, const struct cpis_id *peer, struct payload *whole)
 {
     struct arrival to[ARRIVALS_MAX];
-    trace_message(s, n, TRACE_SENT, w->payload);
-    const size_t count = network_send(s->network, n, &w->peer, kernel_now(s->kernel), to);
+    const struct sim_hooks *h = &s->conf.hooks;
+    trace_message(s, n, TRACE_SENT, whole);
+    const size_t count = network_send(s->network, n, peer, kernel_now(s->kernel), to);
     for (size_t i = 0; i < count; i++) {
-        struct payload *p = w->payload;
+        struct payload *p = whole;
+        if (h->sent != NULL) {
+            const struct frame_look look = frame_look(payload_bytes(p));
+            h->sent(h->arg, n, to[i].to, &look, payload_bytes(p));
+        }
         if (s->tap == NULL) {
             p = payload_share(p);
         } else {
@@ -145,6 +150,13 @@ static void send_one(struct sim *s, unsigned n, const struct waiting *w)
     }
 }
 
+void sim_inject(struct sim *s, unsigned from, const struct cpis_id *to, struct bytes frame)
+{
+    struct payload *p = payload_new(frame);
+    send_one(s, from, to, p);
+    payload_drop(p);
+}
+
 static void let_out(struct sim *s, unsigned n)
 {
     struct sim_node *m = s->node[n];
@@ -152,7 +164,7 @@ static void let_out(struct sim *s, unsigned n)
     for (size_t i = 0; i < m->batch.count; i++) {
         const struct waiting *w = &m->batch.waiting[i];
         if (w->type == OUT_SEND) {
-            send_one(s, n, w);
+            send_one(s, n, &w->peer, w->payload);
         } else if (w->type == OUT_RESULT) {
             check_release(s, n, &m->batch.finding[w->number]);
         } else {

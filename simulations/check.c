@@ -262,6 +262,7 @@ size_t sim_lookup_as(struct sim *s, unsigned query, const struct nhs_number *n,
     v->number = *n;
     v->began = sim_now(s);
     v->began_us = sim_now_us(s);
+    v->scheduled = ask->scheduled;
     v->must_not_deny = is_live_somewhere(s, n);
     const struct command c = {.type = COMMAND_LOOKUP, .number = *n, .ask = ask};
     if (give(s, query, &c, i) == 0) forget_lookup(s, i);
@@ -321,7 +322,16 @@ static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
 
 /* --- results --- */
 
-static void keep_verdict(const struct result *r, struct sim_verdict *v)
+static void add_holder(const struct sim *s, const struct cpis_id *id, struct sim_verdict *v)
+{
+    uint32_t n;
+    if (v->holders == SIM_HOLDERS_MAX || !network_find(s->network, id, &n)) return;
+    for (unsigned i = 0; i < v->holders; i++)
+        if (v->holder[i] == n) return;
+    v->holder[v->holders++] = n;
+}
+
+static void keep_verdict(const struct sim *s, const struct result *r, struct sim_verdict *v)
 {
     v->rid = r->rid;
     v->number = r->number;
@@ -335,14 +345,16 @@ static void keep_verdict(const struct result *r, struct sim_verdict *v)
         v->plans += (unsigned)r->flags[i].payload.plans_count;
         v->accesses += (unsigned)r->flags[i].payload.accesses_count;
         if (i == 0) v->status = r->flags[i].status;
+        add_holder(s, &r->flags[i].authority, v);
     }
+    for (size_t i = 0; i < r->verdict.pending_count; i++)
+        add_holder(s, &r->verdict.pending[i].id, v);
 }
 
 /* Before the commit, while it can be read: what is kept of it is told after. */
 void check_result(struct sim *s, unsigned n, uint64_t command, const struct result *r,
                   struct finding *ret)
 {
-    (void)s;
     ret->outcome = (struct sim_outcome){.node = n,
                                         .command = command,
                                         .type = r->type,
@@ -351,7 +363,7 @@ void check_result(struct sim *s, unsigned n, uint64_t command, const struct resu
                                         .lookup = NO_LOOKUP};
     ret->verdict = (struct sim_verdict){.given = true};
     ret->changes = 0;
-    if (r->type == RESULT_VERDICT) keep_verdict(r, &ret->verdict);
+    if (r->type == RESULT_VERDICT) keep_verdict(s, r, &ret->verdict);
     if (r->type != RESULT_CHANGES) return;
     CHECK(s, r->outcomes_count <= CHANGES_MAX);
     ret->changes = r->outcomes_count;
@@ -370,6 +382,7 @@ static void release_verdict(struct sim *s, unsigned n, size_t lookup, const stru
     v->node = n;
     v->began = asked.began;
     v->began_us = asked.began_us;
+    v->scheduled = asked.scheduled;
     v->must_not_deny = asked.must_not_deny;
     v->ended = sim_now(s);
     v->took = sim_now_us(s) - v->began_us;

@@ -3,6 +3,7 @@
 #include "node/core/steward.h"
 #include "simulations/sim_state.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,9 @@ unsigned found_node(struct sim *s, enum node_role role, const struct sim_node *o
     return number;
 }
 
-static struct msg_signed_descriptor describe(struct sim *s, unsigned n, const struct net_id *net)
+/* organisation: the number in its code, name and telephones */
+static struct msg_signed_descriptor describe(struct sim *s, unsigned n, unsigned organisation,
+                                             const struct net_id *net)
 {
     const struct sim_node *m = s->node[n];
     struct msg_signed_descriptor d = {
@@ -85,13 +88,13 @@ static struct msg_signed_descriptor describe(struct sim *s, unsigned n, const st
                        .not_after = SIM_EPOCH_START + 1000 * CPIS_MS_DAY}};
     struct msg_descriptor *p = &d.descriptor;
     struct bytes body;
-    (void)snprintf(p->code, sizeof p->code, "T%03u", n);
-    (void)snprintf(p->name, sizeof p->name, "Test organisation %u", n);
+    (void)snprintf(p->code, sizeof p->code, "T%03u", organisation);
+    (void)snprintf(p->name, sizeof p->name, "Test organisation %u", organisation);
     if (m->role == ROLE_DIRECTORY)
         (void)snprintf(p->endpoint, sizeof p->endpoint, "tcp://127.0.0.1:%u", 7000 + n);
     if (m->role == ROLE_AUTHORITY) {
-        (void)snprintf(p->emergency, sizeof p->emergency, "02079460%03u", n % 1000U);
-        (void)snprintf(p->office, sizeof p->office, "01632960%03u", n % 1000U);
+        (void)snprintf(p->emergency, sizeof p->emergency, "02079460%03u", organisation % 1000U);
+        (void)snprintf(p->office, sizeof p->office, "01632960%03u", organisation % 1000U);
     }
     CHECK(s, descriptor_encode(p, &s->arena, &body) == CPIS_OK);
     sign_make(&m->identity.sign, SIGNED_DESCRIPTOR, net, body.p, body.len, &d.signature);
@@ -142,10 +145,11 @@ static void admit_everybody(void *arg, struct msg_register *draft, struct arena 
 {
     struct sim *s = arg;
     const struct net_id *net = registry_net(s->stewards);
-    const struct steward_limits limits = {1000000, 1000000, 65536};
+    const uint64_t lookups = s->conf.lookups_per_day == 0 ? 10000000 : s->conf.lookups_per_day;
+    const struct steward_limits limits = {10000000, lookups, 65536};
     const char *why = "";
     for (unsigned n = 0; n < s->nodes; n++) {
-        const struct msg_signed_descriptor d = describe(s, n, net);
+        const struct msg_signed_descriptor d = describe(s, n, n, net);
         CHECK(s, steward_add_node(draft, a, net, &d, &limits, NULL, &why) == CPIS_OK);
         if (s->node[n]->role != ROLE_AUTHORITY)
             CHECK(s, steward_set_state(draft, &s->node[n]->id, NODE_ACTIVE, &why) == CPIS_OK);
@@ -312,7 +316,7 @@ unsigned sim_add_node(struct sim *s, enum node_role role)
 
 const struct registry *sim_stewards(const struct sim *s) { return s->stewards; }
 
-struct msg_signed_descriptor sim_describe(struct sim *s, unsigned node)
+struct msg_signed_descriptor sim_describe(struct sim *s, unsigned node, unsigned like)
 {
-    return describe(s, node, registry_net(s->stewards));
+    return describe(s, node, like == UINT_MAX ? node : like, registry_net(s->stewards));
 }

@@ -124,18 +124,39 @@ bool sim_is_live(const struct sim *s, unsigned n)
     return live;
 }
 
+/* What of a node is still under way; NULL: nothing. */
+static const char *under_way(const struct sim *s, unsigned n)
+{
+    const struct sim_node *m = s->node[n];
+    struct node_status st;
+    if (m->is_copy) return NULL;
+    if (m->node == NULL) return "is down";
+    if (m->busy || m->inbox.count > m->inbox.at) return "is busy";
+    sim_status(s, n, &st);
+    if (!st.listed) return NULL; /* revoked, retired, not admitted: nobody waits for it */
+    if (st.copies_waiting > 0) return "keeps copies that are not signed for";
+    if (st.outbox > 0) return "has lookups in its outbox";
+    if (st.lookups_active > 0) return "has lookups without a verdict";
+    if (m->role == ROLE_AUTHORITY && !sim_is_live(s, n)) return "has a list that is not live";
+    return NULL;
+}
+
 static bool is_settled(const struct sim *s)
 {
-    for (unsigned n = 0; n < s->nodes; n++) {
-        const struct sim_node *m = s->node[n];
-        struct node_status st;
-        if (m->is_copy) continue;
-        if (m->node == NULL || m->busy || m->inbox.count > m->inbox.at) return false;
-        sim_status(s, n, &st);
-        if (st.copies_waiting > 0 || st.outbox > 0 || st.lookups_active > 0) return false;
-        if (m->role == ROLE_AUTHORITY && !sim_is_live(s, n)) return false;
-    }
+    for (unsigned n = 0; n < s->nodes; n++)
+        if (under_way(s, n) != NULL) return false;
     return true;
+}
+
+void sim_unsettled(const struct sim *s, char *ret, size_t cap)
+{
+    if (cap > 0) ret[0] = '\0';
+    for (unsigned n = 0; n < s->nodes; n++) {
+        const char *what = under_way(s, n);
+        if (what == NULL) continue;
+        (void)snprintf(ret, cap, "%s %s", s->node[n]->name, what);
+        return;
+    }
 }
 
 bool sim_settle(struct sim *s, cpis_ms ms)
@@ -162,6 +183,10 @@ unsigned sim_authority(const struct sim *s, unsigned i) { return of_role(s, ROLE
 unsigned sim_query(const struct sim *s, unsigned i) { return of_role(s, ROLE_QUERY, i); }
 const char *sim_name(const struct sim *s, unsigned n) { return s->node[n]->name; }
 enum node_role sim_role(const struct sim *s, unsigned n) { return s->node[n]->role; }
+const struct identity *sim_identity(const struct sim *s, unsigned n)
+{
+    return &s->node[n]->identity;
+}
 const struct cpis_id *sim_id(const struct sim *s, unsigned n) { return &s->node[n]->id; }
 struct node *sim_node(const struct sim *s, unsigned n) { return s->node[n]->node; }
 struct disk *sim_disk(const struct sim *s, unsigned n) { return s->node[n]->disk; }
@@ -179,6 +204,7 @@ void sim_status(const struct sim *s, unsigned n, struct node_status *ret)
 
 /* --- what goes wrong --- */
 
+void sim_trouble(struct sim *s, const struct sim_trouble *t) { s->conf.trouble = *t; }
 void sim_faults(struct sim *s, bool on)
 {
     const struct sim_trouble *t = &s->conf.trouble;

@@ -17,9 +17,11 @@
 #include "node/core/node.h"
 #include "simulations/disk.h"
 #include "simulations/network.h"
+#include "simulations/payload.h"
 
 #define SIM_EPOCH_START ((cpis_ms)1800000000000) /* wall clock at virtual time 0 */
 #define SIM_EPOCH_LASTS (400 * CPIS_MS_DAY)      /* a key epoch, where conf does not say */
+#define SIM_HOLDERS_MAX 8U
 #define SIM_BATCH       256U                     /* inputs in one commit, as DRIVER_BATCH */
 #define SIM_BATCH_US    (20 * SIM_US_MS)         /* of work in one commit, as DRIVER_BATCH_MS */
 #define SIM_WAITING_MAX                                                                            \
@@ -35,11 +37,13 @@ struct sim_trouble { /* in force only between sim_faults(s, true) and (s, false)
 };
 struct sim_verdict { /* what a lookup came to */
     bool given;
+    bool scheduled;
     unsigned node;
     struct nhs_number number;
     struct verdict verdict; /* its lists are not kept: NULL */
     unsigned flags, pending, unconfirmed, notes, plans, accesses;
     enum answer_status status; /* of the first flag */
+    unsigned holder[SIM_HOLDERS_MAX], holders; /* nodes that it can be read to hold a flag */
     struct cpis_id rid;
     cpis_ms began, ended; /* virtual */
     sim_us began_us, took;
@@ -62,6 +66,9 @@ struct sim_hooks {
     void (*event)(void *arg, unsigned node, enum event e, const struct cpis_id *peer,
                   uint64_t number);
     void (*committed)(void *arg, unsigned node); /* a batch is durable and let out */
+    /* A message is on its way; before a tap changes it. */
+    void (*sent)(void *arg, unsigned from, unsigned to, const struct frame_look *look,
+                 struct bytes frame);
     void (*breach)(void *arg, const char *what); /* all is printed; when it returns: abort */
 };
 struct sim_conf {
@@ -71,6 +78,7 @@ struct sim_conf {
     struct sim_trouble trouble;
     const char *dir; /* NULL: rows in memory; else real storage in this folder, which is there */
     cpis_ms epoch_lasts;  /* key epochs; 0: SIM_EPOCH_LASTS */
+    uint64_t lookups_per_day; /* of a query node, in its descriptor; 0: more than any asks */
     bool forget_lookups;  /* after their outcome: sim_verdict is NULL then */
     unsigned check_every; /* evidence of each n-th verdict is verified offline; 0: of each */
     struct sim_hooks hooks;
@@ -90,6 +98,8 @@ void sim_halt(struct sim *s); /* sim_run and its like return after the event und
 /* Until nothing is under way that must end: outboxes empty, every copy signed for, every list live;
  * false: not within ms. Copies running beside (sim_copy) don't count. */
 bool sim_settle(struct sim *s, cpis_ms ms);
+/* Of the first node that keeps it from being settled: "authority-3 is down". "": it is. */
+void sim_unsettled(const struct sim *s, char *ret, size_t cap);
 typedef void (*sim_call)(void *arg, struct sim *s);
 void sim_at(struct sim *s, sim_us at, sim_call call, void *arg); /* at least now */
 cpis_ms sim_now(const struct sim *s);
@@ -111,6 +121,7 @@ void sim_status(const struct sim *s, unsigned node, struct node_status *ret); /*
 
 /* --- what goes wrong --- */
 void sim_faults(struct sim *s, bool on);
+void sim_trouble(struct sim *s, const struct sim_trouble *t); /* from now on */
 void sim_stop(struct sim *s, unsigned node); /* kill -9 */
 void sim_start(struct sim *s, unsigned node);
 /* The next batch of this node that sends such a frame dies: before its commit, or between commit
@@ -180,6 +191,10 @@ uint64_t sim_trace(const struct sim *s); /* over all that happened, in order */
  * dropped. It may change the bytes in place. */
 typedef bool (*sim_tap)(void *arg, unsigned from, unsigned to, uint8_t *p, size_t len);
 void sim_set_tap(struct sim *s, sim_tap tap, void *arg);
+/* For attackers that speak the wire: puts a message of their own on its way, as `from` would have
+ * sent it on its own connection; and the keys of a node that has fallen into their hands. */
+void sim_inject(struct sim *s, unsigned from, const struct cpis_id *to, struct bytes frame);
+const struct identity *sim_identity(const struct sim *s, unsigned node);
 
 /* --- the stewards --- */
 /* The next key epoch: all directories begin a ceremony for this number (false: none is up, or it
@@ -194,5 +209,7 @@ void sim_next_epoch(struct sim *s, cpis_ms in, cpis_ms overlap); /* both; runs m
 typedef void (*sim_draft)(void *arg, struct msg_register *draft, struct arena *a);
 void sim_new_register(struct sim *s, sim_draft change, void *arg);
 const struct registry *sim_stewards(const struct sim *s);
-struct msg_signed_descriptor sim_describe(struct sim *s, unsigned node);
+/* A node's descriptor. `like`: of the organisation of this one, whose key it replaces; UINT_MAX: of
+ * one of its own. */
+struct msg_signed_descriptor sim_describe(struct sim *s, unsigned node, unsigned like);
 #endif

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <limits.h>
 #include <sodium.h>
 
 static const struct sim_conf quiet = {.seed = 1,
@@ -222,7 +223,7 @@ Test(sim, a_copy_running_beside_is_noticed)
 static void admit(void *arg, struct msg_register *draft, struct arena *a)
 {
     const unsigned *n = arg;
-    const struct msg_signed_descriptor d = sim_describe(s, *n);
+    const struct msg_signed_descriptor d = sim_describe(s, *n, UINT_MAX);
     const struct steward_limits limits = {1000000, 1000000, 65536};
     const char *why = "";
     cr_assert_eq(steward_add_node(draft, a, registry_net(sim_stewards(s)), &d, &limits, NULL, &why),

@@ -1,0 +1,346 @@
+/* What arrives: the children of every authority, plan changes by the hour, lookups by the hour and
+ * weekday, batches of practices. All by streams of their own: a fault shifts none of it. */
+#include "proto/code.h"
+#include "simulations/run_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOUR_US        (3600 * SIM_US_SECOND)
+#define CHANGES        256U /* in one command, as an import's commits */
+#define UNKNOWN_FROM   500000U /* numbers of nobody: from here on, of a million */
+#define UNKNOWN_RANGE  500000U
+#define SETTLE_FIRST   (30 * CPIS_MS_MINUTE)
+#define BIRTH_DATE     20200229U
+#define PLAN_START     202601010000U
+#define UNBORN_END     202912310000U
+
+struct flow { /* events of one kind, at a rate that changes by the hour */
+    struct run *run;
+    uint64_t (*rate)(const struct run *t); /* thousandths an hour */
+    void (*happen)(struct run *t);
+    struct random_stream *dice;
+};
+struct practice { /* traces its list, one lookup after the other */
+    struct run *run;
+    const struct scenario_batch *b;
+    unsigned query;
+    uint64_t left;
+};
+#define FLOWS 5U
+struct run_load {
+    struct flow flow[FLOWS];
+    struct practice *practice;
+};
+
+/* --- numbers --- */
+
+/* A number of the 999 range that no child has: the first valid one from the dice on. */
+static struct nhs_number number_of_nobody(struct random_stream *dice)
+{
+    uint64_t d = UNKNOWN_FROM + random_below(dice, UNKNOWN_RANGE);
+    for (;; d = UNKNOWN_FROM + (d + 1 - UNKNOWN_FROM) % UNKNOWN_RANGE) {
+        unsigned digit[9], sum = 0;
+        struct nhs_number n = {{0}};
+        for (uint64_t i = 9, v = 999000000U + d; i > 0; i--, v /= 10)
+            digit[i - 1] = (unsigned)(v % 10);
+        for (unsigned i = 0; i < 9; i++)
+            sum += digit[i] * (10 - i);
+        const unsigned check = (11 - sum % 11) % 11;
+        if (check == 10) continue;
+        for (unsigned i = 0; i < 9; i++)
+            n.digits[i] = (char)('0' + digit[i]);
+        n.digits[9] = (char)('0' + check);
+        return n;
+    }
+}
+
+/* --- plans --- */
+
+static struct child_change upsert_of(const struct run_child *c, uint32_t which)
+{
+    const uint32_t plan = 1 + (uint32_t)(c->number.digits[8] - '0') % 3;
+    return (struct child_change){.type = CHANGE_UPSERT,
+                                 .number = c->number,
+                                 .birth_date = BIRTH_DATE,
+                                 .given = "Test",
+                                 .family = "Child",
+                                 .local_id = "L1",
+                                 .plan = which == 0 ? plan : 2,
+                                 .start = PLAN_START,
+                                 .end = which == 0 && plan == 3 ? UNBORN_END : 0,
+                                 .visibility = VISIBILITY_FULL};
+}
+
+/* Changes of one authority, sent as they fill a command. */
+struct sheaf {
+    struct run *run;
+    uint32_t authority;
+    struct child_change change[CHANGES];
+    size_t count, saved;
+};
+
+static void send_sheaf(struct sheaf *h)
+{
+    const unsigned node = h->run->authority[h->authority].node;
+    if (h->count == 0) return;
+    if (run_is_up(h->run, node) && sim_change(h->run->s, node, h->change, h->count) != 0 &&
+        h->run->safety)
+        watch_saved(h->run, h->authority, h->saved);
+    h->count = h->saved = 0;
+}
+
+static void put(struct sheaf *h, const struct child_change *c)
+{
+    h->change[h->count++] = *c;
+    h->saved += c->type == CHANGE_UPSERT;
+    if (h->count == CHANGES) send_sheaf(h);
+}
+
+static struct run_child *new_child(struct run *t, uint32_t holder)
+{
+    struct nhs_number n;
+    if (!sim_next_number(&t->number_next, &n) || t->number_next > UNKNOWN_FROM * 10) return NULL;
+    t->child = sim_grow(t->child, t->children, &t->children_cap, sizeof *t->child);
+    struct run_child *c = &t->child[t->children++];
+    *c = (struct run_child){.number = n, .holder = {holder, INDEX_NONE}};
+    const uint64_t others = t->sc->topology.authorities - 1;
+    if (others > 0 && random_chance(&t->chance, (unsigned)t->sc->topology.shared_permille))
+        c->holder[1] = (uint32_t)((holder + 1 + random_below(&t->chance, others)) % (others + 1));
+    return c;
+}
+
+static void load_authority(struct run *t, uint32_t index)
+{
+    struct sheaf h = {.run = t, .authority = index};
+    for (size_t i = 0; i < t->children; i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            const struct run_child *c = &t->child[i];
+            if (c->gone || c->holder[k] != index) continue;
+            const struct child_change change = upsert_of(c, k);
+            put(&h, &change);
+        }
+    send_sheaf(&h);
+}
+
+void load_resend(struct run *t, uint32_t index)
+{
+    if (run_is_up(t, t->authority[index].node)) load_authority(t, index);
+}
+
+void load_move(struct run *t, uint32_t from, uint32_t to)
+{
+    struct sheaf h = {.run = t, .authority = to};
+    for (size_t i = 0; i < t->children; i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            struct run_child *c = &t->child[i];
+            if (c->gone || c->holder[k] != from) continue;
+            c->holder[k] = to;
+            const struct child_change change = upsert_of(c, k);
+            put(&h, &change);
+        }
+    send_sheaf(&h);
+}
+
+bool load_population(struct run *t)
+{
+    const uint64_t n = t->sc->topology.authorities;
+    uint32_t *plans = sim_must(calloc(n, sizeof *plans));
+    bool room = true;
+    scenario_plans(t->sc, plans);
+    for (uint32_t a = 0; a < n; a++)
+        for (uint32_t i = 0; i < plans[a] && room; i++)
+            room = new_child(t, a) != NULL;
+    free(plans);
+    for (uint32_t a = 0; a < n && room; a++)
+        load_resend(t, a);
+    return room && sim_settle(t->s, SETTLE_FIRST);
+}
+
+/* --- plan changes --- */
+
+static void start_plan(struct run *t)
+{
+    /* by size: an authority as often as it has children */
+    if (t->children == 0) return;
+    const uint32_t a = t->child[random_below(&t->churn, t->children)].holder[0];
+    if (!run_is_up(t, t->authority[a].node)) return;
+    const struct run_child *c = new_child(t, a);
+    if (c == NULL) return;
+    for (uint32_t k = 0; k < 2; k++) {
+        struct sheaf h = {.run = t, .authority = c->holder[k]};
+        if (c->holder[k] == INDEX_NONE) continue;
+        const struct child_change change = upsert_of(c, k);
+        put(&h, &change);
+        send_sheaf(&h);
+    }
+}
+
+static void end_plan(struct run *t, bool deleted)
+{
+    if (t->children == 0) return;
+    struct run_child *c = &t->child[random_below(&t->churn, t->children)];
+    if (c->gone) return;
+    for (uint32_t k = 0; k < 2; k++) /* all its authorities hear of it, or it stays */
+        if (c->holder[k] != INDEX_NONE && !run_is_up(t, t->authority[c->holder[k]].node)) return;
+    c->gone = deleted; /* an ended one stays visible for a year */
+    for (uint32_t k = 0; k < 2; k++) {
+        struct sheaf h = {.run = t, .authority = c->holder[k]};
+        if (c->holder[k] == INDEX_NONE) continue;
+        struct child_change change = upsert_of(c, k);
+        change.type = deleted ? CHANGE_DELETE : CHANGE_END;
+        change.end = deleted ? 0 : 202701010000U;
+        put(&h, &change);
+        send_sheaf(&h);
+    }
+}
+
+/* --- the next of a kind: an exponential wait at the present rate --- */
+
+static sim_us wait_for(struct random_stream *dice, uint64_t milli_per_hour)
+{
+    const uint64_t rate = milli_per_hour == 0 ? 1 : milli_per_hour;
+    const sim_us mean = HOUR_US * 1000U / rate;
+    const struct delay d = {.type = DELAY_TAIL,
+                            .mean = mean < (1ULL << 39) ? mean : (1ULL << 39),
+                            .max = (1ULL << 40) - 1};
+    const sim_us wait = delay_draw(&d, dice);
+    return wait < HOUR_US ? wait : HOUR_US; /* the rate may be another one then */
+}
+
+static void flow_on(struct flow *f);
+
+static void flow_event(void *arg, struct sim *s)
+{
+    struct flow *f = arg;
+    (void)s;
+    if (!f->run->safety) return;
+    f->happen(f->run);
+    flow_on(f);
+}
+
+static void flow_look_again(void *arg, struct sim *s)
+{
+    (void)s;
+    if (((struct flow *)arg)->run->safety) flow_on(arg);
+}
+
+static void flow_on(struct flow *f)
+{
+    const uint64_t rate = f->rate(f->run);
+    const sim_us wait = wait_for(f->dice, rate);
+    const bool comes = rate > 0 && wait < HOUR_US;
+    run_at(f->run, run_now(f->run) + wait, comes ? flow_event : flow_look_again, f);
+}
+
+/* --- lookups --- */
+
+/* A clinician goes to a node that works; a few tries, as a balancer in front of them would. */
+static unsigned choose_query(struct run *t)
+{
+    for (unsigned tries = 0; tries < 4; tries++) {
+        const unsigned q = t->query[random_below(&t->arrivals, t->sc->topology.queries)];
+        if (run_is_up(t, q)) return q;
+    }
+    return NODE_NONE;
+}
+
+static void ask_at(struct run *t, unsigned query, bool hit, bool scheduled)
+{
+    const struct run_child *c =
+        hit && t->children > 0 ? &t->child[random_below(&t->arrivals, t->children)] : NULL;
+    const struct nhs_number n = c != NULL ? c->number : number_of_nobody(&t->arrivals);
+    if (query == NODE_NONE) return;
+    watch_asked(t, query, &n, c != NULL && !c->gone);
+    (void)sim_lookup(t->s, query, &n, scheduled);
+}
+
+static void ask_one(struct run *t)
+{
+    const unsigned query = choose_query(t);
+    const bool hit = random_chance(&t->arrivals, (unsigned)t->sc->demand.hit_permille);
+    const bool scheduled = random_chance(&t->arrivals, (unsigned)t->sc->demand.scheduled_permille);
+    ask_at(t, query, hit, scheduled);
+}
+
+static void ask_burst(struct run *t)
+{
+    const unsigned query = choose_query(t);
+    for (uint64_t i = 0; i < t->sc->demand.burst_lookups; i++) {
+        const bool hit = random_chance(&t->arrivals, (unsigned)t->sc->demand.hit_permille);
+        ask_at(t, query, hit, false);
+    }
+}
+
+static uint64_t rate_lookups(const struct run *t)
+{
+    return scenario_lookups_milli(t->sc, run_now(t) / 1000U) * t->surge;
+}
+static uint64_t rate_bursts(const struct run *t) { return t->sc->demand.bursts_per_day * 1000U / 24; }
+static uint64_t rate_starts(const struct run *t)
+{
+    return scenario_churn_milli(t->sc, t->sc->churn.starts, run_now(t) / 1000U);
+}
+static uint64_t rate_ends(const struct run *t)
+{
+    return scenario_churn_milli(t->sc, t->sc->churn.ends, run_now(t) / 1000U);
+}
+static uint64_t rate_deletes(const struct run *t)
+{
+    return scenario_churn_milli(t->sc, t->sc->churn.deletes, run_now(t) / 1000U);
+}
+static void end_one(struct run *t) { end_plan(t, false); }
+static void delete_one(struct run *t) { end_plan(t, true); }
+
+/* --- batches --- */
+
+static void trace_next(void *arg, struct sim *s)
+{
+    struct practice *p = arg;
+    (void)s;
+    if (p->left == 0 || !p->run->safety) return;
+    p->left--;
+    if (run_is_up(p->run, p->query)) {
+        const bool hit = random_chance(&p->run->arrivals, (unsigned)p->run->sc->demand.hit_permille);
+        ask_at(p->run, p->query, hit, true);
+    }
+    run_at(p->run, run_now(p->run) + SIM_US_SECOND / p->b->per_second, trace_next, p);
+}
+
+static void begin_batches(struct run *t)
+{
+    uint64_t count = 0, at = 0;
+    for (size_t i = 0; i < t->sc->batches; i++)
+        count += t->sc->batch[i].practices;
+    t->load->practice = sim_must(calloc(count + 1, sizeof *t->load->practice));
+    for (size_t i = 0; i < t->sc->batches; i++) {
+        const struct scenario_batch *b = &t->sc->batch[i];
+        for (uint64_t k = 0; k < b->practices; k++) {
+            struct practice *p = &t->load->practice[at++];
+            const uint64_t q = b->query == INDEX_NONE ? k % t->sc->topology.queries : b->query;
+            *p = (struct practice){t, b, t->query[q], b->children};
+            /* not all in one microsecond */
+            run_at(t, b->at * 1000U + random_below(&t->chance, SIM_US_SECOND), trace_next, p);
+        }
+    }
+}
+
+void load_begin(struct run *t)
+{
+    t->load = sim_must(calloc(1, sizeof *t->load));
+    const struct flow flows[FLOWS] = {{t, rate_lookups, ask_one, &t->arrivals},
+                                      {t, rate_bursts, ask_burst, &t->arrivals},
+                                      {t, rate_starts, start_plan, &t->churn},
+                                      {t, rate_ends, end_one, &t->churn},
+                                      {t, rate_deletes, delete_one, &t->churn}};
+    memcpy(t->load->flow, flows, sizeof flows);
+    for (size_t i = 0; i < FLOWS; i++)
+        flow_on(&t->load->flow[i]);
+    begin_batches(t);
+}
+
+void load_free(struct run *t)
+{
+    if (t->load != NULL) free(t->load->practice);
+    free(t->load);
+}

@@ -1,0 +1,143 @@
+/* simulations/run_state.h - the inside of a run of a scenario, for run*.c only.
+ *
+ *   run.c          the contract of run.h: found, load, safety phase, heal, liveness phase, end
+ *   run_load.c     children, plans, lookups, batches: what arrives, and when
+ *   run_fault.c    faults that come and go: nodes, disks, network, clocks
+ *   run_steward.c  registers: renewed, and changed as the scenario says
+ *   run_rogue.c    nodes that misbehave
+ *   run_watch.c    what happened, told to result.h; what must hold beside the checks of check.c
+ *   run_records.c  at the end: one record for each look, logs that verify
+ *
+ * Virtual time 0 of a scenario is `zero` of the engine's, when the nation is founded and all its
+ * lists are live. */
+#ifndef CPIS_SIMULATIONS_RUN_STATE_H
+#define CPIS_SIMULATIONS_RUN_STATE_H
+#include "simulations/random.h"
+#include "simulations/run.h"
+#include "simulations/sim.h"
+
+#include <limits.h>
+#include <setjmp.h>
+
+struct run_child {
+    struct nhs_number number;
+    uint32_t holder[2]; /* authorities by index; the second may be INDEX_NONE */
+    bool gone;          /* ended or deleted since */
+};
+struct run_authority {
+    unsigned node;   /* of the engine; NODE_NONE: not there yet */
+    bool joins;      /* admitted by a fault "join", not at the founding */
+    sim_us *saved;   /* plans that are not live yet: when each was saved */
+    size_t waiting, waiting_cap;
+    size_t notifications; /* rows seen so far */
+    bool rogue;           /* of what it says of itself nothing is expected */
+};
+#define NODE_NONE UINT_MAX
+
+struct run;
+struct run_fault { /* one of the scenario's, under way */
+    struct run *run;
+    const struct scenario_fault *f;
+    size_t number;
+    bool begun, ended;
+    struct scenario_node *who, *to;
+    size_t whos, tos;
+    struct rows **backup; /* RESTORE, COPY: of each of `who` */
+    size_t step;          /* ROLLING_RESTART: which is next */
+    unsigned *copies;     /* COPY: the engine's nodes */
+    unsigned *before;     /* REINSTATE: those with the old keys */
+    unsigned tries;       /* EPOCH_CHANGE */
+    struct rogue *rogue;  /* ROGUE */
+};
+struct look_key { /* of a child's number at a query node; of a record: and an authority */
+    struct nhs_number number;
+    unsigned query, authority; /* engine's nodes; NODE_NONE: of all */
+};
+struct look_count {
+    struct look_key key;
+    uint32_t n;
+};
+struct look_map { /* open addressing */
+    struct look_count *slot;
+    size_t count, cap;
+};
+
+struct run {
+    const struct scenario *sc;
+    const struct run_options *o;
+    struct run_result *r;
+    struct sim *s;
+    sim_us zero;   /* 0: not founded yet */
+    jmp_buf home;  /* where a breach of the engine ends the run */
+    uint64_t wall_began_us;
+    bool safety;   /* lookups arrive and faults come */
+    bool breached;
+    bool doubles;  /* a question may be found in two epochs: epoch changes are on */
+    struct random_stream arrivals, churn, chance;
+
+    struct run_child *child;
+    size_t children, children_cap;
+    uint32_t number_next;  /* of sim_next_number: children */
+    struct run_authority *authority;
+    unsigned *directory, *query; /* engine's nodes */
+    uint64_t surge;              /* times as many lookups */
+
+    struct run_load *load;
+    struct run_fault *fault;
+    unsigned groups; /* partitions so far */
+
+    struct look_map asked, read; /* of listed children: questions; verdicts that show a holder */
+    uint64_t due;                /* notifications that should come of verdicts */
+    struct tokens_seen *tokens;  /* what no query node may get */
+    uint64_t looked_at;          /* messages looked through for them */
+};
+
+/* run.c */
+struct delay run_delay(const struct distribution *d, uint64_t times);
+struct link_profile run_link(const struct scenario *sc, size_t pair);
+sim_us run_now(const struct run *t);                  /* us since the scenario's 0 */
+void run_at(struct run *t, sim_us at, sim_call call, void *arg); /* scenario's time */
+unsigned run_node(const struct run *t, const struct scenario_node *n); /* or NODE_NONE */
+bool run_is_up(const struct run *t, unsigned node);
+void run_breach(struct run *t, const char *what);
+
+/* run_load.c */
+bool load_population(struct run *t); /* false: it did not become live */
+void load_begin(struct run *t);
+void load_free(struct run *t);
+/* All plans that authority `index` has now, sent again by its case system. */
+void load_resend(struct run *t, uint32_t index);
+/* All its children move: listed by `to` from now on. */
+void load_move(struct run *t, uint32_t from, uint32_t to);
+
+/* run_fault.c */
+bool fault_make(struct run *t, char why[static RUN_WHY_BYTES]); /* false: can't be done */
+void fault_begin_all(struct run *t);                            /* plans them */
+void fault_heal(struct run *t);
+void fault_free(struct run *t);
+void fault_describe(const struct run_fault *f, char *ret, size_t cap);
+void fault_ended(struct run_fault *f); /* told to the result */
+
+/* run_steward.c */
+bool steward_fault_can(const struct run *t, const struct scenario_fault *f, const char **ret_why);
+void steward_fault_begin(struct run_fault *f);
+void steward_fault_end(struct run_fault *f);
+void steward_begin(struct run *t); /* registers are renewed before they expire */
+
+/* run_rogue.c */
+void rogue_begin(struct run_fault *f);
+void rogue_end(struct run_fault *f);
+
+/* run_watch.c */
+struct sim_hooks watch_hooks(struct run *t);
+void watch_begin(struct run *t);
+void watch_asked(struct run *t, unsigned query, const struct nhs_number *n, bool listed);
+void watch_saved(struct run *t, uint32_t authority, size_t plans);
+void watch_free(struct run *t);
+void look_add(struct look_map *m, const struct look_key *k);
+uint32_t look_count(const struct look_map *m, const struct look_key *k);
+void look_free(struct look_map *m);
+
+/* run_records.c */
+void records_check(struct run *t);
+#endif
