@@ -123,44 +123,68 @@ static cpis_ms until_of(const struct child_change *c)
     return children_plan_until(&p);
 }
 
-/* A deleted plan may be denied from the moment its deletion is asked for. */
-static void end_truths(struct sim *s, unsigned authority, const struct child_change *c)
+static struct truth *plan_truth(struct truths *t, uint32_t i, unsigned authority,
+                                const struct child_change *c)
+{
+    struct truth *at = &t->truth[i - 1];
+    bool same = at->authority == authority && at->plan == c->plan &&
+                (c->start == 0 || c->start == at->start) &&
+                nhs_number_compare(&at->number, &c->number) == 0;
+    return same ? at : NULL;
+}
+
+/* A deleted plan may be denied from the moment its deletion is asked for. So may one whose saving
+ * was asked for before, and is not durable yet: of that it is kept that it is not a truth. */
+static void end_truths(struct sim *s, unsigned authority, const struct child_change *c, uint64_t id)
 {
     struct truths *t = &s->truths;
+    bool known = false;
     for (uint32_t i = first_truth(t, &c->number); i != 0; i = t->truth[i - 1].next) {
-        struct truth *at = truth_of(t, i, &c->number);
-        if (at == NULL || at->authority != authority || at->plan != c->plan) continue;
-        if (c->start != 0 && c->start != at->start) continue;
-        if (c->type == CHANGE_DELETE) at->gone = true;
-        if (c->type != CHANGE_END) continue;
+        struct truth *at = plan_truth(t, i, authority, c);
+        if (at == NULL) continue;
+        known = true;
+        if (c->type == CHANGE_DELETE) {
+            at->gone = true;
+            at->ended_by = id;
+            continue;
+        }
         struct child_change ended = *c;
         ended.start = at->start;
         ended.birth_date = at->birth_date;
         const cpis_ms until = until_of(&ended);
         if (until < at->until) at->until = until;
     }
+    const struct truth none = {.number = c->number,
+                               .authority = authority,
+                               .plan = c->plan,
+                               .start = c->start,
+                               .gone = true,
+                               .ended_by = id};
+    if (!known) add_truth(t, &none);
 }
 
 /* Durable at the authority: from the next live list on it must be found. */
-static void begin_truth(struct sim *s, unsigned authority, const struct child_change *c)
+static void begin_truth(struct sim *s, unsigned authority, const struct child_change *c,
+                        uint64_t id)
 {
     struct truths *t = &s->truths;
     struct sim_node *m = s->node[authority];
+    struct truth new = {.number = c->number,
+                        .authority = authority,
+                        .plan = c->plan,
+                        .start = c->start,
+                        .birth_date = c->birth_date,
+                        .until = until_of(c)};
     for (uint32_t i = first_truth(t, &c->number); i != 0; i = t->truth[i - 1].next) {
-        struct truth *at = truth_of(t, i, &c->number);
-        if (at == NULL || at->authority != authority || at->plan != c->plan ||
-            at->start != c->start)
-            continue;
-        at->until = until_of(c); /* the same plan again: still as live as it was */
+        struct truth *at = plan_truth(t, i, authority, c);
+        if (at == NULL) continue;
+        if (at->gone && at->ended_by > id) return; /* ended before it was durable */
+        new.order = at->gone ? ++m->plan_order : at->order; /* again: still as live as it was */
+        new.next = at->next;
+        *at = new;
         return;
     }
-    const struct truth new = {.number = c->number,
-                              .authority = authority,
-                              .plan = c->plan,
-                              .start = c->start,
-                              .birth_date = c->birth_date,
-                              .order = ++m->plan_order,
-                              .until = until_of(c)};
+    new.order = ++m->plan_order;
     add_truth(t, &new);
 }
 
@@ -169,7 +193,7 @@ static void learn(struct sim *s, unsigned authority, const struct pending *p,
 {
     for (size_t i = 0; i < p->count; i++)
         if (p->changes[i].type == CHANGE_UPSERT && each[i] != OUTCOME_TOO_MANY)
-            begin_truth(s, authority, &p->changes[i]);
+            begin_truth(s, authority, &p->changes[i], p->id);
 }
 
 void check_live(struct sim *s, unsigned n)
@@ -179,16 +203,17 @@ void check_live(struct sim *s, unsigned n)
 
 #define TRUTH_MARGIN CPIS_MS_DAY /* clocks may be off, and a lookup takes its time */
 
-static bool is_live_somewhere(struct sim *s, const struct nhs_number *n)
+/* A plan that is live now, + 1; 0: there is none. */
+static uint32_t live_truth(struct sim *s, const struct nhs_number *n)
 {
     struct truths *t = &s->truths;
     for (uint32_t i = first_truth(t, n); i != 0; i = t->truth[i - 1].next) {
         const struct truth *at = truth_of(t, i, n);
         if (at == NULL || at->until <= SIM_EPOCH_START + sim_now(s) + TRUTH_MARGIN) continue;
         check_live(s, at->authority);
-        if (at->order <= s->node[at->authority]->live_order) return true;
+        if (at->order <= s->node[at->authority]->live_order) return i;
     }
-    return false;
+    return 0;
 }
 
 /* --- plans --- */
@@ -198,7 +223,8 @@ uint64_t sim_change(struct sim *s, unsigned authority, const struct child_change
 {
     const struct command c = {.type = COMMAND_CHANGES, .changes = changes, .changes_count = count};
     for (size_t i = 0; i < count; i++)
-        if (changes[i].type != CHANGE_UPSERT) end_truths(s, authority, &changes[i]);
+        if (changes[i].type != CHANGE_UPSERT)
+            end_truths(s, authority, &changes[i], s->commands + 1);
     return sim_command(s, authority, &c);
 }
 
@@ -263,7 +289,8 @@ size_t sim_lookup_as(struct sim *s, unsigned query, const struct nhs_number *n,
     v->began = sim_now(s);
     v->began_us = sim_now_us(s);
     v->scheduled = ask->scheduled;
-    v->must_not_deny = is_live_somewhere(s, n);
+    v->live = live_truth(s, n);
+    v->must_not_deny = v->live != 0;
     const struct command c = {.type = COMMAND_LOOKUP, .number = *n, .ask = ask};
     if (give(s, query, &c, i) == 0) forget_lookup(s, i);
     return i;
@@ -383,7 +410,8 @@ static void release_verdict(struct sim *s, unsigned n, size_t lookup, const stru
     v->began = asked.began;
     v->began_us = asked.began_us;
     v->scheduled = asked.scheduled;
-    v->must_not_deny = asked.must_not_deny;
+    /* live when it began, and not deleted since */
+    v->must_not_deny = asked.live != 0 && !s->truths.truth[asked.live - 1].gone;
     v->ended = sim_now(s);
     v->took = sim_now_us(s) - v->began_us;
     /* promise 1 */

@@ -148,13 +148,24 @@ static bool is_settled(const struct sim *s)
     return true;
 }
 
+static void list_text(const struct sim *s, unsigned n, char *ret, size_t cap)
+{
+    struct publisher_status p;
+    if (s->node[n]->node == NULL || node_published(s->node[n]->node, &p, 1) == 0) return;
+    (void)snprintf(ret, cap, ": %zu wait, %u of %u receipts%s%s%s", p.waiting, p.receipts,
+                   p.receipts_live, p.started ? "" : ", not started",
+                   p.unsure ? ", unsure" : "", p.shrink_held ? ", held by the shrink guard" : "");
+}
+
 void sim_unsettled(const struct sim *s, char *ret, size_t cap)
 {
     if (cap > 0) ret[0] = '\0';
     for (unsigned n = 0; n < s->nodes; n++) {
         const char *what = under_way(s, n);
         if (what == NULL) continue;
-        (void)snprintf(ret, cap, "%s %s", s->node[n]->name, what);
+        int used = snprintf(ret, cap, "%s %s", s->node[n]->name, what);
+        if (s->node[n]->role == ROLE_AUTHORITY && used > 0 && (size_t)used < cap)
+            list_text(s, n, ret + used, cap - (size_t)used);
         return;
     }
 }

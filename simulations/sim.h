@@ -47,7 +47,8 @@ struct sim_verdict { /* what a lookup came to */
     struct cpis_id rid;
     cpis_ms began, ended; /* virtual */
     sim_us began_us, took;
-    bool must_not_deny; /* the child's plan was live nationally when the lookup began */
+    uint32_t live;      /* the engine's: a plan of the child that was live when it began */
+    bool must_not_deny; /* a plan was live nationally when the lookup began, and still is there */
 };
 struct sim_outcome { /* what a command came to; durable */
     unsigned node;
