@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES 4096U
+#define BLOCK_BYTES    4096U
+#define KEPT_BYTES_MAX 16384U /* most that a reset arena holds on to */
 
 struct arena_block {
     struct arena_block *next;
@@ -60,6 +61,26 @@ void arena_free(struct arena *a)
         wipe(b->b, 0, b->at);
         free(b);
     }
+    a->used = 0;
+    a->failed = false;
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_block *kept = NULL;
+    while (a->blocks != NULL) {
+        struct arena_block *b = a->blocks;
+        a->blocks = b->next;
+        wipe(b->b, 0, b->at);
+        if (kept == NULL && b->len <= KEPT_BYTES_MAX) {
+            kept = b;
+            b->at = 0;
+            b->next = NULL;
+        } else {
+            free(b);
+        }
+    }
+    a->blocks = kept;
     a->used = 0;
     a->failed = false;
 }
