@@ -153,7 +153,10 @@ static const struct field heads_fields[] = {
     U32F(msg_heads, epoch),   BOOLF(msg_heads, whole),
     BOOLF(msg_heads, ready),  LSTF(msg_heads, heads, HEADS_MAX, head_shown),
 };
-static const struct field heads_request_fields[] = {U32F(msg_heads_request, epoch)};
+static const struct field heads_request_fields[] = {
+    U32F(msg_heads_request, epoch),
+    FIXF(msg_heads_request, have),
+};
 static const struct field recall_fields[] = {U64F(msg_recall, since)};
 static const struct field lookup_fields[] = {
     U32F(msg_lookup, version),
