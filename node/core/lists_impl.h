@@ -44,9 +44,10 @@ struct held { /* one authority's list in one epoch */
     cpis_ms asked_until;
     bool column_stale; /* its entries have changed since its column was filled */
 };
-struct epoch_index {    /* lists_index.c */
-    struct held **held; /* a column each: the searched lists, rising by authority */
-    uint32_t *first;    /* (2^bits + 1) rows of `columns` */
+struct epoch_index {                   /* lists_index.c */
+    struct held **held;                /* a column each: the searched lists, rising by authority */
+    const struct list_entry **entries; /* of each */
+    uint32_t *first;                   /* (2^bits + 1) rows of `columns` */
     size_t columns;
     uint32_t bits;
     uint64_t of; /* l->set as it was built */

@@ -11,6 +11,7 @@
 void index_clear(struct epoch_index *x)
 {
     free(x->held);
+    free(x->entries);
     free(x->first);
     *x = (struct epoch_index){.held = NULL};
 }
@@ -25,6 +26,7 @@ static void fill_column(struct epoch_index *x, size_t column)
             k++;
         x->first[b * x->columns + column] = (uint32_t)k; /* n <= MERKLE_LEAVES_MAX */
     }
+    x->entries[column] = h->entries;
     h->column_stale = false;
 }
 
@@ -41,7 +43,8 @@ static bool rebuild(const struct lists *l, struct epoch_index *x, const struct r
         columns += is_column(l->held[i], ep->number);
     x->held = malloc((columns + 1) * sizeof *x->held);
     x->first = malloc((((size_t)1 << ep->bucket_bits) + 1) * (columns + 1) * sizeof *x->first);
-    if (x->held == NULL || x->first == NULL) {
+    x->entries = malloc((columns + 1) * sizeof *x->entries);
+    if (x->held == NULL || x->entries == NULL || x->first == NULL) {
         index_clear(x);
         return false;
     }
@@ -65,18 +68,6 @@ const struct epoch_index *index_of(struct lists *l, const struct registry_epoch 
     return x;
 }
 
-/* Of entries from..to the last whose tag it is, or `to`: no early exit. */
-static size_t match_in(const struct held *h, size_t from, size_t to, const struct handle *handle,
-                       const struct tag *tag)
-{
-    size_t found = to;
-    for (size_t k = from; k < to; k++) {
-        const struct tag mine = handle_tag(&h->entries[k].token, handle);
-        if (tag_equal(&mine, tag)) found = k;
-    }
-    return found;
-}
-
 static void match_fill(const struct held *h, size_t index, struct list_match *ret)
 {
     *ret = (struct list_match){.authority = h->authority,
@@ -95,9 +86,15 @@ struct search {
     size_t cap, count;
 };
 
-static void search_in(struct search *s, const struct held *h, size_t from, size_t to)
+/* Every entry from..to of h's, no early exit. h itself is touched by a match alone. */
+static void search_in(struct search *s, const struct held *h, const struct list_entry *entries,
+                      size_t from, size_t to)
 {
-    const size_t found = match_in(h, from, to, s->handle, s->tag);
+    size_t found = to;
+    for (size_t k = from; k < to; k++) {
+        const struct tag mine = handle_tag(&entries[k].token, s->handle);
+        if (tag_equal(&mine, s->tag)) found = k;
+    }
     if (found == to) return;
     if (s->count < s->cap) match_fill(h, found, &s->ret[s->count]);
     s->count++;
@@ -115,7 +112,7 @@ static void search_slowly(const struct lists *l, const struct registry_epoch *ep
             from++;
         for (to = from; to < h->n; to++)
             if (token_bucket(&h->entries[to].token, ep->bucket_bits) != bucket) break;
-        search_in(s, h, from, to);
+        search_in(s, h, h->entries, from, to);
     }
 }
 
@@ -130,8 +127,8 @@ size_t lists_match(struct lists *l, const struct registry_epoch *ep, const struc
     }
     const uint32_t *from = x->first + bucket * x->columns, *to = from + x->columns;
     for (size_t c = 0; c < x->columns; c++) /* all on their way from memory before any is needed */
-        __builtin_prefetch(&x->held[c]->entries[from[c]]);
+        if (from[c] < to[c]) __builtin_prefetch(&x->entries[c][from[c]]);
     for (size_t c = 0; c < x->columns; c++)
-        search_in(&s, x->held[c], from[c], to[c]);
+        search_in(&s, x->held[c], x->entries[c], from[c], to[c]);
     return s.count;
 }
