@@ -295,6 +295,7 @@ void lists_registry_changed(struct lists *l, struct env *e)
         bool was = held_in_state(h);
         h->searched = searched;
         l->set++;
+        epoch_state(l, h->epoch)->stale = true;
         if (was != held_in_state(h)) lists_changed(l, e, h);
     }
     check_ready(l, e);

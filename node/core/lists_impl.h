@@ -1,5 +1,5 @@
-/* node/core/lists_impl.h - what lists.c (stream, gossip), lists_update.c (acceptance) and
- * lists_state.c (what is held, search, S) share. Nobody else includes it. */
+/* node/core/lists_impl.h - what lists.c (stream, gossip), lists_update.c (acceptance),
+ * lists_state.c (what is held, S) and lists_index.c (search) share. Nobody else includes it. */
 #ifndef CPIS_NODE_CORE_LISTS_IMPL_H
 #define CPIS_NODE_CORE_LISTS_IMPL_H
 #include "node/core/lists.h"
