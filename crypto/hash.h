@@ -4,6 +4,8 @@
 #define CPIS_CRYPTO_HASH_H
 #include "crypto/types.h"
 
+#include <string.h>
+
 #define HASH_KEY_BYTES_MAX 64U
 
 struct hash { /* opaque: a hash under way; wiped by hash_final */
@@ -22,8 +24,14 @@ void hash_final(struct hash *h, uint8_t *ret, size_t ret_len); /* ret_len as giv
 struct cpis_hash hash_of(const void *p, size_t len); /* H(p) */
 /* H(body || signature): rh of a lookup, and what S is made of. */
 struct cpis_hash hash_of_signed(const uint8_t *body, size_t len, const uint8_t sig[static 64]);
-bool hash_equal(const struct cpis_hash *a, const struct cpis_hash *b); /* public values */
-bool id_equal(const struct cpis_id *a, const struct cpis_id *b);
 int id_compare(const struct cpis_id *a, const struct cpis_id *b); /* memcmp order */
-bool bytes_are_zero(const uint8_t *p, size_t len);                /* time depends on len only */
+static inline bool id_equal(const struct cpis_id *a, const struct cpis_id *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+static inline bool hash_equal(const struct cpis_hash *a, const struct cpis_hash *b)
+{ /* public values */
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+bool bytes_are_zero(const uint8_t *p, size_t len); /* time depends on len only */
 #endif

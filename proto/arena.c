@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES 4096U
+#define BLOCK_BYTES    4096U
+#define KEPT_BYTES_MAX 65536U /* most that a reset arena holds on to */
 
 struct arena_block {
     struct arena_block *next;
@@ -17,6 +18,13 @@ struct arena arena_make(size_t cap)
     return (struct arena){.cap = cap < SIZE_MAX / 2 ? cap : SIZE_MAX / 2};
 }
 
+/* Twice the last one: a step that is like the one before it finds all its room in one block. */
+static size_t next_size(const struct arena_block *last)
+{
+    if (last == NULL) return BLOCK_BYTES;
+    return last->len < KEPT_BYTES_MAX / 2 ? 2 * last->len : KEPT_BYTES_MAX;
+}
+
 void *arena_take(struct arena *a, size_t len)
 {
     const size_t align = _Alignof(max_align_t);
@@ -26,19 +34,20 @@ void *arena_take(struct arena *a, size_t len)
     if (want > a->cap - a->used) return NULL;
     struct arena_block *b = a->blocks;
     if (b == NULL || want > b->len - b->at) {
-        size_t size = want > BLOCK_BYTES ? want : BLOCK_BYTES;
-        b = malloc(sizeof *b + size);
+        size_t size = next_size(b);
+        if (size < want) size = want;
+        b = calloc(1, sizeof *b + size);
         if (b == NULL) {
             a->failed = true;
             return NULL;
         }
-        *b = (struct arena_block){.next = a->blocks, .len = size};
+        b->next = a->blocks;
+        b->len = size;
         a->blocks = b;
     }
-    void *p = b->b + b->at;
+    void *p = b->b + b->at; /* zero: so blocks begin, and so they are wiped */
     b->at += want;
     a->used += want;
-    memset(p, 0, want);
     return p;
 }
 
@@ -60,6 +69,25 @@ void arena_free(struct arena *a)
         wipe(b->b, 0, b->at);
         free(b);
     }
+    a->used = 0;
+    a->failed = false;
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_block *kept = NULL, *other;
+    while (a->blocks != NULL) {
+        struct arena_block *b = a->blocks;
+        a->blocks = b->next;
+        wipe(b->b, 0, b->at);
+        b->at = 0;
+        b->next = NULL;
+        bool keeps = b->len <= KEPT_BYTES_MAX && (kept == NULL || b->len > kept->len);
+        other = keeps ? kept : b;
+        if (keeps) kept = b;
+        free(other);
+    }
+    a->blocks = kept;
     a->used = 0;
     a->failed = false;
 }

@@ -19,4 +19,7 @@ void *arena_take(struct arena *a, size_t len);
 void *arena_copy(struct arena *a, const void *p, size_t len);
 /* Wipes and frees; the arena is empty and usable again. */
 void arena_free(struct arena *a);
+/* The same for the next step's use: wipes all, frees all but the largest block of at most 64 KiB,
+ * which is taken from first. Needs arena_free in the end. */
+void arena_reset(struct arena *a);
 #endif

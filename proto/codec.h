@@ -1,5 +1,5 @@
-/* proto/codec.h - the only door to generated code. For every message and row: NAME_encode and
- * NAME_decode between the plain struct and the one byte string that stands for it.
+/* proto/codec.h - for every message and row: NAME_encode and NAME_decode between the plain struct
+ * and the one byte string that stands for it, which is what code generated from cpis.proto writes.
  *
  * Decoding refuses (CPIS_E_MALFORMED) whatever another encoder could have written differently:
  * unknown fields, a field twice, another order, long varints; and then checks each field: lengths,
@@ -81,9 +81,8 @@
 /* encode: the bytes lie in the arena. CPIS_E_INVAL: a field is out of its range (our bug or a
  * person's input that nobody checked); CPIS_E_LIMIT: over FRAME_BYTES_MAX, which nobody would
  * decode; CPIS_E_NOMEM: over the arena's cap. decode: fills *ret, whose pointers lie in the arena;
- * b need not outlive the call. CPIS_E_MALFORMED: also over FRAME_BYTES_MAX, or more objects than
- * its bytes may make; CPIS_E_NOMEM: over the arena's cap, or no memory: never the sender's fault.
- * *ret is written only on CPIS_OK. */
+ * b need not outlive the call. CPIS_E_MALFORMED: also over FRAME_BYTES_MAX; CPIS_E_NOMEM: over the
+ * arena's cap, or no memory: never the sender's fault. *ret is written only on CPIS_OK. */
 #define CPIS_X(name, plain, generated)                                                             \
     CPIS_CHECK cpis_err name##_encode(const struct plain *m, struct arena *a, struct bytes *ret);  \
     CPIS_CHECK cpis_err name##_decode(struct bytes b, struct arena *a, struct plain *ret);
@@ -95,7 +94,8 @@ CPIS_MESSAGES(CPIS_X)
  * FRAME_BYTES_MAX. */
 CPIS_CHECK cpis_err frame_wrap(enum frame_kind kind, struct bytes payload, struct arena *a,
                                struct bytes *ret);
-/* Checks size, kind and padding of what came off the wire. */
+/* Checks size, kind and padding of what came off the wire. The payload is copied into the arena,
+ * the padding stays in `wire`. */
 CPIS_CHECK cpis_err frame_unwrap(struct bytes wire, struct arena *a, struct frame *ret);
 
 /* The codec's tables against cpis.proto (names, order, types), for the test: false: they differ

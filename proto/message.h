@@ -192,6 +192,7 @@ struct msg_heads {
 };
 struct msg_heads_request {
     uint32_t epoch;
+    struct cpis_hash have; /* zeros: show all */
 };
 struct msg_recall {
     uint64_t since;

@@ -178,7 +178,7 @@ static void begin_truth(struct sim *s, unsigned authority, const struct child_ch
     for (uint32_t i = first_truth(t, &c->number); i != 0; i = t->truth[i - 1].next) {
         struct truth *at = plan_truth(t, i, authority, c);
         if (at == NULL) continue;
-        if (at->gone && at->ended_by > id) return; /* ended before it was durable */
+        if (at->gone && at->ended_by > id) return;          /* ended before it was durable */
         new.order = at->gone ? ++m->plan_order : at->order; /* again: still as live as it was */
         new.next = at->next;
         *at = new;

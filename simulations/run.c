@@ -1,5 +1,6 @@
 #include "simulations/run.h"
 
+#include "simulations/crypto_choice.h"
 #include "simulations/run_state.h"
 
 #include <inttypes.h>
@@ -8,11 +9,11 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define SLICE           (2 * SIM_US_SECOND) /* of virtual time between two looks at the wall clock */
-#define PROGRESS_US     250000U
-#define EVIDENCE_KEPT   1000U /* verdicts of a query node whose evidence stays, in memory */
-#define SETTLE_STEP     CPIS_MS_SECOND
-#define HEALING         (15 * CPIS_MS_SECOND) /* between two looks whether all has converged */
+#define SLICE         (2 * SIM_US_SECOND) /* of virtual time between two looks at the wall clock */
+#define PROGRESS_US   250000U
+#define EVIDENCE_KEPT 1000U /* verdicts of a query node whose evidence stays, in memory */
+#define SETTLE_STEP   CPIS_MS_SECOND
+#define HEALING       (15 * CPIS_MS_SECOND) /* between two looks whether all has converged */
 
 sim_us run_now(const struct run *t) { return sim_now_us(t->s) - t->zero; }
 
@@ -187,8 +188,8 @@ static bool found(struct run *t)
         .lookups_per_day = sc->topology.lookup_limit,
         .dir = t->o->scratch,
         .forget_lookups = true,
-        .check_every = sc->evidence_permille == 0 ? UINT32_MAX
-                                                  : (unsigned)(1000U / sc->evidence_permille),
+        .check_every =
+            sc->evidence_permille == 0 ? UINT32_MAX : (unsigned)(1000U / sc->evidence_permille),
         .hooks = watch_hooks(t),
     };
     t->s = sim_new(&conf);
@@ -241,7 +242,8 @@ static void finish(struct run *t, bool reached, bool converged, sim_us healed)
     const uint64_t trace = t->s == NULL ? 0 : sim_trace(t->s);
     memcpy(end.trace.b, &trace, sizeof trace);
     if (getrusage(RUSAGE_SELF, &use) == 0) end.peak_rss_kib = (uint64_t)use.ru_maxrss;
-    if (end.liveness_asked && !converged) sim_unsettled(t->s, end.not_converged, sizeof end.not_converged);
+    if (end.liveness_asked && !converged)
+        sim_unsettled(t->s, end.not_converged, sizeof end.not_converged);
     result_end(t->r, &end);
 }
 
@@ -299,6 +301,7 @@ cpis_err run_scenario(const struct scenario *sc, const struct run_options *o,
     random_init(&t->arrivals, o->seed, random_name(0, "arrivals"));
     random_init(&t->churn, o->seed, random_name(0, "churn"));
     random_init(&t->chance, o->seed, random_name(0, "chance"));
+    crypto_choose(sc->crypto == SCENARIO_CRYPTO_STUB ? CRYPTO_STUB : CRYPTO_REAL);
     if (!fault_make(t, why)) {
         run_free(t);
         result_free(&r);

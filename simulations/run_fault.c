@@ -6,14 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIRM_AFTER (2 * 60 * SIM_US_SECOND) /* an officer, after the snapshot of a restored node */
-#define PPM_MAX       500000
+#define CONFIRM_AFTER                                                                              \
+    (2 * 60 * SIM_US_SECOND) /* an officer, after the snapshot of a restored node */
+#define PPM_MAX 500000
 
 /* --- whom --- */
 
 static bool is_on(const struct run_fault *f) { return f->begun && !f->ended; }
 
-static unsigned who_node(const struct run_fault *f, size_t i) { return run_node(f->run, &f->who[i]); }
+static unsigned who_node(const struct run_fault *f, size_t i)
+{
+    return run_node(f->run, &f->who[i]);
+}
 
 static bool is_of(const struct run_fault *f, unsigned node)
 {
@@ -101,9 +105,9 @@ static void set_delays(struct run_fault *f, bool on)
     for (size_t i = 0; i < f->whos && f->f->delay > 0; i++)
         for (unsigned n = 0; n < sim_nodes(t->s); n++) {
             const unsigned a = who_node(f, i);
-            const bool linked = a != NODE_NONE && a != n &&
-                                (sim_role(t->s, a) == ROLE_DIRECTORY ||
-                                 sim_role(t->s, n) == ROLE_DIRECTORY);
+            const bool linked =
+                a != NODE_NONE && a != n &&
+                (sim_role(t->s, a) == ROLE_DIRECTORY || sim_role(t->s, n) == ROLE_DIRECTORY);
             if (!linked) continue;
             struct link_profile p = run_link(t->sc, pair_of(t, a, n));
             for (unsigned k = 0; k < p.delay.count; k++)
@@ -174,8 +178,7 @@ static bool is_kept_down(const struct run *t, unsigned node)
 {
     for (size_t i = 0; i < t->sc->faults; i++) {
         const struct run_fault *f = &t->fault[i];
-        if ((f->f->type == FAULT_STOP || f->f->type == FAULT_RESTORE) && is_on(f) &&
-            is_of(f, node))
+        if ((f->f->type == FAULT_STOP || f->f->type == FAULT_RESTORE) && is_on(f) && is_of(f, node))
             return true;
     }
     return false;
@@ -206,8 +209,8 @@ static void start_all(struct run_fault *f)
 
 /* --- old copies --- */
 
-/* A directory's backup is without its key share, and so of no use until the next ceremony; what puts
- * one back with it is a machine's snapshot. */
+/* A directory's backup is without its key share, and so of no use until the next ceremony; what
+ * puts one back with it is a machine's snapshot. */
 static enum disk_copy kind_of(enum node_role role)
 {
     return role == ROLE_DIRECTORY ? DISK_SNAPSHOT : DISK_BACKUP;

@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_US        (3600 * SIM_US_SECOND)
-#define CHANGES        256U /* in one command, as an import's commits */
-#define UNKNOWN_FROM   500000U /* numbers of nobody: from here on, of a million */
-#define UNKNOWN_RANGE  500000U
-#define SETTLE_FIRST   (30 * CPIS_MS_MINUTE)
-#define BIRTH_DATE     20200229U
-#define PLAN_START     202601010000U
-#define UNBORN_END     202912310000U
+#define HOUR_US       (3600 * SIM_US_SECOND)
+#define CHANGES       256U    /* in one command, as an import's commits */
+#define UNKNOWN_FROM  500000U /* numbers of nobody: from here on, of a million */
+#define UNKNOWN_RANGE 500000U
+#define SETTLE_FIRST  (30 * CPIS_MS_MINUTE)
+#define BIRTH_DATE    20200229U
+#define PLAN_START    202601010000U
+#define UNBORN_END    202912310000U
 
 struct flow { /* events of one kind, at a rate that changes by the hour */
     struct run *run;
@@ -276,7 +276,10 @@ static uint64_t rate_lookups(const struct run *t)
 {
     return scenario_lookups_milli(t->sc, run_now(t) / 1000U) * t->surge;
 }
-static uint64_t rate_bursts(const struct run *t) { return t->sc->demand.bursts_per_day * 1000U / 24; }
+static uint64_t rate_bursts(const struct run *t)
+{
+    return t->sc->demand.bursts_per_day * 1000U / 24;
+}
 static uint64_t rate_starts(const struct run *t)
 {
     return scenario_churn_milli(t->sc, t->sc->churn.starts, run_now(t) / 1000U);
@@ -301,7 +304,8 @@ static void trace_next(void *arg, struct sim *s)
     if (p->left == 0 || !p->run->safety) return;
     p->left--;
     if (run_is_up(p->run, p->query)) {
-        const bool hit = random_chance(&p->run->arrivals, (unsigned)p->run->sc->demand.hit_permille);
+        const bool hit =
+            random_chance(&p->run->arrivals, (unsigned)p->run->sc->demand.hit_permille);
         ask_at(p->run, p->query, hit, true);
     }
     run_at(p->run, run_now(p->run) + SIM_US_SECOND / p->b->per_second, trace_next, p);

@@ -1,8 +1,7 @@
 /* When all has converged: each look that could read a flag has left its record at each holder, none
  * has left two; unscheduled ones have left one notification each; every log is whole. */
-#include "simulations/run_state.h"
-
 #include "crypto/chain.h"
+#include "simulations/run_state.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -25,9 +25,9 @@ struct run_child {
     bool gone;          /* ended or deleted since */
 };
 struct run_authority {
-    unsigned node;   /* of the engine; NODE_NONE: not there yet */
-    bool joins;      /* admitted by a fault "join", not at the founding */
-    sim_us *saved;   /* plans that are not live yet: when each was saved */
+    unsigned node; /* of the engine; NODE_NONE: not there yet */
+    bool joins;    /* admitted by a fault "join", not at the founding */
+    sim_us *saved; /* plans that are not live yet: when each was saved */
     size_t waiting, waiting_cap;
     size_t notifications; /* rows seen so far */
     bool rogue;           /* of what it says of itself nothing is expected */
@@ -67,17 +67,17 @@ struct run {
     const struct run_options *o;
     struct run_result *r;
     struct sim *s;
-    sim_us zero;   /* 0: not founded yet */
-    jmp_buf home;  /* where a breach of the engine ends the run */
+    sim_us zero;  /* 0: not founded yet */
+    jmp_buf home; /* where a breach of the engine ends the run */
     uint64_t wall_began_us;
-    bool safety;   /* lookups arrive and faults come */
+    bool safety; /* lookups arrive and faults come */
     bool breached;
-    bool doubles;  /* a question may be found in two epochs: epoch changes are on */
+    bool doubles; /* a question may be found in two epochs: epoch changes are on */
     struct random_stream arrivals, churn, chance;
 
     struct run_child *child;
     size_t children, children_cap;
-    uint32_t number_next;  /* of sim_next_number: children */
+    uint32_t number_next; /* of sim_next_number: children */
     struct run_authority *authority;
     unsigned *directory, *query; /* engine's nodes */
     uint64_t surge;              /* times as many lookups */
@@ -95,7 +95,7 @@ struct run {
 /* run.c */
 struct delay run_delay(const struct distribution *d, uint64_t times);
 struct link_profile run_link(const struct scenario *sc, size_t pair);
-sim_us run_now(const struct run *t);                  /* us since the scenario's 0 */
+sim_us run_now(const struct run *t);                             /* us since the scenario's 0 */
 void run_at(struct run *t, sim_us at, sim_call call, void *arg); /* scenario's time */
 unsigned run_node(const struct run *t, const struct scenario_node *n); /* or NODE_NONE */
 bool run_is_up(const struct run *t, unsigned node);

@@ -259,8 +259,7 @@ static uint64_t list_time(const struct run *t, const struct cpis_id *authority)
         if (!run_is_up(t, t->directory[d])) continue;
         const size_t n = node_lists(sim_node(t->s, t->directory[d]), held, cap);
         for (size_t i = 0; i < n && i < cap; i++)
-            if (id_equal(&held[i].authority, authority) && held[i].time > time)
-                time = held[i].time;
+            if (id_equal(&held[i].authority, authority) && held[i].time > time) time = held[i].time;
     }
     free(held);
     return time;

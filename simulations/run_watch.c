@@ -225,8 +225,7 @@ static void learn_tokens(struct run *t, struct bytes frame)
     struct arena a = arena_make(8U * FRAME_BYTES_MAX);
     struct frame f;
     struct msg_list_update m;
-    if (frame_unwrap(frame, &a, &f) == CPIS_OK &&
-        list_update_decode(f.payload, &a, &m) == CPIS_OK)
+    if (frame_unwrap(frame, &a, &f) == CPIS_OK && list_update_decode(f.payload, &a, &m) == CPIS_OK)
         for (size_t at = 0; at + TOKEN_BYTES + SALT_BYTES <= m.additions.len;
              at += TOKEN_BYTES + SALT_BYTES)
             token_add(t->tokens, m.additions.p + at);
@@ -284,7 +283,8 @@ static void sent(void *arg, unsigned from, unsigned to, const struct frame_look 
     }
     if (look->kind == FRAME_EVALUATE_REPLY) directory_load(t, from, LOAD_EVALUATION);
     if (look->kind == FRAME_LOOKUP_REPLY) directory_load(t, from, LOAD_LOOKUP);
-    if (look->kind == FRAME_LIST_UPDATE && sender == ROLE_AUTHORITY) directory_load(t, to, LOAD_LIST);
+    if (look->kind == FRAME_LIST_UPDATE && sender == ROLE_AUTHORITY)
+        directory_load(t, to, LOAD_LIST);
     if (look->signed_type == SIGNED_LOOKUP && sender == ROLE_DIRECTORY)
         directory_load(t, from, LOAD_FORWARD);
 }

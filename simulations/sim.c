@@ -153,8 +153,8 @@ static void list_text(const struct sim *s, unsigned n, char *ret, size_t cap)
     struct publisher_status p;
     if (s->node[n]->node == NULL || node_published(s->node[n]->node, &p, 1) == 0) return;
     (void)snprintf(ret, cap, ": %zu wait, %u of %u receipts%s%s%s", p.waiting, p.receipts,
-                   p.receipts_live, p.started ? "" : ", not started",
-                   p.unsure ? ", unsure" : "", p.shrink_held ? ", held by the shrink guard" : "");
+                   p.receipts_live, p.started ? "" : ", not started", p.unsure ? ", unsure" : "",
+                   p.shrink_held ? ", held by the shrink guard" : "");
 }
 
 void sim_unsettled(const struct sim *s, char *ret, size_t cap)

@@ -22,8 +22,8 @@
 #define SIM_EPOCH_START ((cpis_ms)1800000000000) /* wall clock at virtual time 0 */
 #define SIM_EPOCH_LASTS (400 * CPIS_MS_DAY)      /* a key epoch, where conf does not say */
 #define SIM_HOLDERS_MAX 8U
-#define SIM_BATCH       256U                     /* inputs in one commit, as DRIVER_BATCH */
-#define SIM_BATCH_US    (20 * SIM_US_MS)         /* of work in one commit, as DRIVER_BATCH_MS */
+#define SIM_BATCH       256U             /* inputs in one commit, as DRIVER_BATCH */
+#define SIM_BATCH_US    (20 * SIM_US_MS) /* of work in one commit, as DRIVER_BATCH_MS */
 #define SIM_WAITING_MAX                                                                            \
     65536U /* messages that wait for a busy or rebuilding node; more are lost                      \
             */
@@ -42,7 +42,7 @@ struct sim_verdict { /* what a lookup came to */
     struct nhs_number number;
     struct verdict verdict; /* its lists are not kept: NULL */
     unsigned flags, pending, unconfirmed, notes, plans, accesses;
-    enum answer_status status; /* of the first flag */
+    enum answer_status status;                 /* of the first flag */
     unsigned holder[SIM_HOLDERS_MAX], holders; /* nodes that it can be read to hold a flag */
     struct cpis_id rid;
     cpis_ms began, ended; /* virtual */
@@ -78,10 +78,10 @@ struct sim_conf {
     struct link_profile link; /* of every link until sim_network is told otherwise */
     struct sim_trouble trouble;
     const char *dir; /* NULL: rows in memory; else real storage in this folder, which is there */
-    cpis_ms epoch_lasts;  /* key epochs; 0: SIM_EPOCH_LASTS */
+    cpis_ms epoch_lasts;      /* key epochs; 0: SIM_EPOCH_LASTS */
     uint64_t lookups_per_day; /* of a query node, in its descriptor; 0: more than any asks */
-    bool forget_lookups;  /* after their outcome: sim_verdict is NULL then */
-    unsigned check_every; /* evidence of each n-th verdict is verified offline; 0: of each */
+    bool forget_lookups;      /* after their outcome: sim_verdict is NULL then */
+    unsigned check_every;     /* evidence of each n-th verdict is verified offline; 0: of each */
     struct sim_hooks hooks;
     const char *replay; /* a line to print with a breach, or NULL; borrowed */
 };
@@ -123,7 +123,7 @@ void sim_status(const struct sim *s, unsigned node, struct node_status *ret); /*
 /* --- what goes wrong --- */
 void sim_faults(struct sim *s, bool on);
 void sim_trouble(struct sim *s, const struct sim_trouble *t); /* from now on */
-void sim_stop(struct sim *s, unsigned node); /* kill -9 */
+void sim_stop(struct sim *s, unsigned node);                  /* kill -9 */
 void sim_start(struct sim *s, unsigned node);
 /* The next batch of this node that sends such a frame dies: before its commit, or between commit
  * and sending. */

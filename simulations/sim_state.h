@@ -106,7 +106,7 @@ struct truth { /* a plan that verdicts are held against; open addressing with ch
     cpis_ms until;  /* wall: visible; NEVER: open */
     bool gone;
     uint64_t ended_by; /* gone: the command that ended it */
-    uint32_t next; /* of the same hash, + 1; 0: none */
+    uint32_t next;     /* of the same hash, + 1; 0: none */
 };
 struct truths {
     struct truth *truth;

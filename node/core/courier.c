@@ -157,14 +157,11 @@ void courier_recv_lookup(struct courier *c, struct env *e, const struct registry
         refuse(e, &from->id, &rh, event, why);
         return;
     }
-    struct list_match *match = arena_take(e->scratch, LIST_MATCHES_MAX * sizeof *match);
-    struct bytes lookup = signed_bytes(e, as_signed);
-    if (match == NULL || lookup.p == NULL) {
-        emit_failure(e);
-        return;
-    }
+    struct list_match match[LIST_MATCHES_MAX]; /* 46 KB, untouched while nothing matches */
     const struct handle handle = handle_make(m->epoch, &m->query_id, &m->rid);
     size_t count = lists_match(c->lists, ep, &handle, m->bucket, &m->tag, match, LIST_MATCHES_MAX);
+    const struct bytes lookup = count > 0 ? signed_bytes(e, as_signed) : (struct bytes){NULL, 0};
+    if (count > 0 && lookup.p == NULL) return; /* the queue has failed: nothing is told */
     /* more than can be told of all: busy rather than somebody not told */
     if (count > LIST_MATCHES_MAX ||
         (count > 0 && !store_and_forward(c, e, &rh, &from->id, lookup, match, count))) {

@@ -13,6 +13,7 @@
 struct state { /* of one directory in one epoch: rising by authority id */
     uint32_t epoch;
     struct known_head **head;
+    struct cpis_hash *hash; /* of each, in one piece: what S is made of */
     size_t count, cap;
     uint64_t sequence;
     cpis_ms requested;
@@ -66,6 +67,7 @@ static void directory_clear(struct directory *d)
     for (size_t i = 0; i < d->states; i++) {
         state_clear(&d->state[i]);
         free(d->state[i].head);
+        free(d->state[i].hash);
         d->state[i] = (struct state){0};
     }
     d->states = 0;
@@ -85,9 +87,14 @@ void heads_free(struct heads **p)
 
 static struct floor *floor_of(struct heads *h, const struct cpis_id *authority)
 {
-    size_t lo = 0;
-    while (lo < h->floors && id_compare(&h->floor[lo].authority, authority) < 0)
-        lo++;
+    size_t lo = 0, hi = h->floors;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (id_compare(&h->floor[mid].authority, authority) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
     if (lo < h->floors && id_equal(&h->floor[lo].authority, authority)) return &h->floor[lo];
     if (h->floors == h->floors_cap) {
         size_t cap = h->floors_cap == 0 ? 64 : 2 * h->floors_cap;
@@ -100,6 +107,15 @@ static struct floor *floor_of(struct heads *h, const struct cpis_id *authority)
     h->floors++;
     h->floor[lo] = (struct floor){.authority = *authority};
     return &h->floor[lo];
+}
+
+/* The newest version known for long enough at `now`. */
+static uint64_t settled_at(const struct floor *f, cpis_ms now)
+{
+    uint64_t version = f->settled;
+    for (size_t i = 0; i < f->recents && now >= f->recent[i].since + FLOOR_SETTLE; i++)
+        version = f->recent[i].version;
+    return version;
 }
 
 static void settle(struct floor *f, cpis_ms now)
@@ -171,9 +187,8 @@ cpis_err heads_floors(const struct heads *h, cpis_ms now, struct arena *a,
     struct judged_floor *list = arena_take(a, h->floors * sizeof *list);
     if (list == NULL) return CPIS_E_NOMEM;
     for (size_t i = 0; i < h->floors; i++) {
-        struct floor f = h->floor[i];
-        settle(&f, now);
-        list[i] = (struct judged_floor){f.authority, f.settled};
+        const struct floor *f = &h->floor[i];
+        list[i] = (struct judged_floor){f->authority, settled_at(f, now)};
     }
     *ret = list;
     *ret_count = h->floors;
@@ -216,6 +231,7 @@ static struct state *state_add(struct directory *d, uint32_t epoch)
         if (epoch < d->state[lowest].epoch) return NULL;
         state_clear(&d->state[lowest]);
         free(d->state[lowest].head);
+        free(d->state[lowest].hash);
         d->state[lowest] = d->state[--d->states];
     }
     d->state[d->states] = (struct state){.epoch = epoch};
@@ -268,6 +284,19 @@ static struct known_head *shared(const struct heads *h, const struct signed_mess
     return NULL;
 }
 
+static bool state_grow(struct state *s)
+{
+    size_t cap = s->cap == 0 ? 16 : 2 * s->cap;
+    struct known_head **head = realloc(s->head, cap * sizeof *head);
+    if (head == NULL) return false;
+    s->head = head;
+    struct cpis_hash *hash = realloc(s->hash, cap * sizeof *hash);
+    if (hash == NULL) return false;
+    s->hash = hash;
+    s->cap = cap;
+    return true;
+}
+
 static cpis_err put(struct heads *h, struct env *e, struct state *s, const struct signed_message *m)
 {
     const struct cpis_hash hash = signed_hash(m);
@@ -282,20 +311,17 @@ static cpis_err put(struct heads *h, struct env *e, struct state *s, const struc
     if (at_place(s, i, &m->signer) != NULL) {
         release(s->head[i]);
         s->head[i] = k;
+        s->hash[i] = hash;
         return CPIS_OK;
     }
-    if (s->count == s->cap) {
-        size_t cap = s->cap == 0 ? 16 : 2 * s->cap;
-        struct known_head **grown = realloc(s->head, cap * sizeof *grown);
-        if (grown == NULL) {
-            release(k);
-            return CPIS_E_NOMEM;
-        }
-        s->head = grown;
-        s->cap = cap;
+    if (s->count == s->cap && !state_grow(s)) {
+        release(k);
+        return CPIS_E_NOMEM;
     }
     memmove(&s->head[i + 1], &s->head[i], (s->count - i) * sizeof s->head[0]);
+    memmove(&s->hash[i + 1], &s->hash[i], (s->count - i) * sizeof s->hash[0]);
     s->head[i] = k;
+    s->hash[i] = hash;
     s->count++;
     return CPIS_OK;
 }
@@ -307,6 +333,7 @@ static void take_away(struct state *s, const struct cpis_id *authority)
     release(s->head[i]);
     s->count--;
     memmove(&s->head[i], &s->head[i + 1], (s->count - i) * sizeof s->head[0]);
+    memmove(&s->hash[i], &s->hash[i + 1], (s->count - i) * sizeof s->hash[0]);
 }
 
 /* Heads that do not verify are kept too, so a directory could fill our memory: not beyond this.
@@ -377,24 +404,13 @@ cpis_err heads_snapshot(const struct heads *h, const struct cpis_id *directory, 
                         const struct cpis_hash *state, struct snapshot *ret)
 {
     const struct state *s = state_of_directory(h, directory, epoch);
-    size_t count = s == NULL ? 0 : s->count;
     if (s == NULL) return CPIS_E_NOTFOUND;
-    struct cpis_hash *hashes = malloc((count + 1) * sizeof *hashes);
+    const struct cpis_hash mine = state_of(epoch, s->hash, s->count);
+    const size_t count = s->count;
+    if (!hash_equal(&mine, state)) return CPIS_E_NOTFOUND;
     struct known_head **list = malloc((count + 1) * sizeof *list);
-    cpis_err err = hashes == NULL || list == NULL ? CPIS_E_NOMEM : CPIS_OK;
-    for (size_t i = 0; err == CPIS_OK && i < count; i++) {
-        hashes[i] = s->head[i]->hash;
-        list[i] = s->head[i];
-    }
-    if (err == CPIS_OK) {
-        struct cpis_hash mine = state_of(epoch, hashes, count);
-        if (!hash_equal(&mine, state)) err = CPIS_E_NOTFOUND;
-    }
-    free(hashes);
-    if (err != CPIS_OK) {
-        free(list);
-        return err;
-    }
+    if (list == NULL) return CPIS_E_NOMEM;
+    if (count > 0) memcpy(list, s->head, count * sizeof *list);
     for (size_t i = 0; i < count; i++)
         list[i]->refs++;
     *ret = (struct snapshot){list, count};

@@ -30,7 +30,7 @@ void queue_deinit(struct queue *q)
 
 void queue_reset(struct queue *q)
 {
-    arena_free(&q->arena);
+    arena_reset(&q->arena);
     q->count = q->at = 0;
     q->failed = false;
 }
@@ -95,14 +95,25 @@ void emit_result(struct env *e, uint64_t command, const void *result, size_t len
     push(e->out, &o);
 }
 
+struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payload)
+{
+    struct bytes frame = {NULL, 0};
+    cpis_err err = frame_wrap(kind, payload, &e->out->arena, &frame);
+    assert(err == CPIS_OK || err == CPIS_E_NOMEM); /* too large for its kind: our bug */
+    if (err != CPIS_OK) e->out->failed = true;
+    return frame;
+}
+
+void emit_wrapped(struct env *e, const struct cpis_id *peer, struct bytes frame)
+{
+    const struct out o = {.type = OUT_SEND, .peer = *peer, .frame = frame};
+    if (frame.p != NULL) push(e->out, &o);
+}
+
 void emit_frame(struct env *e, const struct cpis_id *peer, enum frame_kind kind,
                 struct bytes payload)
 {
-    struct out o = {.type = OUT_SEND, .peer = *peer};
-    cpis_err err = frame_wrap(kind, payload, &e->out->arena, &o.frame);
-    assert(err == CPIS_OK || err == CPIS_E_NOMEM); /* too large for its kind: our bug */
-    if (err != CPIS_OK) e->out->failed = true;
-    push(e->out, &o);
+    emit_wrapped(e, peer, wrap_frame(e, kind, payload));
 }
 
 void emit_failure(struct env *e) { e->out->failed = true; }

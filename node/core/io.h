@@ -128,6 +128,10 @@ void emit_event(struct env *e, enum event event, const struct cpis_id *peer, uin
 void emit_result(struct env *e, uint64_t command, const void *result, size_t len);
 void emit_frame(struct env *e, const struct cpis_id *peer, enum frame_kind kind,
                 struct bytes payload);
+/* One frame to several peers: wrapped once, into the queue. {NULL, 0} and a failed queue: out of
+ * memory, and then emit_wrapped does nothing. */
+struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payload);
+void emit_wrapped(struct env *e, const struct cpis_id *peer, struct bytes frame);
 /* Out of memory inside a step: the queue is marked failed, nothing of the batch is committed. */
 void emit_failure(struct env *e);
 

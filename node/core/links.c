@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct link {
     struct cpis_id id;
@@ -14,7 +15,7 @@ struct link {
 };
 struct links {
     uint64_t session;
-    struct link *link;
+    struct link *link; /* in rising order of id */
     size_t count, cap;
     cpis_ms deadline;
 };
@@ -38,11 +39,24 @@ void links_free(struct links **p)
 
 uint64_t links_session(const struct links *l) { return l->session; }
 
+/* The first link whose id is not below this one. */
+static size_t place(const struct links *l, const struct cpis_id *id)
+{
+    size_t lo = 0, hi = l->count;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (id_compare(&l->link[mid].id, id) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 static struct link *find(const struct links *l, const struct cpis_id *id)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (id_equal(&l->link[i].id, id)) return &l->link[i];
-    return NULL;
+    const size_t i = place(l, id);
+    return i < l->count && id_equal(&l->link[i].id, id) ? &l->link[i] : NULL;
 }
 
 static struct link *find_or_add(struct links *l, const struct cpis_id *id)
@@ -56,8 +70,11 @@ static struct link *find_or_add(struct links *l, const struct cpis_id *id)
         l->link = grown;
         l->cap = cap;
     }
-    l->link[l->count] = (struct link){.id = *id};
-    return &l->link[l->count++];
+    const size_t i = place(l, id);
+    memmove(&l->link[i + 1], &l->link[i], (l->count - i) * sizeof l->link[0]);
+    l->count++;
+    l->link[i] = (struct link){.id = *id};
+    return &l->link[i];
 }
 
 static bool is_reachable(const struct link *k, cpis_ms now)
@@ -178,21 +195,31 @@ void links_announce(struct links *l, struct env *e)
     }
 }
 
+/* What is due soon goes along with what is due: a node wakes once for all its hellos, and all of
+ * them keep one distance, drawn anew each time, so that nodes don't fall into step. */
 void links_tick(struct links *l, struct env *e)
 {
+    const size_t count = registry_role_count(e->registry, ROLE_DIRECTORY);
+    const uint64_t dice = drbg_below(e->rng, 1024);
+    bool due = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct registry_node *n = registry_role_at(e->registry, ROLE_DIRECTORY, i);
+        const struct link *k = is_dialled(n, &e->id) ? find_or_add(l, &n->id) : NULL;
+        due |= k != NULL && e->now >= k->hello_at;
+    }
     l->deadline = e->now + HELLO_EVERY;
-    for (size_t i = 0; i < registry_count(e->registry); i++) {
-        const struct registry_node *n = registry_at(e->registry, i);
+    for (size_t i = 0; i < count; i++) {
+        const struct registry_node *n = registry_role_at(e->registry, ROLE_DIRECTORY, i);
         if (!is_dialled(n, &e->id)) continue;
         struct link *k = find_or_add(l, &n->id);
         if (k == NULL) {
             emit_failure(e);
             return;
         }
-        if (e->now >= k->hello_at) {
+        const cpis_ms wait = is_reachable(k, e->now) ? HELLO_EVERY : HELLO_RETRY, early = wait / 8;
+        if (due && e->now + early >= k->hello_at) {
             say_hello(l, e, &n->id, false);
-            cpis_ms wait = is_reachable(k, e->now) ? HELLO_EVERY : HELLO_RETRY;
-            k->hello_at = e->now + wait - drbg_below(e->rng, wait / 8);
+            k->hello_at = e->now + wait - early * dice / 1024;
         }
         l->deadline = earlier(l->deadline, k->hello_at);
     }

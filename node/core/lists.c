@@ -8,8 +8,9 @@
 
 /* --- showing heads --- */
 
-static void send_heads(struct lists *l, struct env *e, const struct cpis_id *peer, uint32_t epoch,
-                       bool whole, struct msg_head_shown *shown, size_t count)
+/* {NULL, 0} and a failed queue: out of memory. */
+static struct bytes heads_frame(struct lists *l, struct env *e, uint32_t epoch, bool whole,
+                                struct msg_head_shown *shown, size_t count)
 {
     const struct msg_heads m = {.session = links_session(l->links),
                                 .sequence = epoch_state(l, epoch)->sequence,
@@ -18,7 +19,12 @@ static void send_heads(struct lists *l, struct env *e, const struct cpis_id *pee
                                 .ready = l->ready,
                                 .heads = shown,
                                 .heads_count = count};
-    EMIT(e, peer, FRAME_HEADS, heads, &m);
+    struct bytes b = {NULL, 0};
+    cpis_err err = heads_encode(&m, e->scratch, &b);
+    assert(err != CPIS_E_INVAL);
+    if (err == CPIS_OK) return wrap_frame(e, FRAME_HEADS, b);
+    emit_failure(e);
+    return (struct bytes){NULL, 0};
 }
 
 void lists_show(struct lists *l, struct env *e, const struct cpis_id *peer, uint32_t epoch,
@@ -37,7 +43,7 @@ void lists_show(struct lists *l, struct env *e, const struct cpis_id *peer, uint
         shown[count].head = h->head.as_signed;
         shown[count++].in_state = held_in_state(h);
     }
-    send_heads(l, e, peer, epoch, true, shown, count);
+    emit_wrapped(e, peer, heads_frame(l, e, epoch, true, shown, count));
 }
 
 static void show_all_epochs(struct lists *l, struct env *e, const struct registry_node *peer)
@@ -47,21 +53,21 @@ static void show_all_epochs(struct lists *l, struct env *e, const struct registr
         lists_show(l, e, &peer->id, registry_epoch_at(e->registry, i)->number, only);
 }
 
-static bool is_peer(const struct lists *l, const struct env *e, const struct registry_node *n,
-                    enum node_role role)
+static bool is_peer(const struct lists *l, const struct env *e, const struct registry_node *n)
 {
-    return n->d.role == role && registry_in_force(n) && !id_equal(&n->id, &e->id) &&
-           links_reachable(l->links, &n->id, e->now);
+    return !id_equal(&n->id, &e->id) && links_reachable(l->links, &n->id, e->now);
 }
 
 void lists_changed(struct lists *l, struct env *e, struct held *h)
 {
-    restate(l, h->epoch);
-    epoch_state(l, h->epoch)->sequence++;
+    struct epoch_state *s = epoch_state(l, h->epoch);
+    s->stale = true;
+    s->sequence++;
     struct msg_head_shown shown = {.in_state = held_in_state(h), .head = h->head.as_signed};
-    for (size_t i = 0; i < registry_count(e->registry); i++) {
-        const struct registry_node *n = registry_at(e->registry, i);
-        if (is_peer(l, e, n, ROLE_QUERY)) send_heads(l, e, &n->id, h->epoch, false, &shown, 1);
+    const struct bytes frame = heads_frame(l, e, h->epoch, false, &shown, 1);
+    for (size_t i = 0; i < registry_role_count(e->registry, ROLE_QUERY); i++) {
+        const struct registry_node *n = registry_role_at(e->registry, ROLE_QUERY, i);
+        if (is_peer(l, e, n)) emit_wrapped(e, &n->id, frame);
     }
 }
 
@@ -72,9 +78,9 @@ static void check_ready(struct lists *l, struct env *e)
     for (size_t i = 0; i < l->count; i++)
         if (!l->held[i]->doomed && l->held[i]->searched && !l->held[i]->confirmed) return;
     l->ready = true;
-    for (size_t i = 0; i < registry_count(e->registry); i++) {
-        const struct registry_node *n = registry_at(e->registry, i);
-        if (is_peer(l, e, n, ROLE_AUTHORITY)) show_all_epochs(l, e, n);
+    for (size_t i = 0; i < registry_role_count(e->registry, ROLE_AUTHORITY); i++) {
+        const struct registry_node *n = registry_role_at(e->registry, ROLE_AUTHORITY, i);
+        if (is_peer(l, e, n)) show_all_epochs(l, e, n);
     }
 }
 
@@ -103,6 +109,7 @@ void lists_peer_appeared(struct lists *l, struct env *e, const struct registry_n
     show_all_epochs(l, e, peer);
 }
 
+/* Another directory that holds what we hold needs to be told nothing. */
 void lists_recv_heads_request(struct lists *l, struct env *e, const struct cpis_id *peer,
                               const struct msg_heads_request *m)
 {
@@ -111,6 +118,8 @@ void lists_recv_heads_request(struct lists *l, struct env *e, const struct cpis_
         emit_event(e, EVENT_EPOCH_UNKNOWN, peer, m->epoch);
         return;
     }
+    if (n->d.role == ROLE_DIRECTORY && hash_equal(&m->have, &epoch_state_now(l, m->epoch)->held))
+        return;
     lists_show(l, e, peer, m->epoch, n->d.role == ROLE_AUTHORITY ? peer : NULL);
 }
 
@@ -286,6 +295,8 @@ void lists_registry_changed(struct lists *l, struct env *e)
         if (h->doomed || searched == h->searched) continue;
         bool was = held_in_state(h);
         h->searched = searched;
+        l->set++;
+        epoch_state(l, h->epoch)->stale = true;
         if (was != held_in_state(h)) lists_changed(l, e, h);
     }
     check_ready(l, e);
@@ -297,6 +308,7 @@ static void doom(struct lists *l, struct env *e, struct held *h)
     held_key(h, key);
     emit_delete(e, TABLE_HEAD, key, sizeof key);
     h->doomed = true;
+    l->set++;
     lists_changed(l, e, h);
 }
 
@@ -305,9 +317,13 @@ static void doom(struct lists *l, struct env *e, struct held *h)
 static bool drop_some(struct lists *l, struct env *e)
 {
     size_t rows = 0;
+    uint32_t epoch = 0; /* they stand by epoch: each is asked about once */
+    bool over = false;
     for (size_t i = 0; i < l->count;) {
         struct held *h = l->held[i];
-        if (!h->doomed && list_is_superseded(l, e, h->epoch, &h->authority)) doom(l, e, h);
+        if (h->epoch != epoch) over = registry_epoch_is_over(e->registry, h->epoch, e->wall);
+        epoch = h->epoch;
+        if (!h->doomed && over && list_is_superseded(l, e, epoch, &h->authority)) doom(l, e, h);
         for (; h->doomed && h->n > 0 && rows < DROP_ROWS_PER_TICK; rows++) {
             uint8_t key[LIST_KEY_BYTES];
             list_key(h, &h->entries[--h->n].token, key);
@@ -321,11 +337,25 @@ static bool drop_some(struct lists *l, struct env *e)
     return rows == DROP_ROWS_PER_TICK;
 }
 
+/* An unconfirmed head waits to be told of by n-t+1 others: also by those that hold the same. */
+static bool waits_to_be_told(const struct lists *l, uint32_t epoch)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct held *h = l->held[i];
+        if (h->epoch == epoch && !h->doomed && h->searched && !h->confirmed) return true;
+    }
+    return false;
+}
+
 static void gossip(struct lists *l, struct env *e)
 {
-    for (size_t i = 0; i < registry_count(e->registry); i++) {
-        const struct registry_node *n = registry_at(e->registry, i);
-        if (is_peer(l, e, n, ROLE_DIRECTORY)) show_all_epochs(l, e, n);
+    for (size_t k = 0; k < registry_epoch_count(e->registry); k++) {
+        struct msg_heads_request m = {.epoch = registry_epoch_at(e->registry, k)->number};
+        if (!waits_to_be_told(l, m.epoch)) m.have = epoch_state_now(l, m.epoch)->held;
+        for (size_t i = 0; i < registry_role_count(e->registry, ROLE_DIRECTORY); i++) {
+            const struct registry_node *n = registry_role_at(e->registry, ROLE_DIRECTORY, i);
+            if (is_peer(l, e, n)) EMIT(e, &n->id, FRAME_HEADS_REQUEST, heads_request, &m);
+        }
     }
 }
 

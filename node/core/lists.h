@@ -49,11 +49,10 @@ void lists_accept_heads(struct lists *l, struct env *e);
 /* --- to the matcher: one snapshot --- */
 /* Every authority whose list holds the token behind (handle, bucket, tag); tries every token of the
  * bucket of every list, no early exit. Returns how many there are in all; fills at most cap. */
-size_t lists_match(const struct lists *l, const struct registry_epoch *ep,
-                   const struct handle *handle, uint32_t bucket, const struct tag *tag,
-                   struct list_match *ret, size_t cap);
+size_t lists_match(struct lists *l, const struct registry_epoch *ep, const struct handle *handle,
+                   uint32_t bucket, const struct tag *tag, struct list_match *ret, size_t cap);
 /* S of the epoch as it is now. */
-struct cpis_hash lists_state(const struct lists *l, uint32_t epoch);
+struct cpis_hash lists_state(struct lists *l, uint32_t epoch);
 /* The directory has finished its own start: every head held at the start is confirmed (or its
  * authority no longer searched); at once if it held none. Once true it stays so. */
 bool lists_ready(const struct lists *l);

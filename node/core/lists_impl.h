@@ -1,5 +1,5 @@
-/* node/core/lists_impl.h - what lists.c (stream, gossip), lists_update.c (acceptance) and
- * lists_state.c (what is held, search, S) share. Nobody else includes it. */
+/* node/core/lists_impl.h - what lists.c (stream, gossip), lists_update.c (acceptance),
+ * lists_state.c (what is held, S) and lists_index.c (search) share. Nobody else includes it. */
 #ifndef CPIS_NODE_CORE_LISTS_IMPL_H
 #define CPIS_NODE_CORE_LISTS_IMPL_H
 #include "node/core/lists.h"
@@ -42,11 +42,24 @@ struct held { /* one authority's list in one epoch */
     struct head *past; /* the heads before it, each naming the one before in prev; newest last */
     size_t past_count;
     cpis_ms asked_until;
+    bool column_stale; /* its entries have changed since its column was filled */
+};
+struct epoch_index {                   /* lists_index.c */
+    struct held **held;                /* a column each: the searched lists, rising by authority */
+    const struct list_entry **entries; /* of each */
+    uint32_t *first;                   /* (2^bits + 1) rows of `columns` */
+    size_t columns;
+    uint32_t bits;
+    uint64_t of; /* l->set as it was built */
+    bool stale;  /* some column is */
 };
 struct epoch_state {
     uint32_t epoch;
-    struct cpis_hash state;
-    uint64_t sequence; /* of the stream */
+    struct cpis_hash state; /* S, unless stale */
+    struct cpis_hash held;  /* the same over the searched heads, in S or not, unless stale */
+    bool stale;             /* a head has changed since */
+    uint64_t sequence;      /* of the stream */
+    struct epoch_index index;
 };
 struct staging {
     struct cpis_id peer, authority;
@@ -63,6 +76,7 @@ struct lists {
     size_t count, cap;
     struct epoch_state state[2 * REGISTER_EPOCHS_MAX];
     size_t states;
+    uint64_t set; /* rises when a list comes, goes, or is searched or no longer */
     struct staging staging[STAGINGS_MAX];
     size_t stagings;
     bool ready;
@@ -90,7 +104,13 @@ void head_clear(struct head *h);
 /* Does this head name `id` among those that it follows? */
 bool head_follows(const struct msg_head *h, const struct cpis_hash *id);
 struct epoch_state *epoch_state(struct lists *l, uint32_t epoch); /* made if need be; never NULL */
-void restate(struct lists *l, uint32_t epoch);
+/* The same, with S and the hash of what is held as they are now. */
+const struct epoch_state *epoch_state_now(struct lists *l, uint32_t epoch);
+
+/* --- lists_index.c --- */
+void index_clear(struct epoch_index *x);
+/* As the lists are now. NULL: out of memory. */
+const struct epoch_index *index_of(struct lists *l, const struct registry_epoch *ep);
 
 /* --- lists.c --- */
 /* A list's head, or its place in S, has changed: S anew, then told to the query nodes. */

@@ -69,6 +69,8 @@ void lists_free(struct lists **p)
         held_free((*p)->held[i]);
     while ((*p)->stagings > 0)
         staging_drop(*p, 0);
+    for (size_t i = 0; i < (*p)->states; i++)
+        index_clear(&(*p)->state[i].index);
     free((*p)->held);
     free(*p);
     *p = NULL;
@@ -114,12 +116,14 @@ struct held *held_add(struct lists *l, uint32_t epoch, const struct cpis_id *aut
     memmove(&l->held[i + 1], &l->held[i], (l->count - i) * sizeof l->held[0]);
     l->held[i] = h;
     l->count++;
+    l->set++;
     return h;
 }
 
 void held_remove(struct lists *l, size_t i)
 {
     held_free(l->held[i]);
+    l->set++;
     l->count--;
     memmove(&l->held[i], &l->held[i + 1], (l->count - i) * sizeof l->held[0]);
 }
@@ -168,29 +172,43 @@ struct epoch_state *epoch_state(struct lists *l, uint32_t epoch)
         at = 0;
         for (size_t i = 1; i < l->states; i++)
             if (l->state[i].epoch < l->state[at].epoch) at = i;
+        index_clear(&l->state[at].index);
     } else {
         l->states++;
     }
-    l->state[at] = (struct epoch_state){.epoch = epoch, .state = state_of(epoch, NULL, 0)};
+    l->state[at] = (struct epoch_state){.epoch = epoch, .stale = true};
     return &l->state[at];
 }
 
-/* Registers bound the number of authorities, and so of heads in an epoch. */
-void restate(struct lists *l, uint32_t epoch)
+/* Found anew when somebody asks: heads change more often than that. Registers bound the number of
+ * authorities, and so of heads in an epoch. */
+const struct epoch_state *epoch_state_now(struct lists *l, uint32_t epoch)
 {
+    struct epoch_state *s = epoch_state(l, epoch);
     struct cpis_hash hashes[REGISTER_NODES_MAX];
-    size_t count = 0;
+    size_t count = 0, in_state = 0;
+    if (!s->stale) return s;
+    for (size_t i = 0; i < l->count && count < REGISTER_NODES_MAX; i++) {
+        const struct held *h = l->held[i];
+        if (h->epoch != epoch || h->doomed || !h->searched) continue;
+        hashes[count++] = h->head.signed_hash;
+        in_state += held_in_state(h);
+    }
+    s->held = state_of(epoch, hashes, count);
+    s->state = s->held;
+    s->stale = false;
+    if (in_state == count) return s;
+    count = 0;
     for (size_t i = 0; i < l->count && count < REGISTER_NODES_MAX; i++)
         if (l->held[i]->epoch == epoch && held_in_state(l->held[i]))
             hashes[count++] = l->held[i]->head.signed_hash;
-    epoch_state(l, epoch)->state = state_of(epoch, hashes, count);
+    s->state = state_of(epoch, hashes, count);
+    return s;
 }
 
-struct cpis_hash lists_state(const struct lists *l, uint32_t epoch)
+struct cpis_hash lists_state(struct lists *l, uint32_t epoch)
 {
-    for (size_t i = 0; i < l->states; i++)
-        if (l->state[i].epoch == epoch) return l->state[i].state;
-    return state_of(epoch, NULL, 0);
+    return epoch_state_now(l, epoch)->state;
 }
 
 bool lists_ready(const struct lists *l) { return l->ready; }
@@ -239,54 +257,6 @@ bool list_is_superseded(const struct lists *l, const struct env *e, uint32_t epo
     const struct registry_node *n = registry_node(e->registry, authority);
     if (!registry_epoch_is_over(e->registry, epoch, e->wall)) return false;
     return n == NULL || !registry_is_searched(n) || has_newer(l, current, authority);
-}
-
-/* --- search --- */
-
-/* The first entry whose token is not below `from`'s bucket. */
-static size_t lower_bound(const struct held *h, uint32_t bucket, uint32_t bits)
-{
-    size_t lo = 0, hi = h->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (token_bucket(&h->entries[mid].token, bits) < bucket)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static void match_fill(const struct held *h, size_t index, struct list_match *ret)
-{
-    *ret = (struct list_match){.authority = h->authority,
-                               .token = h->entries[index].token,
-                               .index = index,
-                               .salt = h->entries[index].salt,
-                               .head = &h->head.as_signed};
-    cpis_err err = merkle_path_of(h->tree, index, &ret->path);
-    assert(err == CPIS_OK); /* index < n, and the tree has n leaves */
-}
-
-size_t lists_match(const struct lists *l, const struct registry_epoch *ep,
-                   const struct handle *handle, uint32_t bucket, const struct tag *tag,
-                   struct list_match *ret, size_t cap)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < l->count; i++) {
-        const struct held *h = l->held[i];
-        if (h->epoch != ep->number || h->doomed || !h->searched) continue;
-        size_t found = h->n;
-        for (size_t k = lower_bound(h, bucket, ep->bucket_bits);
-             k < h->n && token_bucket(&h->entries[k].token, ep->bucket_bits) == bucket; k++) {
-            struct tag mine = handle_tag(&h->entries[k].token, handle);
-            if (tag_equal(&mine, tag)) found = k; /* and on: no early exit */
-        }
-        if (found == h->n) continue;
-        if (count < cap) match_fill(h, found, &ret[count]);
-        count++;
-    }
-    return count;
 }
 
 /* --- start --- */
@@ -401,7 +371,7 @@ cpis_err lists_restore(struct lists *l, struct env *e)
         err = restore_tree(h);
         h->searched = n != NULL && registry_is_searched(n);
         if (!h->doomed && h->searched) l->ready = false;
-        restate(l, h->epoch);
+        epoch_state(l, h->epoch)->stale = true;
     }
     return err;
 }

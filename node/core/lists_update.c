@@ -417,11 +417,14 @@ static enum refusal accept(struct lists *l, struct env *e, struct update *u, boo
     h->entries = u->entries;
     h->n = u->n;
     h->tree = u->tree;
+    h->column_stale = true;
+    epoch_state(l, h->epoch)->index.stale = true;
     u->entries = NULL;
     u->tree = NULL;
     twins_mend(h, u);
     if (confirmed) h->peaks_count = 0;
     peak_note(h, h->n, e->wall);
+    if (!h->searched) l->set++;
     h->searched = true;
     h->asked_until = 0;
     held_persist_head(e, h);

@@ -53,7 +53,7 @@ static struct env env_of(struct node *n, cpis_ms now, cpis_ms wall, const struct
     assert(now >= n->now);
     assert(n->queue.at == n->queue.count); /* all outputs were popped */
     queue_reset(&n->queue);
-    arena_free(&n->scratch);
+    arena_reset(&n->scratch);
     n->now = now;
     n->wall_given = wall;
     int64_t offset = registry_is_empty(n->registry) ? 0 : registry_clock_offset(n->registry, now);
@@ -181,13 +181,16 @@ static void send_times(struct node *n, struct env *e)
 {
     if (n->role != ROLE_DIRECTORY || !n->listed || e->now < n->times_at) return;
     n->times_at = e->now + REGISTER_TIME_EVERY;
+    const struct bytes time = registry_time(n->registry, e);
+    if (time.p == NULL) return; /* the queue has failed */
+    const struct bytes frame = wrap_frame(e, FRAME_SIGNED, time);
     for (size_t i = 0; i < registry_count(n->registry); i++) {
         const struct registry_node *peer = registry_at(n->registry, i);
         /* registry.c counts our own word already: heard from ourselves it would count twice */
         if (id_equal(&peer->id, &n->id)) continue;
         bool dialled = peer->d.role == ROLE_DIRECTORY && registry_in_force(peer);
         if (dialled || links_reachable(n->links, &peer->id, e->now))
-            registry_send_time(n->registry, e, &peer->id);
+            emit_wrapped(e, &peer->id, frame);
     }
 }
 

@@ -322,11 +322,23 @@ static void purge(struct publisher *p, struct env *e)
         if (p->list[i - 1]->over && p->list[i - 1]->count == 0) forget_list(p, e, i - 1);
 }
 
+/* The next end of a visibility; all children are looked through only when it can be another one. */
+static cpis_ms next_change(struct publisher *p, const struct env *e)
+{
+    const uint64_t generation = children_generation(p->children);
+    if (generation != p->change_of || e->wall < p->change_found || e->wall >= p->change_wall) {
+        p->change_of = generation;
+        p->change_found = e->wall;
+        p->change_wall = children_next_change(p->children, e->wall);
+    }
+    return p->change_wall;
+}
+
 static void visibility(struct publisher *p, struct env *e)
 {
     if (e->now >= p->change_at || p->generation != children_generation(p->children))
         publisher_dirty(p, e->now >= p->change_at ? e->now : e->now + PUBLISH_GATHER);
-    cpis_ms next = children_next_change(p->children, e->wall);
+    cpis_ms next = next_change(p, e);
     p->change_at = next == CPIS_MS_NEVER ? CPIS_MS_NEVER : e->now + (next - e->wall);
 }
 

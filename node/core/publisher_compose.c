@@ -493,23 +493,40 @@ static void publish_guarded(struct publisher *p, struct env *e, struct draft *d)
     p->shrink_held = false;
 }
 
+/* Every ten minutes at every authority: without looking at each child and entry again. */
+static bool is_quiet(const struct publisher *p, const struct env *e)
+{
+    return p->quiet && !p->sign && !p->dirty && p->foreigns == 0 && p->waiting == 0 &&
+           p->generation == children_generation(p->children) && e->wall >= p->quiet_from &&
+           e->wall < p->quiet_until;
+}
+
 void publisher_sign(struct publisher *p, struct env *e)
 {
     bool due = e->now >= p->resign_at, exchange = e->now >= p->exchange_at;
     if (p->running || !(p->sign || due || exchange) || !may_sign(p, e)) return;
+    if (!exchange && is_quiet(p, e)) {
+        resign(p, e);
+        return;
+    }
     struct draft d = {.exchange = exchange};
     if (!draft_make(p, e, true, &d)) {
         emit_failure(e);
         return;
     }
-    p->sign = false;
+    p->sign = p->quiet = false;
     if (exchange && d.count == 0) p->exchange_at = e->now + EXCHANGE_MIN;
     bool changes = draft_changes(p, &d), trips = d.count > 0 && guard_trips(p, e, &d);
     if (trips)
         publish_guarded(p, e, &d);
     else if (changes)
         publish(p, e, &d);
-    if (!trips) p->shrink_held = false;
+    if (!trips) {
+        p->shrink_held = false;
+        p->quiet = true;
+        p->quiet_from = e->wall;
+        p->quiet_until = children_next_change(p->children, e->wall);
+    }
     if (e->now >= p->resign_at && p->waiting == 0) resign(p, e);
     if (e->now >= p->resign_at) p->resign_at = e->now + CPIS_MS_SECOND; /* time stands still */
 }

@@ -107,9 +107,9 @@ void start_tick(struct publisher *p, struct env *e)
     for (size_t i = 0; i < p->foreigns; i++)
         if (!p->foreign[i].taken && e->now >= p->foreign[i].request_at)
             request_list(p, e, &p->foreign[i]);
-    for (size_t i = 0; !p->started && i < registry_count(e->registry); i++) {
-        const struct registry_node *n = registry_at(e->registry, i);
-        if (n->d.role != ROLE_DIRECTORY || !registry_in_force(n)) continue;
+    const size_t directories = registry_role_count(e->registry, ROLE_DIRECTORY);
+    for (size_t i = 0; !p->started && i < directories; i++) {
+        const struct registry_node *n = registry_role_at(e->registry, ROLE_DIRECTORY, i);
         for (size_t k = 0; k < p->lists; k++) {
             struct push *x =
                 p->list[k]->published ? push_of(p, e, &n->id, p->list[k]->epoch) : NULL;

@@ -87,9 +87,14 @@ struct publisher {
     bool dirty, running, failed; /* something to evaluate or sign; a run is under way; part of it
                                     came to nothing */
     bool sign;                   /* a run has ended: compose and sign */
-    cpis_ms now;                 /* of the last tick */
+    bool quiet; /* the last draft left nothing to do, and wall clocks in [quiet_from, quiet_until)
+                   give the same one */
+    cpis_ms quiet_from, quiet_until;
+    cpis_ms now; /* of the last tick */
     cpis_ms gather_at, retry_wait;
     uint64_t generation; /* of the children at the last run */
+    uint64_t change_of;  /* the generation, and the wall clock, that change_wall was found at */
+    cpis_ms change_found, change_wall;
     cpis_ms resign_at, exchange_at, change_at, purge_at;
     uint64_t version_live;
     size_t waiting; /* visible numbers that a published list lacks: its time stands still */

@@ -259,6 +259,18 @@ static void remember_roots(struct registry *r, const struct msg_register *reg)
     memcpy(r->roots_before, before->root_keys.p, before->root_keys.len);
 }
 
+/* room for a pointer to each node */
+static void group_by_role(struct registry *r, const struct registry_node **room)
+{
+    for (unsigned role = 0; role <= ROLE_QUERY; role++) {
+        r->role[role] = room;
+        r->role_count[role] = 0;
+        for (size_t i = 0; i < r->newest.nodes_count; i++)
+            if ((unsigned)r->nodes[i].d.role == role && registry_in_force(&r->nodes[i]))
+                *room++ = &r->nodes[i], r->role_count[role]++;
+    }
+}
+
 /* Takes over c's arena. */
 static cpis_err adopt(struct registry *r, struct candidate *c, struct bytes document)
 {
@@ -266,8 +278,12 @@ static cpis_err adopt(struct registry *r, struct candidate *c, struct bytes docu
     struct registry_node *nodes = arena_take(&c->arena, reg->nodes_count * sizeof *nodes);
     struct registry_epoch *epochs = arena_take(&c->arena, reg->epochs_count * sizeof *epochs);
     struct registry_notice *notices = arena_take(&c->arena, reg->notices_count * sizeof *notices);
+    struct cpis_id *ids = arena_take(&c->arena, reg->nodes_count * sizeof *ids);
+    const struct registry_node **grouped =
+        arena_take(&c->arena, reg->nodes_count * sizeof(struct registry_node *));
     uint8_t *copy = malloc(document.len);
-    if (nodes == NULL || epochs == NULL || notices == NULL || copy == NULL || !reserve(r)) {
+    if (nodes == NULL || epochs == NULL || notices == NULL || ids == NULL || grouped == NULL ||
+        copy == NULL || !reserve(r)) {
         free(copy);
         return CPIS_E_NOMEM;
     }
@@ -292,6 +308,10 @@ static cpis_err adopt(struct registry *r, struct candidate *c, struct bytes docu
     r->nodes = nodes;
     r->epochs = epochs;
     r->notices = notices;
+    r->ids = ids;
+    for (size_t i = 0; i < reg->nodes_count; i++)
+        ids[i] = nodes[i].id;
+    group_by_role(r, grouped);
     for (size_t i = 0; i < reg->epochs_count; i++)
         if (epochs[i].number > r->epoch_highest) r->epoch_highest = epochs[i].number;
     r->forked = false;
@@ -448,9 +468,32 @@ const struct registry_node *registry_at(const struct registry *r, size_t i)
     return &r->nodes[i];
 }
 
+size_t registry_role_count(const struct registry *r, enum node_role role)
+{
+    assert(!registry_is_empty(r) && role >= ROLE_AUTHORITY && role <= ROLE_QUERY);
+    return r->role_count[role];
+}
+
+const struct registry_node *registry_role_at(const struct registry *r, enum node_role role,
+                                             size_t i)
+{
+    assert(i < registry_role_count(r, role));
+    return r->role[role][i];
+}
+
 const struct registry_node *registry_node(const struct registry *r, const struct cpis_id *id)
 {
-    return among(r->nodes, registry_count(r), id);
+    size_t lo = 0, hi = registry_count(r);
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        const int side = id_compare(&r->ids[mid], id);
+        if (side == 0) return &r->nodes[mid];
+        if (side < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
 }
 
 const struct registry_node *registry_node_ever(const struct registry *r, const struct cpis_id *id)

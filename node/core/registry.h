@@ -107,6 +107,11 @@ void registry_links_after(const struct registry *r, uint64_t have, struct arena 
 /* Nodes: all of the newest register in rising order of id. Borrowed until the next offer. */
 size_t registry_count(const struct registry *r);
 const struct registry_node *registry_at(const struct registry *r, size_t i);
+/* Those of one role that are in force, in the same order: what is sent to all directories, say, is
+ * no walk over a thousand authorities. */
+size_t registry_role_count(const struct registry *r, enum node_role role);
+const struct registry_node *registry_role_at(const struct registry *r, enum node_role role,
+                                             size_t i);
 const struct registry_node *registry_node(const struct registry *r,
                                           const struct cpis_id *id); /* or NULL */
 /* Also those of earlier links, with `gone` set: the signer of an old lookup. Or NULL. */
@@ -177,7 +182,7 @@ CPIS_CHECK cpis_err registry_heard_time(struct registry *r, const struct msg_reg
 enum register_trust registry_trust(const struct registry *r, cpis_ms now, cpis_ms wall);
 /* ms to add to this node's wall clock: 0 up to 5 s off the median of fresh register-times, else the
  * median's difference. Needs at least t of them, else 0. */
-int64_t registry_clock_offset(const struct registry *r, cpis_ms now);
+int64_t registry_clock_offset(struct registry *r, cpis_ms now);
 /* The difference itself, for doctor; false: too few register-times. */
 bool registry_clock_difference(const struct registry *r, cpis_ms now, int64_t *ret);
 /* The newest register-time of each directory that names our register, or one before it in our chain
@@ -185,7 +190,10 @@ bool registry_clock_difference(const struct registry *r, cpis_ms now, int64_t *r
  * evidence. */
 size_t registry_times(const struct registry *r, cpis_ms now, const struct signed_message **ret,
                       size_t cap);
-/* Directories: signs and sends a register-time to `peer`. */
+/* Directories: a register-time, signed, in the scratch arena; {NULL, 0} and a failed queue: out of
+ * memory. One for all peers of a step. */
+struct bytes registry_time(const struct registry *r, struct env *e);
+/* Signs and sends a register-time to `peer`. */
 void registry_send_time(const struct registry *r, struct env *e, const struct cpis_id *peer);
 /* Directories: their own word counts among the t as well. */
 void registry_count_own_time(struct registry *r, struct env *e, cpis_ms wall_uncorrected);

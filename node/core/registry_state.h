@@ -24,7 +24,10 @@ struct registry {
     struct arena arena; /* the newest register: decoded, and the arrays below */
     struct msg_register newest;
     struct cpis_hash hash;
-    struct registry_node *nodes; /* in rising order of id */
+    struct registry_node *nodes;                       /* in rising order of id */
+    struct cpis_id *ids;                               /* of them: a search touches these alone */
+    const struct registry_node **role[ROLE_QUERY + 1]; /* those in force */
+    size_t role_count[ROLE_QUERY + 1];
     struct registry_epoch *epochs;
     struct registry_notice *notices;
     uint32_t epoch_highest; /* of all links */
@@ -47,7 +50,9 @@ struct registry {
     cpis_ms confirmed;  /* when t directories had last named our register of that time */
     cpis_ms first_tick; /* an alarm is not raised before they had time to */
     cpis_ms wall_heard; /* for t, where no wall clock is given */
-    bool self_counts;   /* this node is a directory in force: its own word is one of the t */
+    int64_t offset;     /* the clock's, found at offset_from, good until offset_until */
+    cpis_ms offset_from, offset_until;
+    bool self_counts; /* this node is a directory in force: its own word is one of the t */
     cpis_ms alarm_next[ALARM_COUNT];
 };
 /* registry_time.c: a register has been accepted; forgets the times of who is no directory now. */

@@ -11,10 +11,8 @@
 static size_t needed(const struct registry *r, cpis_ms wall)
 {
     const struct registry_epoch *ep = registry_epoch_current(r, wall);
-    size_t need = ep == NULL ? 0 : ep->t, directories = 0;
-    for (size_t i = 0; i < registry_count(r); i++)
-        directories += r->nodes[i].d.role == ROLE_DIRECTORY && registry_in_force(&r->nodes[i]);
-    if (need == 0) need = directories / 2 + 1;
+    size_t need = ep == NULL ? 0 : ep->t;
+    if (need == 0) need = r->role_count[ROLE_DIRECTORY] / 2 + 1;
     return r->self_counts ? need - 1 : need;
 }
 
@@ -40,6 +38,7 @@ void registry_times_prune(struct registry *r)
     for (size_t i = 0; i < r->times_count; i++)
         if (is_directory(r, &r->times[i].id)) r->times[kept++] = r->times[i];
     r->times_count = kept;
+    r->offset_until = 0;
 }
 
 static int64_t difference_of(uint64_t theirs, uint64_t ours)
@@ -115,6 +114,7 @@ cpis_err registry_heard_time(struct registry *r, const struct msg_register_time 
     t->body_len = as_signed->body.len;
     memcpy(t->body, as_signed->body.p, as_signed->body.len);
     r->wall_heard = wall_uncorrected;
+    r->offset_until = 0;
     note_confirmed(r, now, wall_uncorrected);
     return CPIS_OK;
 }
@@ -156,11 +156,19 @@ static bool is_off_by(int64_t difference, cpis_ms more_than)
     return (uint64_t)(difference < 0 ? -difference : difference) > more_than;
 }
 
-int64_t registry_clock_offset(const struct registry *r, cpis_ms now)
+/* Asked at each step: found anew when a time was heard, or one is no longer fresh. */
+int64_t registry_clock_offset(struct registry *r, cpis_ms now)
 {
     int64_t d;
-    if (!registry_clock_difference(r, now, &d)) return 0;
-    return is_off_by(d, CLOCK_CORRECTED_FROM) ? d : 0;
+    if (now < r->offset_until && now >= r->offset_from) return r->offset;
+    r->offset_from = now;
+    r->offset_until = CPIS_MS_NEVER;
+    for (size_t i = 0; i < r->times_count; i++)
+        if (is_fresh(&r->times[i], now))
+            r->offset_until = earlier(r->offset_until, r->times[i].heard + REGISTER_TIME_FRESH + 1);
+    bool known = registry_clock_difference(r, now, &d);
+    r->offset = known && is_off_by(d, CLOCK_CORRECTED_FROM) ? d : 0;
+    return r->offset;
 }
 
 size_t registry_times(const struct registry *r, cpis_ms now, const struct signed_message **ret,
@@ -198,11 +206,17 @@ static bool sign_time(const struct registry *r, struct env *e, struct msg_regist
     return true;
 }
 
-void registry_send_time(const struct registry *r, struct env *e, const struct cpis_id *peer)
+struct bytes registry_time(const struct registry *r, struct env *e)
 {
     struct msg_register_time m;
     struct signed_message s;
-    if (sign_time(r, e, &m, &s)) emit_signed(e, peer, &s);
+    return sign_time(r, e, &m, &s) ? signed_bytes(e, &s) : (struct bytes){NULL, 0};
+}
+
+void registry_send_time(const struct registry *r, struct env *e, const struct cpis_id *peer)
+{
+    const struct bytes b = registry_time(r, e);
+    if (b.p != NULL) emit_frame(e, peer, FRAME_SIGNED, b);
 }
 
 void registry_count_own_time(struct registry *r, struct env *e, cpis_ms wall_uncorrected)
@@ -238,7 +252,9 @@ static void tick_fork(struct registry *r, struct env *e)
 void registry_tick(struct registry *r, struct env *e)
 {
     const uint64_t expires = registry_expires(r);
+    const bool counted = r->self_counts;
     r->self_counts = is_directory(r, &e->id);
+    if (counted != r->self_counts) r->offset_until = 0;
     if (!r->ticked) r->first_tick = e->now;
     r->ticked = true;
     note_confirmed(r, e->now, e->wall);

@@ -98,3 +98,22 @@ Test(arena, copies)
     arena_free(&a);
     arena_free(&a);
 }
+
+Test(arena, a_reset_one_is_empty_wiped_and_keeps_one_small_block)
+{
+    struct arena a = arena_make(1U << 20);
+    uint8_t *first = arena_take(&a, 100);
+    memset(first, 0x5A, 100);
+    memset(arena_take(&a, 500000), 0x5A, 500000);
+    arena_reset(&a);
+    cr_assert_eq(a.used, 0);
+    for (size_t i = 0; i < 100; i++) /* kept, so it may be looked at */
+        cr_assert_eq(first[i], 0);
+    fail_malloc_at(0);
+    cr_assert_eq(arena_take(&a, 100), first);
+    cr_assert_null(arena_take(&a, 500000), "the large block has gone");
+    fail_malloc_at(-1);
+    arena_reset(&a);
+    cr_assert_not(a.failed);
+    arena_free(&a);
+}

@@ -25,7 +25,7 @@ static const struct {
     {"list_request", "w =16 =32"},
     {"head_shown", "b m:signed_message"},
     {"heads", "q q w b b 2048*head_shown"},
-    {"heads_request", "w"},
+    {"heads_request", "w =32"},
     {"recall", "q"},
     {"lookup", "w w =16 =16 q =32 0-1023 =16 q =32 q =32"},
     {"absent", "=32 w 1-16 =16 q =32 q =32"},

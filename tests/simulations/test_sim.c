@@ -6,8 +6,8 @@
 #include "tests/storage/tmp.h"
 
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <limits.h>
+#include <signal.h>
 #include <sodium.h>
 
 static const struct sim_conf quiet = {.seed = 1,

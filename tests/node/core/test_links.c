@@ -142,6 +142,30 @@ Test(links, every_directory_is_greeted_at_once_then_often_until_it_answers_then_
     cr_expect_eq(vf_sent(&v, 2, FRAME_HELLO, NULL), 1);
 }
 
+Test(links, directories_that_answer_are_greeted_together_whenever_each_was_found)
+{
+    size_t sent = 0;
+    tick();
+    (void)hello(1, 9, true);
+    vf_pass(&v, HELLO_RETRY);
+    tick();
+    (void)hello(2, 9, true);
+    for (unsigned i = 3; i <= VF_DIRECTORIES; i++)
+        (void)hello(i, 9, true);
+    for (unsigned k = 0; k < 40; k++) {
+        vf_pass(&v, links_deadline(links) - v.now);
+        tick();
+        sent = vf_sent(&v, 0, FRAME_HELLO, NULL);
+        cr_expect_gt(sent, 0);
+        cr_expect_leq(links_deadline(links), v.now + HELLO_EVERY);
+        for (unsigned i = 1; i <= VF_DIRECTORIES; i++)
+            (void)hello(i, 9, true);
+    }
+    cr_expect_eq(sent, VF_DIRECTORIES);
+    const cpis_ms next = links_deadline(links);
+    cr_expect_gt(next, v.now + HELLO_EVERY - HELLO_EVERY / 8 - 1, "not more often for it");
+}
+
 Test(links, a_tick_before_the_deadline_does_nothing)
 {
     tick();

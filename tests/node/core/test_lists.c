@@ -863,19 +863,129 @@ Test(lists, when_the_start_is_over_authorities_are_told)
     cr_assert(heads_to(DF_AUTHORITY2, 1).ready);
 }
 
+/* What the other directory was asked for when gossip was due. */
+static struct msg_heads_request gossip_to(unsigned number)
+{
+    struct bytes b;
+    struct msg_heads_request m = {.epoch = 0};
+    df_appear(&d, number, 5);
+    df_pass(&d, GOSSIP_EVERY);
+    df_tick(&d);
+    cr_assert_eq(df_sent(&d, number, FRAME_HEADS_REQUEST, &b), 1);
+    cr_assert_eq(heads_request_decode(b, &d.a, &m), CPIS_OK);
+    return m;
+}
+
+static void ask_heads(unsigned number, const struct msg_heads_request *m)
+{
+    const struct cpis_id id = rf_id(number);
+    struct env *e = df_begin(&d);
+    lists_recv_heads_request(d.lists, e, &id, m);
+    df_commit(&d);
+}
+
 Test(lists, directories_gossip_within_thirty_seconds)
 {
     df_push(&d, DF_AUTHORITY, &first);
     df_appear(&d, 2, 5);
     df_tick(&d);
-    cr_assert_eq(heads_to(2, 1).heads_count, 1);
+    cr_assert_eq(df_sent(&d, 2, FRAME_HEADS_REQUEST, NULL), 1);
     cr_assert_leq(lists_deadline(d.lists), d.now + GOSSIP_EVERY);
     df_tick(&d);
-    cr_assert_eq(df_sent(&d, 2, FRAME_HEADS, NULL), 0);
-    df_appear(&d, 2, 5);
-    df_pass(&d, GOSSIP_EVERY);
-    df_tick(&d);
+    cr_assert_eq(df_sent(&d, 2, FRAME_HEADS_REQUEST, NULL), 0);
+    (void)gossip_to(2);
+}
+
+Test(lists, a_directory_that_holds_the_same_is_shown_nothing_and_another_is_shown_all)
+{
+    df_push(&d, DF_AUTHORITY, &first);
+    struct msg_heads_request m = gossip_to(2);
+    ask_heads(2, &m);
+    cr_assert_eq(df_sent(&d, 0, FRAME_HEADS, NULL), 0);
+    struct df_list resigned = first;
+    resigned.time += 1000; /* the same list, signed again: already another */
+    df_push(&d, DF_AUTHORITY, &resigned);
+    ask_heads(2, &m);
     cr_assert_eq(heads_to(2, 1).heads_count, 1);
+    m = gossip_to(2);
+    ask_heads(2, &m);
+    cr_assert_eq(df_sent(&d, 0, FRAME_HEADS, NULL), 0);
+    struct df_list other = df_list(&d, DF_AUTHORITY2, 3000, 64);
+    df_push(&d, DF_AUTHORITY2, &other);
+    ask_heads(2, &m);
+    cr_assert_eq(heads_to(2, 1).heads_count, 2);
+    cr_assert(heads_to(2, 1).whole);
+    m.have = (struct cpis_hash){{0}};
+    ask_heads(2, &m);
+    cr_assert_eq(heads_to(2, 1).heads_count, 2);
+}
+
+Test(lists, what_a_query_node_or_an_authority_says_it_has_spares_it_nothing)
+{
+    df_push(&d, DF_AUTHORITY, &first);
+    const struct msg_heads_request m = gossip_to(2);
+    ask_heads(DF_QUERY, &m);
+    cr_assert_eq(heads_to(DF_QUERY, 1).heads_count, 1);
+    ask_heads(DF_AUTHORITY, &m);
+    cr_assert_eq(heads_to(DF_AUTHORITY, 1).heads_count, 1);
+}
+
+Test(lists, who_has_yet_to_be_told_of_a_head_asks_for_all_of_them)
+{
+    hold_and_restart();
+    struct msg_heads_request m = gossip_to(2);
+    cr_assert(bytes_are_zero(m.have.b, sizeof m.have.b));
+    const struct df_list *const told[] = {&first};
+    df_tell_heads(&d, 2, 1, told, 1);
+    df_tell_heads(&d, 3, 1, told, 1);
+    m = gossip_to(2);
+    cr_assert_not(bytes_are_zero(m.have.b, sizeof m.have.b));
+}
+
+Test(lists, heads_out_of_S_are_part_of_what_gossip_compares)
+{
+    df_push(&d, DF_AUTHORITY, &first);
+    struct df_list twin = first;
+    df_list_add(&twin, 8000);
+    df_push(&d, DF_AUTHORITY, &twin); /* out of S, held all the same */
+    const struct msg_heads_request m = gossip_to(2);
+    const struct df_list *const held[] = {&first};
+    const struct cpis_hash want = state_with(held, 1), state = lists_state(d.lists, 1);
+    cr_assert(hash_equal(&m.have, &want));
+    cr_assert_not(hash_equal(&m.have, &state));
+}
+
+/* --- the search --- */
+
+Test(lists, every_entry_is_found_in_its_bucket_through_all_changes_also_without_memory)
+{
+    struct df_list other = df_list(&d, DF_AUTHORITY2, 1064, 64), next = df_list_next(&first);
+    struct list_match m[8];
+    df_push(&d, DF_AUTHORITY, &first);
+    cr_assert_eq(matches(1007, m), 1);
+    df_push(&d, DF_AUTHORITY2, &other); /* a list more than the search knew */
+    cr_assert_eq(matches(1100, m), 1);
+    df_list_add(&next, 9000);
+    df_list_remove(&next, 1003);
+    df_push_delta(&d, DF_AUTHORITY, &first, &next); /* the entries behind them have moved */
+    for (int short_of = 0; short_of < 2; short_of++) {
+        if (short_of == 1) cr_assert_eq(df_restart(&d), CPIS_OK);
+        for (unsigned child = 1000; child < 1128; child++) {
+            const bool both = child >= 1064 && child < 1000 + first.n;
+            if (short_of == 1) fail_malloc_at(0);
+            const size_t found = matches(child, m);
+            fail_malloc_at(-1);
+            cr_assert_eq(found, child == 1003 ? 0 : both ? 2 : child < 1128, "%u", child);
+        }
+        if (short_of == 1) fail_malloc_at(0);
+        const size_t found = matches(9000, m);
+        fail_malloc_at(-1);
+        cr_assert_eq(found, 1);
+        const struct cpis_hash root = df_list_root(&next);
+        cr_assert_eq(merkle_verify(&root, next.n, m[0].index,
+                                   &(struct list_entry){m[0].token, m[0].salt}, &m[0].path),
+                     CPIS_OK);
+    }
 }
 
 static void request_from(unsigned number, const struct cpis_hash *have)

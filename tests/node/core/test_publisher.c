@@ -172,6 +172,19 @@ Test(publisher, a_plan_that_becomes_invisible_leaves_the_list_at_that_moment)
     cr_assert(af_holds(&f, 1, 1, 1));
 }
 
+Test(publisher, a_clock_that_jumps_over_an_end_of_visibility_is_noticed_at_the_next_signing)
+{
+    af_add(&f, 1, 1);
+    struct child_change c = af_upsert(2, 202601160000);
+    (void)af_apply(&f, &c);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_assert(af_holds(&f, 1, 1, 2));
+    f.wall += 3 * CPIS_MS_DAY;
+    af_run(&f, HEAD_EVERY);
+    cr_assert_not(af_holds(&f, 1, 1, 2));
+    cr_assert(af_holds(&f, 1, 1, 1));
+}
+
 Test(publisher, a_removed_entry_keeps_its_keys_for_36_days)
 {
     af_add(&f, 1, 2);

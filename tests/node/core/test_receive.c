@@ -433,7 +433,7 @@ static void add_unsigned(const struct vf_list *l, struct signed_message *head)
     const struct msg_list_request list_request = {.epoch = VF_EPOCH, .authority = rf_id(102)};
     struct msg_head_shown shown = {true, *head};
     const struct msg_heads heads = {1, 1, VF_EPOCH, true, true, &shown, 1};
-    const struct msg_heads_request heads_request = {VF_EPOCH};
+    const struct msg_heads_request heads_request = {.epoch = VF_EPOCH};
     const struct msg_recall recall = {7};
     struct msg_register_chain c;
     registry_links_after(r, 1, &v.a, &c);
