@@ -63,7 +63,7 @@ static struct msg_signed_descriptor describe(struct sim *s, unsigned n, const st
 }
 
 /* Finishes a draft, has two roots sign it, and takes it into the stewards' own chain. */
-static struct bytes sign_draft(struct sim *s, const struct msg_register *draft)
+static void sign_draft(struct sim *s, const struct msg_register *draft)
 {
     struct bytes doc;
     const char *why = "";
@@ -74,16 +74,29 @@ static struct bytes sign_draft(struct sim *s, const struct msg_register *draft)
         CHECK(s, steward_sign(s->stewards, doc, &s->root_public[i], &s->root_secret[i], &s->arena,
                               &doc, &why) == CPIS_OK);
     CHECK(s, registry_load(s->stewards, doc) == CPIS_OK);
-    return doc;
+    CHECK(s, s->links < SIM_LINKS_MAX);
+    s->link[s->links++] = doc;
 }
 
-static struct bytes chain_so_far(struct sim *s)
+static struct bytes newest_as_chain(struct sim *s)
 {
-    struct msg_register_chain chain;
+    struct msg_register_document doc;
+    const struct msg_register_chain chain = {.links = &doc, .links_count = 1};
     struct bytes b;
-    registry_links_after(s->stewards, 0, &s->arena, &chain);
+    CHECK(s, register_document_decode(s->link[s->links - 1], &s->arena, &doc) == CPIS_OK);
     CHECK(s, register_chain_encode(&chain, &s->arena, &b) == CPIS_OK);
     return b;
+}
+
+void sim_give_register(struct sim *s, struct rows *rows, size_t versions)
+{
+    CHECK(s, versions <= s->links);
+    for (size_t i = 0; i < versions; i++) {
+        uint8_t key[REGISTER_KEY_BYTES];
+        registry_key(i + 1, key);
+        rows_put(rows, TABLE_REGISTER, key, sizeof key, s->link[i].p, s->link[i].len);
+    }
+    rows_commit(rows);
 }
 
 void sim_new_register(struct sim *s, sim_draft change, void *arg)
@@ -93,8 +106,8 @@ void sim_new_register(struct sim *s, sim_draft change, void *arg)
     CHECK(s, steward_next(s->stewards, wall, wall + REGISTER_EXPIRES_MAX, &s->arena, &draft) ==
                  CPIS_OK);
     change(arg, &draft, &s->arena);
-    (void)sign_draft(s, &draft);
-    const struct command c = {.type = COMMAND_REGISTER, .chain = chain_so_far(s)};
+    sign_draft(s, &draft);
+    const struct command c = {.type = COMMAND_REGISTER, .chain = newest_as_chain(s)};
     const struct node_in in = {.type = NODE_COMMAND, .command = &c};
     sim_step(s, sim_directory(s, 0), &in);
     CHECK(s, s->last_done == CPIS_OK);
@@ -127,12 +140,12 @@ static void first_registers(struct sim *s)
     CHECK(s, registry_new(&s->stewards) == CPIS_OK);
     draft = steward_first((struct bytes){keys[0].b, sizeof keys}, 2, SIM_EPOCH_START - 1000,
                           SIM_EPOCH_START + REGISTER_EXPIRES_MAX / 2);
-    (void)sign_draft(s, &draft);
+    sign_draft(s, &draft);
     CHECK(s,
           steward_next(s->stewards, SIM_EPOCH_START - 500,
                        SIM_EPOCH_START + REGISTER_EXPIRES_MAX / 2, &s->arena, &draft) == CPIS_OK);
     admit_everybody(s, &draft, &s->arena);
-    (void)sign_draft(s, &draft);
+    sign_draft(s, &draft);
 }
 
 static void hold_ceremony(struct sim *s)
@@ -176,9 +189,8 @@ static void activate(void *arg, struct msg_register *draft, struct arena *a)
 static void found(struct sim *s)
 {
     first_registers(s);
-    const struct bytes chain = chain_so_far(s);
     for (unsigned n = 0; n < s->nodes; n++)
-        s->node[n].chain = chain;
+        sim_give_register(s, s->node[n].rows, s->links);
     for (unsigned n = 0; n < s->nodes; n++)
         sim_start(s, n);
     sim_run(s, 10 * CPIS_MS_SECOND);

@@ -20,7 +20,6 @@ struct sim_node {
     struct cpis_id id;
     struct node *node; /* NULL: down */
     struct rows *rows;
-    struct bytes chain; /* the register that init was given; in the sim's arena */
     struct drbg seeds, faults;
     uint64_t generation;
     cpis_ms tick_at;
@@ -36,6 +35,7 @@ struct sim_plan { /* the truth that verdicts are held against */
 };
 #define SIM_PLANS_MAX 4096U
 #define SIM_ROOTS     3U
+#define SIM_LINKS_MAX 1024U
 struct sim {
     struct sim_conf conf;
     cpis_ms now;
@@ -54,6 +54,8 @@ struct sim {
     void *tap_arg;
     struct arena arena;
     struct registry *stewards; /* the chain as the stewards hold it */
+    struct bytes link[SIM_LINKS_MAX]; /* and its documents, from version 1; in the sim's arena */
+    size_t links;
     struct sign_public root_public[SIM_ROOTS];
     struct sign_secret root_secret[SIM_ROOTS];
     struct sim_plan plan[SIM_PLANS_MAX];

@@ -167,7 +167,7 @@ void sim_start(struct sim *s, unsigned n)
     drbg_bytes(&m->seeds, conf.seed, sizeof conf.seed);
     CHECK(s, m->node == NULL);
     CHECK(s, node_new(&conf, &m->node) == CPIS_OK);
-    cpis_err err = node_start(m->node, s->now, wall_of(s, n), &view, m->chain);
+    cpis_err err = node_start(m->node, s->now, wall_of(s, n), &view);
     CHECK(s, err == CPIS_OK || err == CPIS_E_NOTFOUND);
     m->generation++;
     m->tick_at = 0;

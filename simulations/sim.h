@@ -92,4 +92,6 @@ void sim_set_tap(struct sim *s, sim_tap tap, void *arg);
 /* A stewards' register: changes the draft, is signed by two roots and handed to directory 0. */
 typedef void (*sim_draft)(void *arg, struct msg_register *draft, struct arena *a);
 void sim_new_register(struct sim *s, sim_draft change, void *arg);
+/* The first versions of the register as rows, as `cpis init` and a first start leave them. */
+void sim_give_register(struct sim *s, struct rows *rows, size_t versions);
 #endif

@@ -1,7 +1,7 @@
 /* cpis doctor: what is wrong, named, and who must do what about it. Each check is a line. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
-#include "node/cli/register_file.h"
+#include "node/net/chain_file.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -65,22 +65,20 @@ static void check_mode(struct doctor *d, const char *name)
 
 static void check_register_file(struct doctor *d)
 {
-    uint8_t *p;
-    size_t len;
+    char path[FOLDER_PATH_BYTES], why[CHAIN_WHY_BYTES] = "";
     struct registry *r = NULL;
-    struct msg_register_chain links;
-    struct arena a = arena_make(REGISTER_FILE_BYTES_MAX * 4);
-    const char *why = "can't be read";
-    if (folder_read(d->c->dir, FOLDER_REGISTER, REGISTER_FILE_BYTES_MAX, &p, &len) == CPIS_OK) {
-        why = registry_new(&r) == CPIS_OK
-                  ? register_chain_load((struct bytes){p, len}, &a, r, &links)
-                  : "no memory";
-        free(p);
-    }
-    say(d, "register file", why == NULL ? NULL : "the operator: get the register from a steward",
-        "the register that init was given %s", why == NULL ? "holds" : why);
+    cpis_err err = folder_path(d->c->dir, FOLDER_REGISTER, sizeof path, path);
+    if (err == CPIS_OK) err = registry_new(&r);
+    if (err == CPIS_OK) err = chain_file_load(path, 0, r, why);
+    if (err == CPIS_OK)
+        say(d, "register file", NULL, "the register's file holds: versions 1 to %llu",
+            (unsigned long long)registry_version(r));
+    else
+        say(d, "register file",
+            "the operator: start the node again, it writes the file anew from its store; a node "
+            "that has never run: get the register from a steward",
+            "the register's file %s", why[0] != '\0' ? why : cpis_strerror(err));
     registry_free(&r);
-    arena_free(&a);
 }
 
 static void check_disk(struct doctor *d)

@@ -28,13 +28,12 @@ struct node_conf {
 CPIS_CHECK cpis_err node_new(const struct node_conf *conf, struct node **ret);
 void node_free(struct node **p); /* wipes keys */
 
-/* Rebuilds all machines from the store. `chain`: the register that `init` was given (an encoded
- * register_chain), used for links that the store does not have yet. CPIS_E_STORE, CPIS_E_MALFORMED:
- * a row can't be; CPIS_E_AUTH: the register does not hold, or this node's key is not in it with
- * this role (CPIS_E_NOTFOUND: not in it yet: the node runs, and only fetches newer registers). Pop
- * outputs afterwards. */
-CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view,
-                               struct bytes chain);
+/* Rebuilds all machines from the store, in which the driver has put the register that `init` was
+ * given: each link judged by registry_load, under registry_key. CPIS_E_STORE, CPIS_E_MALFORMED: a
+ * row can't be; CPIS_E_AUTH: there is no register, or it does not hold, or this node's key is not
+ * in it with this role (CPIS_E_NOTFOUND: not in it yet: the node runs, and only fetches newer
+ * registers). Pop outputs afterwards. */
+CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view);
 
 enum command_type {
     COMMAND_LOOKUP = 1,      /* query: RESULT_VERDICT */
@@ -42,7 +41,7 @@ enum command_type {
     COMMAND_NOTIFICATION,    /* authority: RESULT_DONE */
     COMMAND_CONFIRM_SHRINK,  /* authority: RESULT_DONE */
     COMMAND_CONFIRM_RESTORE, /* authority: RESULT_DONE */
-    COMMAND_REGISTER,        /* all: a register chain from the operator; RESULT_DONE */
+    COMMAND_REGISTER,        /* all: links of the register from the operator; RESULT_DONE */
     COMMAND_CEREMONY,        /* directory: RESULT_DONE when it has begun */
     COMMAND_ACCEPT_HEADS     /* directory: RESULT_DONE */
 };
@@ -57,7 +56,8 @@ struct command {
     const struct row_import *import; /* CHANGES: the marker to persist with them; or NULL */
     uint64_t notification;           /* NOTIFICATION */
     enum notification_state state;
-    struct bytes chain;   /* REGISTER */
+    struct bytes chain;   /* REGISTER: an encoded register_chain, as much as a frame holds; more
+                             links come in further commands */
     uint32_t epoch, t, n; /* CEREMONY */
     struct cpis_id holders[THRESHOLD_HOLDERS_MAX];
 };
