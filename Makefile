@@ -46,7 +46,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all test demo kills vectors check-asan fuzz bench-lookup format format-check lint deps clean
+.PHONY: all test demo kills vectors check-asan fuzz bench-lookup bench-chain format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-vectors
@@ -83,6 +83,8 @@ $(G)/proto/cpis.pb-c.h $(GEN_SRC) &: proto/cpis.proto
 
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
 demo: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
@@ -91,6 +93,9 @@ kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
+# A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
+bench-chain: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/make_chain && tests/bench/bench_chain.sh
 # `test` installs what is missing, then builds and runs everything; Criterion's Synthesis line is the last.
 test: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) test-built

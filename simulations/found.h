@@ -53,7 +53,7 @@ struct sim {
     sim_tap tap;
     void *tap_arg;
     struct arena arena;
-    struct registry *stewards; /* the chain as the stewards hold it */
+    struct registry *stewards;        /* the chain as the stewards hold it */
     struct bytes link[SIM_LINKS_MAX]; /* and its documents, from version 1; in the sim's arena */
     size_t links;
     struct sign_public root_public[SIM_ROOTS];

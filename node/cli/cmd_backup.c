@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define FILE_BYTES_MAX    ((size_t)1 << 20) /* node.conf, identity.key */
-#define BACKUP_TIMEOUT_MS 0U /* for ever: a large store takes its time */
+#define BACKUP_TIMEOUT_MS 0U                /* for ever: a large store takes its time */
 
 static bool copy_files(const struct cli *c, const char *from, const char *to)
 {

@@ -423,8 +423,8 @@ cpis_err registry_links_after(const struct registry *r, const struct view *view,
     if (ret->links == NULL || document == NULL) return CPIS_E_NOMEM;
     for (size_t i = 0; i < most; i++) {
         registry_key(have + i + 1, key);
-        cpis_err err = view->get(view->ctx, TABLE_REGISTER, key, sizeof key, document,
-                                 FRAME_BYTES_MAX, &len);
+        cpis_err err =
+            view->get(view->ctx, TABLE_REGISTER, key, sizeof key, document, FRAME_BYTES_MAX, &len);
         if (err != CPIS_OK) return err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
         if (len + 8 > room) return CPIS_OK; /* 8: the field's tag and length */
         err = register_document_decode((struct bytes){document, len}, a, &ret->links[i]);

@@ -125,7 +125,8 @@ static cpis_err read_header(int fd, char why[static CHAIN_WHY_BYTES])
     return CPIS_OK;
 }
 
-cpis_err chain_file_open(const char *path, struct chain_reader *ret, char why[static CHAIN_WHY_BYTES])
+cpis_err chain_file_open(const char *path, struct chain_reader *ret,
+                         char why[static CHAIN_WHY_BYTES])
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -197,7 +198,8 @@ static cpis_err make_room(struct chain_reader *r, size_t len, char why[static CH
     return CPIS_OK;
 }
 
-cpis_err chain_file_next(struct chain_reader *r, struct bytes *ret, char why[static CHAIN_WHY_BYTES])
+cpis_err chain_file_next(struct chain_reader *r, struct bytes *ret,
+                         char why[static CHAIN_WHY_BYTES])
 {
     uint8_t length[4], check[CHAIN_CHECK_BYTES];
     cpis_err err = take(r, length, sizeof length, r->mark.at, why);
@@ -217,7 +219,8 @@ cpis_err chain_file_next(struct chain_reader *r, struct bytes *ret, char why[sta
     return CPIS_OK;
 }
 
-cpis_err chain_file_check(const char *path, struct chain_mark *ret, char why[static CHAIN_WHY_BYTES])
+cpis_err chain_file_check(const char *path, struct chain_mark *ret,
+                          char why[static CHAIN_WHY_BYTES])
 {
     struct chain_reader r;
     struct bytes document;
@@ -233,8 +236,8 @@ cpis_err chain_file_check(const char *path, struct chain_mark *ret, char why[sta
 
 /* --- judging --- */
 
-cpis_err chain_file_judge(const struct chain_reader *r, struct bytes document, struct registry *into,
-                     char why[static CHAIN_WHY_BYTES])
+cpis_err chain_file_judge(const struct chain_reader *r, struct bytes document,
+                          struct registry *into, char why[static CHAIN_WHY_BYTES])
 {
     const char *rule = NULL;
     const uint64_t before = registry_is_empty(into) ? 0 : registry_version(into);
@@ -250,12 +253,12 @@ cpis_err chain_file_judge(const struct chain_reader *r, struct bytes document, s
     } else if (registry_would_accept(into, document, &rule) == CPIS_OK || rule == NULL) {
         rule = "it does not follow the one before it";
     }
-    return fails(why, err, "does not hold: version %" PRIu64 ", at byte %" PRIu64 ": %s", before + 1,
-                 r->began, rule);
+    return fails(why, err, "does not hold: version %" PRIu64 ", at byte %" PRIu64 ": %s",
+                 before + 1, r->began, rule);
 }
 
 cpis_err chain_file_load(const char *path, uint64_t until, struct registry *into,
-                    char why[static CHAIN_WHY_BYTES])
+                         char why[static CHAIN_WHY_BYTES])
 {
     struct chain_reader r;
     struct bytes document;
@@ -306,7 +309,8 @@ cpis_err chain_file_create(const char *path, unsigned mode, struct chain_writer 
     return err;
 }
 
-cpis_err chain_file_append(const char *path, const struct chain_mark *mark, struct chain_writer *ret)
+cpis_err chain_file_append(const char *path, const struct chain_mark *mark,
+                           struct chain_writer *ret)
 {
     uint8_t end[CHAIN_END_BYTES] = {0}, got[CHAIN_END_BYTES];
     struct stat st;
@@ -375,7 +379,7 @@ static cpis_err copy_all(struct chain_reader *r, struct chain_writer *w, const s
 }
 
 cpis_err chain_file_copy(const char *from, const char *to, unsigned mode, const struct bytes *more,
-                    char why[static CHAIN_WHY_BYTES])
+                         char why[static CHAIN_WHY_BYTES])
 {
     char temporary[FOLDER_PATH_BYTES];
     struct chain_reader r;

@@ -27,7 +27,8 @@ struct chain_mark { /* where a file's end stands: so much of it is known to be w
     uint8_t check[CHAIN_CHECK_BYTES];
 };
 
-struct chain_reader { /* one owner; chain_file_close on every path after chain_file_open succeeded */
+struct chain_reader { /* one owner; chain_file_close on every path after chain_file_open succeeded
+                       */
     int fd;
     struct chain_mark mark; /* behind what was read */
     uint64_t began;         /* byte at which the document last read begins */
@@ -37,24 +38,24 @@ struct chain_reader { /* one owner; chain_file_close on every path after chain_f
 /* CPIS_E_NOTFOUND, CPIS_E_IO. CPIS_E_MALFORMED: another kind of file. CPIS_E_VERSION: of a newer
  * version of this program. */
 CPIS_CHECK cpis_err chain_file_open(const char *path, struct chain_reader *ret,
-                               char why[static CHAIN_WHY_BYTES]);
-/* The next document, borrowed until another is given. CPIS_E_NOTFOUND: that was the last one, and the
- * file is whole. CPIS_E_MALFORMED: cut off or damaged. CPIS_E_IO, CPIS_E_NOMEM. */
+                                    char why[static CHAIN_WHY_BYTES]);
+/* The next document, borrowed until another is given. CPIS_E_NOTFOUND: that was the last one, and
+ * the file is whole. CPIS_E_MALFORMED: cut off or damaged. CPIS_E_IO, CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err chain_file_next(struct chain_reader *r, struct bytes *ret,
-                               char why[static CHAIN_WHY_BYTES]);
+                                    char why[static CHAIN_WHY_BYTES]);
 void chain_file_close(struct chain_reader *r);
 
 /* Reads on to the end, looking at checks only. Errors as chain_file_open and chain_file_next. */
 CPIS_CHECK cpis_err chain_file_check(const char *path, struct chain_mark *ret,
-                                char why[static CHAIN_WHY_BYTES]);
+                                     char why[static CHAIN_WHY_BYTES]);
 /* Judges the link that chain_file_next gave as a node would, and takes it in. CPIS_E_AUTH,
  * CPIS_E_MALFORMED, CPIS_E_STATE, CPIS_E_REPLAY, CPIS_E_LIMIT as registry_load. */
 CPIS_CHECK cpis_err chain_file_judge(const struct chain_reader *r, struct bytes document,
-                                struct registry *into, char why[static CHAIN_WHY_BYTES]);
+                                     struct registry *into, char why[static CHAIN_WHY_BYTES]);
 /* Judges link after link into an empty registry: up to version `until`, or all with 0, then the
  * file is known to be whole. CPIS_E_LIMIT: it does not reach `until`. */
 CPIS_CHECK cpis_err chain_file_load(const char *path, uint64_t until, struct registry *into,
-                               char why[static CHAIN_WHY_BYTES]);
+                                    char why[static CHAIN_WHY_BYTES]);
 
 struct chain_writer { /* one owner */
     int fd;
@@ -65,7 +66,7 @@ CPIS_CHECK cpis_err chain_file_create(const char *path, unsigned mode, struct ch
 /* To write on where `mark` says that the end stands. CPIS_E_STATE: it does not stand there: the
  * file is another one than the mark was taken of. */
 CPIS_CHECK cpis_err chain_file_append(const char *path, const struct chain_mark *mark,
-                                 struct chain_writer *ret);
+                                      struct chain_writer *ret);
 /* CPIS_E_INVAL: no length that a document may have. CPIS_E_IO, CPIS_E_FULL. */
 CPIS_CHECK cpis_err chain_file_write(struct chain_writer *w, struct bytes document);
 /* Writes the end; durable on CPIS_OK. Closes whatever it returns. */
@@ -75,5 +76,5 @@ void chain_file_abandon(struct chain_writer *w);
 /* A whole copy at `to`, put in place at once and durably, with `more` (or NULL) as one document
  * more. An existing file is replaced. */
 CPIS_CHECK cpis_err chain_file_copy(const char *from, const char *to, unsigned mode,
-                               const struct bytes *more, char why[static CHAIN_WHY_BYTES]);
+                                    const struct bytes *more, char why[static CHAIN_WHY_BYTES]);
 #endif

@@ -142,7 +142,7 @@ static bool is_ours(struct store *s, const struct pass *p)
 }
 
 cpis_err chain_store_take(struct store *s, const char *dir, struct chain_mark *ret_mark,
-                    char why[static CHAIN_WHY_BYTES])
+                          char why[static CHAIN_WHY_BYTES])
 {
     char path[FOLDER_PATH_BYTES];
     struct pass p = {.last = NULL};
@@ -178,8 +178,8 @@ static cpis_err write_links(struct chain_writer *w, const struct view *view, uin
     cpis_err err = document == NULL ? CPIS_E_NOMEM : CPIS_OK;
     while (err == CPIS_OK && w->mark.links < version) {
         registry_key(w->mark.links + 1, key);
-        err = view->get(view->ctx, TABLE_REGISTER, key, sizeof key, document, FRAME_BYTES_MAX,
-                        &len);
+        err =
+            view->get(view->ctx, TABLE_REGISTER, key, sizeof key, document, FRAME_BYTES_MAX, &len);
         if (err == CPIS_OK) err = chain_file_write(w, (struct bytes){document, len});
     }
     free(document);
@@ -207,14 +207,15 @@ static cpis_err write_anew(const char *path, const struct view *view, uint64_t v
 }
 
 cpis_err chain_store_keep(const char *dir, const struct view *view, uint64_t version,
-                    struct chain_mark *mark)
+                          struct chain_mark *mark)
 {
     char path[FOLDER_PATH_BYTES];
     struct chain_writer w;
     if (mark->at != 0 && mark->links == version) return CPIS_OK;
     cpis_err err = folder_path(dir, FOLDER_REGISTER, sizeof path, path);
     if (err != CPIS_OK) return err;
-    bool fits = mark->at != 0 && mark->links < version && chain_file_append(path, mark, &w) == CPIS_OK;
+    bool fits =
+        mark->at != 0 && mark->links < version && chain_file_append(path, mark, &w) == CPIS_OK;
     mark->at = 0;
     if (!fits) return write_anew(path, view, version, mark);
     err = write_links(&w, view, version);

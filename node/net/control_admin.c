@@ -10,7 +10,7 @@
 #define CHAIN_TEXT_MAX   ((FRAME_BYTES_MAX + 2) / 3 * 4) /* base64 */
 #define EVIDENCE_BYTES   ((size_t)16 << 20)
 #define FILE_BYTES_MAX   ((size_t)1 << 20) /* node.conf, identity.key */
-#define EXPORT_BATCH     500U /* log entries in one reply */
+#define EXPORT_BATCH     500U              /* log entries in one reply */
 #define EXPORT_LIMIT     100000U
 #define LIST_LIMIT       1000U
 #define NO_MEMORY        "ask for less at once, or give the machine more"

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <czmq.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <sys/signalfd.h>
@@ -22,7 +23,7 @@ struct driver {
     const struct driver_conf *conf;
     struct notes *notes;
     struct folder_lock lock;
-    struct identity *identity; /* sodium_malloc */
+    struct identity *identity;       /* sodium_malloc */
     struct chain_mark register_file; /* DIR/register, as far as it is known to be the store's */
     struct store *store;
     struct machine *machine;
@@ -139,7 +140,7 @@ static void follow_directories(struct driver *d, const struct registry *r)
 static void keep_register_file(struct driver *d, const struct registry *r)
 {
     cpis_err err = chain_store_keep(d->conf->dir, machine_view(d->machine), registry_version(r),
-                              &d->register_file);
+                                    &d->register_file);
     if (err != CPIS_OK)
         note(d->notes, NOTE_WARN, "the register's file can't be written: %s; is the disk full?",
              cpis_strerror(err));
@@ -159,6 +160,8 @@ static void follow_register(struct driver *d)
     if (same) return;
     follow_directories(d, r);
     keep_register_file(d, r);
+    store_release_pages(d->store); /* old registers are read once; an idle node stays small */
+    (void)malloc_trim(0);
 }
 
 /* --- one turn of the loop --- */

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <sodium.h>
+#include <string.h>
 
 static const struct sim_conf quiet = {.seed = 1,
                                       .directories = 3,
@@ -337,4 +338,73 @@ Test(federation_seeds, no_false_no_and_every_authority_hears_2)
 {
     for (uint64_t i = 200; i < 240; i++)
         faults_and_healing(i);
+}
+
+/* --- a register of many versions --- */
+
+static void fatten(void *arg, struct msg_register *draft, struct arena *a)
+{
+    struct msg_register_expected *list = arena_take(a, 1000 * sizeof *list);
+    (void)arg;
+    for (size_t i = 0; i < 1000; i++) {
+        (void)snprintf(list[i].code, sizeof list[i].code, "X%zu", i + 1000);
+        memset(list[i].name, 'x', ORGANISATION_BYTES_MAX);
+    }
+    draft->expected = list;
+    draft->expected_count = 1000;
+    draft->head_age += CPIS_MS_MINUTE;
+}
+
+static uint64_t version_of(unsigned n)
+{
+    return sim_node(s, n) == NULL ? 0 : registry_version(node_registry(sim_node(s, n)));
+}
+
+/* Some 120 KB each: a frame holds eight, and the directories read them from their stores. */
+Test(federation, a_node_long_away_catches_up_with_a_register_longer_than_a_frame)
+{
+    const uint64_t before = version_of(query);
+    struct rows *young = rows_new();
+    sim_stop(s, query);
+    for (unsigned i = 0; i < 30; i++) {
+        sim_new_register(s, fatten, NULL);
+        sim_run(s, CPIS_MS_SECOND);
+    }
+    sim_give_register(s, young, 2); /* it was given the register when it was founded */
+    sim_restore(s, query, &young);
+    sim_start(s, query);
+    cr_expect_eq(version_of(query), 2);
+    sim_run(s, 20 * CPIS_MS_SECOND);
+    cr_expect_eq(version_of(query), before + 30);
+    cr_expect_eq(rows_count(sim_rows(s, query), TABLE_REGISTER), before + 30);
+    sim_stop(s, query); /* all of it is durable */
+    sim_start(s, query);
+    cr_expect_eq(version_of(query), before + 30);
+}
+
+static bool dies_within(unsigned n, cpis_ms ms)
+{
+    bool died = false;
+    for (cpis_ms at = 0; at < ms; at += 50) {
+        sim_run(s, 50);
+        died |= sim_is_down(s, n);
+    }
+    return died;
+}
+
+Test(federation, a_node_that_dies_while_it_catches_up_goes_on_from_what_it_had)
+{
+    for (enum sim_crash where = SIM_CRASH_BEFORE_COMMIT; where <= SIM_CRASH_AFTER_COMMIT; where++) {
+        const uint64_t before = version_of(a1);
+        sim_stop(s, a1);
+        for (unsigned i = 0; i < 20; i++) {
+            sim_new_register(s, fatten, NULL);
+            sim_run(s, CPIS_MS_SECOND);
+        }
+        sim_start(s, a1);
+        sim_crash_next(s, a1, where, FRAME_REGISTER_REQUEST);
+        cr_expect(dies_within(a1, 20 * CPIS_MS_SECOND));
+        cr_expect_eq(version_of(a1), before + 20);
+        cr_expect_eq(rows_count(sim_rows(s, a1), TABLE_REGISTER), before + 20);
+    }
 }

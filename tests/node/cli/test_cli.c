@@ -222,6 +222,40 @@ Test(cli, keys_may_lie_in_different_hands_and_under_a_passphrase)
     expect(0, "versions 1 to 1", "$CPIS register verify $W/reg");
 }
 
+/* Twelve versions of some 120 KB: no message of this protocol holds them all. */
+Test(cli, a_register_of_any_length_is_signed_verified_and_published_in_parts)
+{
+    make_query();
+    expect(0, NULL, "$CPIS register admit $W/reg $W/q/descriptor --active");
+    expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2");
+    expect(0, NULL,
+           "n=$(printf 'x%.0s' $(seq 96)); for v in 3 4 5 6 7 8 9 10 11 12 13; do "
+           "$CPIS register expect $W/reg $(for i in $(seq 1000 1999); do "
+           "echo T$i=$n$v=02079460123; done) && $CPIS register sign $W/reg $W/k1 $W/k2 || exit 1; "
+           "cp $W/reg $W/reg.$v; done >/dev/null");
+    expect(0, "versions 1 to 13", "$CPIS register verify $W/reg");
+    expect(0, "long", "[ $(stat -c %s $W/reg) -gt 1200000 ] && echo long");
+    expect(0, NULL,
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done");
+    expect(0, "version 4 is in force", "$CPIS register publish $W/q $W/reg.4"); /* then cut short */
+    expect(0, "version 13 is in force", "$CPIS register publish $W/q $W/reg");
+    expect(0, "version 13 is in force", "$CPIS register publish $W/q $W/reg"); /* and again */
+    expect(1, "it is an old one", "$CPIS register publish $W/q $W/reg.12");
+    expect(0, "version 13", "$CPIS status $W/q");
+    expect(0, NULL, "$CPIS backup $W/q $W/b && cmp $W/b/register $W/reg");
+    expect(0, NULL,
+           "$CPIS stop $W/q; for i in $(seq 100); do "
+           "cmp -s $W/q/register $W/reg && break; sleep 0.1; done; "
+           "cmp $W/q/register $W/reg");
+    expect(1, "is cut off at byte 900000, in what follows version",
+           "truncate -s 900000 $W/reg; $CPIS register show $W/reg");
+    expect(1, "is cut off at byte 900000",
+           "$CPIS init $W/n --role query --org RZZ98 --name Other "
+           "--register $W/reg");
+    cr_assert_neq(run("%s", "test -e $W/n"), 0, "nothing is left of a refused init");
+}
+
 static const struct {
     const char *edit, *text;
 } mistakes[] = {

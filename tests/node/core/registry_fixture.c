@@ -276,8 +276,8 @@ static size_t made_count;
 static void remember(const struct msg_register_document *doc, struct bytes document)
 {
     assert(made_count < sizeof made / sizeof *made);
-    made[made_count++] = (struct made){hash_of(doc->body.p, doc->body.len), doc->signatures_count,
-                                       dup(document)};
+    made[made_count++] =
+        (struct made){hash_of(doc->body.p, doc->body.len), doc->signatures_count, dup(document)};
 }
 
 void rf_links_after(const struct registry *r, uint64_t have, struct arena *a,
