@@ -162,7 +162,7 @@ static void take_outputs(struct sim *s, unsigned n);
 void sim_start(struct sim *s, unsigned n)
 {
     struct sim_node *m = &s->node[n];
-    struct node_conf conf = {.role = m->role, .identity = &m->identity};
+    struct node_conf conf = {.role = m->role, .identity = &m->identity, .quotas = s->conf.quotas};
     const struct view view = rows_view(m->rows);
     drbg_bytes(&m->seeds, conf.seed, sizeof conf.seed);
     CHECK(s, m->node == NULL);

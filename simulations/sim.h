@@ -25,6 +25,7 @@ struct sim_conf {
     unsigned crash_permille;  /* of steps that put something out */
     unsigned commit_permille; /* of commits that fail: outputs dropped, node rebuilt at once */
     cpis_ms down_max;         /* a crashed node is back within this */
+    const struct quota_conf *quotas; /* of query nodes; NULL: none; borrowed until sim_free */
 };
 struct sim_verdict { /* what a lookup came to, as far as tests ask */
     bool given;

@@ -231,6 +231,34 @@ static void check_store(struct doctor *d, const json_t *s)
         "%llu of %llu MiB used", (unsigned long long)(used >> 20), (unsigned long long)(max >> 20));
 }
 
+static void check_use(struct doctor *d, const char *who, const json_t *o, const char *todo)
+{
+    const uint64_t limit = cli_integer(o, "limit"), used = cli_integer(o, "lookups");
+    const bool near = cli_integer(o, "percent") >= QUOTA_ALARM_PERCENT || used >= limit;
+    if (json_is_integer(json_object_get(o, "limit")))
+        say(d, "limits", near ? todo : NULL, "%s: %llu of %llu lookups today", who,
+            (unsigned long long)used, (unsigned long long)limit);
+}
+
+static void check_limits(struct doctor *d, const json_t *q)
+{
+    size_t i;
+    const json_t *o, *today = json_object_get(q, "today");
+    check_use(d, "this node", today,
+              "ask the stewards for a higher limit (`cpis register limits`); beyond it lookups are "
+              "UNKNOWN");
+    json_array_foreach(json_object_get(today, "organisations"), i, o)
+    {
+        const char *code = cli_text(o, "code");
+        if (cli_integer(o, "percent") < QUOTA_ALARM_PERCENT &&
+            cli_integer(o, "lookups") < cli_integer(o, "limit"))
+            continue;
+        check_use(d, code[0] != '\0' ? code : "who names no organisation's code", o,
+                  "the operator: ask that organisation why; if it is right, raise its limit in "
+                  "node.conf (organisation_limits) and start the node again");
+    }
+}
+
 static void check_node(struct doctor *d, const json_t *s)
 {
     const json_t *q = json_object_get(s, "query");
@@ -246,6 +274,7 @@ static void check_node(struct doctor *d, const json_t *s)
         check_published(d, json_object_get(s, "authority"));
     if (json_object_get(s, "directory") != NULL)
         check_directory(d, json_object_get(s, "directory"));
+    if (q != NULL) check_limits(d, q);
     uint64_t oldest = iso_ms(cli_text(q, "outbox_oldest"));
     if (q != NULL)
         say(d, "outbox",

@@ -271,6 +271,7 @@ void lookups_start(struct lookups *l, struct env *e, uint64_t command,
     if (ep == NULL) reason = REASON_EPOCH;
     if (l->active >= LOOKUPS_ACTIVE_MAX || l->outbox >= OUTBOX_MAX) reason = REASON_BUSY;
     if (ask_details_encode(ask, e->scratch, &b) == CPIS_E_INVAL) reason = REASON_ASKER;
+    if (reason == REASON_NONE) reason = quotas_take(e->quotas, e, ask->organisation_code, 1);
     struct lookup *k = reason == REASON_NONE ? lookup_new() : NULL;
     if (reason == REASON_NONE && k == NULL) reason = REASON_BUSY;
     if (k != NULL) {

@@ -22,7 +22,7 @@ cpis_err node_new(const struct node_conf *conf, struct node **ret)
     drbg_bytes(&n->rng, &session, sizeof session);
     cpis_err err = registry_new(&n->registry);
     if (err == CPIS_OK) err = links_new(session | 1, &n->links);
-    if (err == CPIS_OK) err = role_new(n);
+    if (err == CPIS_OK) err = role_new(n, conf);
     if (err == CPIS_OK)
         *ret = n;
     else
@@ -66,6 +66,7 @@ static struct env env_of(struct node *n, cpis_ms now, cpis_ms wall, const struct
                         .id = n->id,
                         .registry = n->registry,
                         .log = &n->log,
+                        .quotas = n->quotas,
                         .scratch = &n->scratch};
 }
 

@@ -13,6 +13,7 @@
 #include "node/core/ceremony.h"
 #include "node/core/courier.h"
 #include "node/core/log.h"
+#include "node/core/quota.h"
 #include "node/core/verdict.h"
 
 #define CHANGES_MAX        256U /* in one command, and so in one commit */
@@ -23,6 +24,7 @@ struct node_conf {
     enum node_role role;
     const struct identity *identity; /* copied */
     uint8_t seed[DRBG_SEED_BYTES];   /* from the system's randomness; the session comes from it */
+    const struct quota_conf *quotas; /* query: copied; NULL: organisations have no limits */
 };
 /* CPIS_E_NOMEM. CPIS_OK: the caller owns *ret. Does nothing until it is started. */
 CPIS_CHECK cpis_err node_new(const struct node_conf *conf, struct node **ret);
@@ -128,7 +130,8 @@ struct node_status {
     size_t children;
     /* query */
     size_t lookups_active, outbox;
-    cpis_ms outbox_oldest; /* wall ms; 0: empty */
+    cpis_ms outbox_oldest;             /* wall ms; 0: empty */
+    uint64_t asked_today, asked_limit; /* lookups; the smaller of its limits in the register */
 };
 void node_status(const struct node *n, cpis_ms now, cpis_ms wall, struct node_status *ret);
 /* Each returns how many there are and fills at most cap. Wrong role: 0. */
@@ -136,6 +139,8 @@ size_t node_peers(const struct node *n, cpis_ms now, struct peer_status *ret, si
 size_t node_lists(const struct node *n, struct list_summary *ret, size_t cap); /* directory */
 size_t node_published(const struct node *n, struct publisher_status *ret,
                       size_t cap); /* authority */
+/* query: today's organisations, most lookups first */
+size_t node_asked(const struct node *n, struct quota_use *ret, size_t cap);
 /* directory: the finished ceremony's signed acceptances */
 size_t node_acceptances(const struct node *n, const struct signed_message **ret, size_t cap);
 #endif

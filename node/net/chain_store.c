@@ -108,7 +108,9 @@ static cpis_err keep_last(struct pass *p, struct bytes document, uint64_t versio
     uint8_t *grown = realloc(p->last, document.len);
     if (grown == NULL) return CPIS_E_NOMEM;
     memcpy(grown, document.p, document.len);
-    *p = (struct pass){p->mark, grown, document.len, version};
+    p->last = grown;
+    p->last_len = document.len;
+    p->last_version = version;
     return CPIS_OK;
 }
 

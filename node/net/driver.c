@@ -412,6 +412,7 @@ static cpis_err start(struct driver *d)
     const struct machine_conf conf = {.role = d->conf->role,
                                       .identity = d->identity,
                                       .store = d->store,
+                                      .quotas = d->conf->quotas,
                                       .notes = d->notes,
                                       .send = on_send,
                                       .result = on_result,

@@ -229,7 +229,8 @@ void machine_commit(struct machine *m)
 
 static cpis_err build(struct machine *m)
 {
-    struct node_conf conf = {.role = m->conf.role, .identity = m->conf.identity};
+    struct node_conf conf = {
+        .role = m->conf.role, .identity = m->conf.identity, .quotas = m->conf.quotas};
     randombytes_buf(conf.seed, sizeof conf.seed);
     cpis_err err = node_new(&conf, &m->node);
     sodium_memzero(&conf, sizeof conf);

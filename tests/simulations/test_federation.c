@@ -408,3 +408,38 @@ Test(federation, a_node_that_dies_while_it_catches_up_goes_on_from_what_it_had)
         cr_expect_eq(rows_count(sim_rows(s, a1), TABLE_REGISTER), before + 20);
     }
 }
+
+/* --- limits of organisations --- */
+
+Test(federation, an_organisation_beyond_its_limit_is_unknown_and_nothing_is_sent)
+{
+    static const struct quota_conf three = {.lookups_a_day = 3};
+    struct sim_conf conf = quiet;
+    struct nhs_number n = sim_number(0);
+    struct quota_use use;
+    conf.quotas = &three;
+    sim_free(&s);
+    open_with(&conf);
+    sim_add_plan(s, a2, &n, 1, 1);
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE));
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(sim_ask(s, query, &n, false)->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(sim_events(s, query, EVENT_ORGANISATION_QUOTA_NEAR), 1);
+    sim_stop(s, query); /* a restart is no way round it */
+    sim_start(s, query);
+    sim_run(s, 2 * CPIS_MS_MINUTE);
+    const uint64_t messages = sim_messages(s);
+    const struct sim_verdict *v = sim_verdict(s, sim_lookup(s, query, &n, false));
+    cr_assert(v->given, "at once");
+    cr_expect_eq(sim_messages(s), messages);
+    cr_expect_eq(v->verdict.kind, VERDICT_UNKNOWN);
+    cr_expect_eq(v->verdict.reason, REASON_ORGANISATION_QUOTA);
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 0);
+    cr_expect_eq(sim_events(s, query, EVENT_ORGANISATION_QUOTA), 1);
+    cr_expect_eq(node_asked(sim_node(s, query), &use, 1), 1);
+    cr_expect_str_eq(use.code.text, "RZZ99");
+    cr_expect_eq(use.lookups, 3);
+    cr_expect_eq(use.limit, 3);
+    sim_run(s, CPIS_MS_DAY);
+    cr_expect_eq(sim_ask(s, query, &n, false)->verdict.kind, VERDICT_FLAG, "the next day");
+}

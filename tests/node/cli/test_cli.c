@@ -268,6 +268,21 @@ static const struct {
     {"sed -i 's/^office = .*/offise = \"1\";/'", "offise: there is no such key"},
     {"sed -i 's/^    setting = .*/    seting = \"1\";/'", "asker.seting: there is no such key"},
     {"sed -i 's/^    scheduled = .*/    scheduled = 3;/'", "asker.scheduled: expected true or"},
+    {"sed -i 's/^organisation_lookups_a_day = .*/organisation_lookups_a_day = -3;/'",
+     "organisation_lookups_a_day: expected a whole number"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = 7;/'",
+     "organisation_limits: expected a list"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = ( { code = \"RJ1\"; } );/'",
+     "organisation_limits: expected a list"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = "
+     "( { code = \"!\"; lookups_a_day = 3; } );/'",
+     "organisation_limits: code: expected an ODS code"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = "
+     "( { code = \"RJ1\"; lookups_a_day = -3; } );/'",
+     "organisation_limits: lookups_a_day: expected a whole number"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = ( { code = \"RJ1\"; "
+     "lookups_a_day = 3; }, { code = \"rj1\"; lookups_a_day = 4; } );/'",
+     "organisation_limits: this organisation stands there twice"},
     {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
 };
 
@@ -280,6 +295,22 @@ Test(cli, a_mistake_in_the_settings_is_told_with_file_line_and_key)
         cr_expect(strstr(output, "node.conf:") != NULL, "%s", output);
         cr_assert_eq(run("%s", "mv $W/keep $W/q/node.conf"), 0);
     }
+}
+
+Test(cli, limits_of_organisations_are_read_and_their_use_is_shown)
+{
+    make_query();
+    cr_assert_eq(run("%s", "sed -i -e 's/^organisation_lookups_a_day = .*/"
+                           "organisation_lookups_a_day = 0;/' -e 's/^organisation_limits = .*/"
+                           "organisation_limits = ( { code = \"rj1\"; lookups_a_day = 20; } );/' "
+                           "$W/q/node.conf"),
+                 0, "%s", output);
+    expect(0, NULL,
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done");
+    expect(0, "all        0 lookups today\n", "$CPIS status $W/q");
+    expect(0, "\"organisations\":[]", "$CPIS status $W/q --json");
+    expect(0, NULL, "$CPIS stop $W/q");
 }
 
 Test(cli, a_wrong_number_is_refused_unsaid_before_anything_is_asked)
