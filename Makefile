@@ -50,7 +50,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all sim test demo kills vectors check-asan fuzz bench-lookup bench-sim format format-check lint deps clean
+.PHONY: all sim test demo kills vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -95,6 +95,8 @@ $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
 demo: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
@@ -106,6 +108,9 @@ bench-sim: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/bench_kernel && build/release/bench_kernel $(ARGS)
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
+# A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
+bench-chain: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/make_chain && tests/bench/bench_chain.sh
 # `test` installs what is missing, then builds and runs everything; Criterion's Synthesis line is the last.
 test: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) test-built

@@ -65,6 +65,7 @@
     X(row_copy, row_copy, copy)                                                                    \
     X(row_held, row_held, held_head)                                                               \
     X(row_quota, row_quota, quota)                                                                 \
+    X(row_asked, row_asked, asked)                                                                 \
     X(row_share, row_share, share)                                                                 \
     X(row_ceremony, row_ceremony, ceremony_row)                                                    \
     X(row_evaluation, row_evaluation, evidence_evaluation)                                         \

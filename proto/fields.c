@@ -394,6 +394,10 @@ static const struct field row_quota_fields[] = {
     U64F(row_quota, evaluations),
     U64F(row_quota, lookups),
 };
+static const struct field row_asked_fields[] = {
+    U64F(row_asked, lookups),
+    BOOLF(row_asked, alarmed),
+};
 static const struct field row_share_fields[] = {
     U32F(row_share, epoch),
     RNG(row_share, index, 1, THRESHOLD_HOLDERS_MAX),

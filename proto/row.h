@@ -107,6 +107,10 @@ struct row_held {           /* a directory's row of TABLE_HEAD */
 struct row_quota {
     uint64_t evaluations, lookups;
 };
+struct row_asked { /* of one day: by the node, or by an organisation behind it */
+    uint64_t lookups;
+    bool alarmed; /* that it comes near its limit */
+};
 struct row_share {
     uint32_t epoch, index;
     struct oprf_scalar scalar;

@@ -39,7 +39,9 @@
     X(TABLE_SEEN_HEAD, "seen-head",                                                                \
       0)                         /* H(body || signature): heads that evidence names (query) */     \
     X(TABLE_EXPIRY, "expiry", 0) /* day(4) table(1) key: needed on that day */                     \
-    X(TABLE_SEEN_STATE, "seen-state", 0) /* S(32): states that evidence names (query) */
+    X(TABLE_SEEN_STATE, "seen-state", 0) /* S(32): states that evidence names (query) */           \
+    X(TABLE_ASKED, "asked", 0) /* day(4) 0(1), or 1(1) ODS code(0..12): lookups of the node,       \
+                                  of an organisation behind it (query) */
 
 enum table {
 #define CPIS_X(name, text, hidden) name,

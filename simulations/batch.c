@@ -415,14 +415,14 @@ void batch_wake(struct sim *s, unsigned n) { work(s, n); }
 void sim_start(struct sim *s, unsigned n)
 {
     struct sim_node *m = s->node[n];
-    struct node_conf conf = {.role = m->role, .identity = &m->identity};
+    struct node_conf conf = {.role = m->role, .identity = &m->identity, .quotas = s->conf.quotas};
     CHECK(s, m->node == NULL && s->releasing == 0);
     kernel_renew(s->kernel, n); /* another start may be planned */
     drbg_bytes(&m->seeds, conf.seed, sizeof conf.seed);
     CHECK(s, node_new(&conf, &m->node) == CPIS_OK);
     begin(s, n);
     m->shown = sim_clock_mono(&m->clock, m->cpu_at);
-    cpis_err err = node_start(m->node, m->shown, node_wall(s, m), disk_view(m->disk), m->chain);
+    cpis_err err = node_start(m->node, m->shown, node_wall(s, m), disk_view(m->disk));
     CHECK(s, err == CPIS_OK || err == CPIS_E_NOTFOUND);
     trace(s, n, TRACE_STARTED, 0);
     m->retrying = false;

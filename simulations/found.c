@@ -53,7 +53,6 @@ unsigned found_node(struct sim *s, enum node_role role, const struct sim_node *o
     if (original != NULL) {
         m->identity = original->identity;
         m->id = original->id;
-        m->chain = original->chain;
     } else {
         make_identity(s, m);
         roll->node = sim_grow(roll->node, roll->count, &roll->cap, sizeof *roll->node);
@@ -102,7 +101,7 @@ static struct msg_signed_descriptor describe(struct sim *s, unsigned n, unsigned
 }
 
 /* Finishes a draft, has two roots sign it, and takes it into the stewards' own chain. */
-static struct bytes sign_draft(struct sim *s, const struct msg_register *draft)
+static void sign_draft(struct sim *s, const struct msg_register *draft)
 {
     struct bytes doc;
     const char *why = "";
@@ -113,16 +112,44 @@ static struct bytes sign_draft(struct sim *s, const struct msg_register *draft)
         CHECK(s, steward_sign(s->stewards, doc, &s->root_public[i], &s->root_secret[i], &s->arena,
                               &doc, &why) == CPIS_OK);
     CHECK(s, registry_load(s->stewards, doc) == CPIS_OK);
-    return doc;
+    s->link = sim_grow(s->link, s->links, &s->links_cap, sizeof *s->link);
+    s->link[s->links++] = doc;
 }
 
-static struct bytes chain_so_far(struct sim *s)
+static struct bytes as_chain(struct sim *s, struct bytes document)
 {
-    struct msg_register_chain chain;
+    struct msg_register_document doc;
+    const struct msg_register_chain chain = {.links = &doc, .links_count = 1};
     struct bytes b;
-    registry_links_after(s->stewards, 0, &s->arena, &chain);
+    CHECK(s, register_document_decode(document, &s->arena, &doc) == CPIS_OK);
     CHECK(s, register_chain_encode(&chain, &s->arena, &b) == CPIS_OK);
     return b;
+}
+
+void sim_give_register(struct sim *s, unsigned node, size_t versions)
+{
+    struct disk *d = s->node[node]->disk;
+    CHECK(s, versions <= s->links);
+    for (size_t i = 0; i < versions; i++) {
+        uint8_t key[REGISTER_KEY_BYTES];
+        registry_key(i + 1, key);
+        disk_put(d, TABLE_REGISTER, key, sizeof key, s->link[i].p, s->link[i].len);
+    }
+    CHECK(s, disk_commit(d) == CPIS_OK);
+}
+
+/* Every version that this directory does not have yet, in turn. False: it is down, or refuses. */
+static bool give_register(struct sim *s, unsigned directory)
+{
+    struct node_status st;
+    if (s->node[directory]->node == NULL) return false;
+    sim_status(s, directory, &st);
+    s->last_done = CPIS_OK; /* a busy one answers later: it takes what the stewards signed */
+    for (uint64_t v = st.register_version; v < s->links; v++) {
+        const struct command c = {.type = COMMAND_REGISTER, .chain = as_chain(s, s->link[v])};
+        if (sim_command(s, directory, &c) == 0 || s->last_done != CPIS_OK) return false;
+    }
+    return true;
 }
 
 void sim_new_register(struct sim *s, sim_draft change, void *arg)
@@ -132,12 +159,9 @@ void sim_new_register(struct sim *s, sim_draft change, void *arg)
     CHECK(s, steward_next(s->stewards, wall, wall + REGISTER_EXPIRES_MAX, &s->arena, &draft) ==
                  CPIS_OK);
     change(arg, &draft, &s->arena);
-    (void)sign_draft(s, &draft);
-    const struct command c = {.type = COMMAND_REGISTER, .chain = chain_so_far(s)};
-    for (unsigned i = 0; i < s->roll[ROLE_DIRECTORY].count; i++) {
-        s->last_done = CPIS_OK; /* a busy one answers later: it takes what the stewards signed */
-        if (sim_command(s, sim_directory(s, i), &c) != 0 && s->last_done == CPIS_OK) return;
-    }
+    sign_draft(s, &draft);
+    for (unsigned i = 0; i < s->roll[ROLE_DIRECTORY].count; i++)
+        if (give_register(s, sim_directory(s, i))) return;
     CHECK(s, !"no directory took the register");
 }
 
@@ -171,12 +195,12 @@ static void first_registers(struct sim *s)
     CHECK(s, registry_new(&s->stewards) == CPIS_OK);
     draft = steward_first((struct bytes){keys[0].b, sizeof keys}, 2, SIM_EPOCH_START - 1000,
                           SIM_EPOCH_START + REGISTER_EXPIRES_MAX / 2);
-    (void)sign_draft(s, &draft);
+    sign_draft(s, &draft);
     CHECK(s,
           steward_next(s->stewards, SIM_EPOCH_START - 500,
                        SIM_EPOCH_START + REGISTER_EXPIRES_MAX / 2, &s->arena, &draft) == CPIS_OK);
     admit_everybody(s, &draft, &s->arena);
-    (void)sign_draft(s, &draft);
+    sign_draft(s, &draft);
 }
 
 /* --- key epochs --- */
@@ -274,9 +298,8 @@ static void activate(void *arg, struct msg_register *draft, struct arena *a)
 static void found(struct sim *s)
 {
     first_registers(s);
-    const struct bytes chain = chain_so_far(s);
     for (unsigned n = 0; n < s->nodes; n++)
-        s->node[n]->chain = chain;
+        sim_give_register(s, n, s->links);
     for (unsigned n = 0; n < s->nodes; n++)
         sim_start(s, n);
     sim_run(s, 10 * CPIS_MS_SECOND);
@@ -310,7 +333,7 @@ struct sim *sim_new(const struct sim_conf *conf)
 unsigned sim_add_node(struct sim *s, enum node_role role)
 {
     const unsigned n = found_node(s, role, NULL);
-    s->node[n]->chain = chain_so_far(s);
+    sim_give_register(s, n, s->links);
     return n;
 }
 

@@ -245,11 +245,12 @@ static json_t *authority_json(const struct run_result *r, size_t i, uint64_t pla
 static json_t *authorities_json(const struct run_result *r, bool *ok)
 {
     json_t *a = json_array();
-    uint64_t *made = calloc(2 * r->authorities, sizeof *made), *plans = made + r->authorities;
+    uint64_t *made = calloc(2 * r->authorities, sizeof *made);
     if (made == NULL) {
         *ok = false;
         return a;
     }
+    uint64_t *plans = made + r->authorities;
     for (size_t i = 0; i < r->authorities; i++) {
         made[i] = r->notifications[i];
         plans[i] = r->plans[i];

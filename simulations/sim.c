@@ -320,6 +320,7 @@ void sim_free(struct sim **p)
     network_free(&s->network);
     for (size_t i = 0; i < s->lookups; i++)
         free(s->lookup[i]);
+    free(s->link);
     free(s->lookup);
     free(s->truths.truth);
     free(s->truths.head);

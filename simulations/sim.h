@@ -77,6 +77,7 @@ struct sim_conf {
     unsigned directories, threshold, authorities, queries;
     struct link_profile link; /* of every link until sim_network is told otherwise */
     struct sim_trouble trouble;
+    const struct quota_conf *quotas; /* of query nodes; NULL: none; borrowed until sim_free */
     const char *dir; /* NULL: rows in memory; else real storage in this folder, which is there */
     cpis_ms epoch_lasts;      /* key epochs; 0: SIM_EPOCH_LASTS */
     uint64_t lookups_per_day; /* of a query node, in its descriptor; 0: more than any asks */
@@ -210,6 +211,9 @@ void sim_next_epoch(struct sim *s, cpis_ms in, cpis_ms overlap); /* both; runs m
 typedef void (*sim_draft)(void *arg, struct msg_register *draft, struct arena *a);
 void sim_new_register(struct sim *s, sim_draft change, void *arg);
 const struct registry *sim_stewards(const struct sim *s);
+/* The first versions of the register into a node's store, as `cpis init` and a first start leave
+ * them; it is down. */
+void sim_give_register(struct sim *s, unsigned node, size_t versions);
 /* A node's descriptor. `like`: of the organisation of this one, whose key it replaces; UINT_MAX: of
  * one of its own. */
 struct msg_signed_descriptor sim_describe(struct sim *s, unsigned node, unsigned like);

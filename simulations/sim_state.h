@@ -74,7 +74,6 @@ struct sim_node {
     struct cpis_id id;
     struct node *node; /* NULL: down */
     struct disk *disk;
-    struct bytes chain; /* the register that init was given; in the sim's arena */
     struct drbg seeds;
     struct random_stream faults;
     struct sim_clock clock;
@@ -135,6 +134,8 @@ struct sim {
     void *tap_arg;
     struct arena arena;
     struct registry *stewards; /* the chain as the stewards hold it */
+    struct bytes *link;        /* and its documents, from version 1; in the sim's arena */
+    size_t links, links_cap;
     struct sign_public root_public[SIM_ROOTS];
     struct sign_secret root_secret[SIM_ROOTS];
     struct truths truths;

@@ -64,14 +64,6 @@ uint8_t *cli_base64(const struct cli *c, const char *text, size_t *ret_len)
     return NULL;
 }
 
-int cli_offer_register(const struct cli *c, struct bytes chain)
-{
-    json_t *reply = cli_ask(c, "register_offer", json_pack("{s:o}", "chain", cli_to_base64(chain)));
-    if (reply == NULL) return CLI_ERROR;
-    json_decref(reply);
-    return CLI_OK;
-}
-
 bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char ret[static 11])
 {
     struct nhs_number n;

@@ -1,7 +1,7 @@
 /* cpis backup, cpis restore. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
-#include "storage/store.h"
+#include "node/net/chain_store.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -9,12 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_BYTES_MAX    ((size_t)64 << 20)
-#define BACKUP_TIMEOUT_MS 0U /* for ever: a large store takes its time */
+#define FILE_BYTES_MAX    ((size_t)1 << 20) /* node.conf, identity.key */
+#define BACKUP_TIMEOUT_MS 0U                /* for ever: a large store takes its time */
 
 static bool copy_files(const struct cli *c, const char *from, const char *to)
 {
-    static const char *const files[] = {FOLDER_IDENTITY, FOLDER_REGISTER, FOLDER_CONF};
+    static const char *const files[] = {FOLDER_IDENTITY, FOLDER_CONF};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         uint8_t *p;
         size_t len;
@@ -29,6 +29,26 @@ static bool copy_files(const struct cli *c, const char *from, const char *to)
         return false;
     }
     return true;
+}
+
+/* As the store has it; a node that has never run has only the file. */
+static bool copy_register(const struct cli *c, struct store *store, const char *from,
+                          const char *to)
+{
+    char source[FOLDER_PATH_BYTES], target[FOLDER_PATH_BYTES], why[CHAIN_WHY_BYTES] = "";
+    struct chain_mark none = {.at = 0};
+    uint64_t version = 0;
+    cpis_err err = folder_path(from, FOLDER_REGISTER, sizeof source, source);
+    if (err == CPIS_OK) err = folder_path(to, FOLDER_REGISTER, sizeof target, target);
+    if (err == CPIS_OK && store != NULL) {
+        const struct view view = store_view(store);
+        err = chain_store_version(&view, &version);
+        if (err == CPIS_OK && version > 0) err = chain_store_keep(to, &view, version, &none);
+    }
+    if (err == CPIS_OK && version == 0) err = chain_file_copy(source, target, 0600, NULL, why);
+    if (err != CPIS_OK)
+        (void)cli_fail(c, "%s: %s", source, why[0] != '\0' ? why : cpis_strerror(err));
+    return err == CPIS_OK;
 }
 
 static bool show_progress(void *arg, uint64_t rows, uint64_t of)
@@ -89,8 +109,9 @@ static bool copy_folder(const struct cli *c, const char *from, const char *to)
     cpis_err err = folder_make(to);
     if (err == CPIS_OK) err = folder_path(to, FOLDER_DATA, sizeof data, data);
     if (err == CPIS_OK && store != NULL) err = store_backup(store, data, show_progress, NULL);
+    bool ok = err == CPIS_OK && copy_register(c, store, from, to);
     store_close(&store);
-    if (err == CPIS_OK) return copy_files(c, from, to);
+    if (err == CPIS_OK) return ok && copy_files(c, from, to); /* node.conf last: it is whole */
     (void)cli_fail(c, "%s: %s", to,
                    err == CPIS_E_STATE ? "there is a store already; give a new folder"
                                        : cpis_strerror(err));

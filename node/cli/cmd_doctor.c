@@ -1,7 +1,7 @@
 /* cpis doctor: what is wrong, named, and who must do what about it. Each check is a line. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
-#include "node/cli/register_file.h"
+#include "node/net/chain_file.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -65,22 +65,20 @@ static void check_mode(struct doctor *d, const char *name)
 
 static void check_register_file(struct doctor *d)
 {
-    uint8_t *p;
-    size_t len;
+    char path[FOLDER_PATH_BYTES], why[CHAIN_WHY_BYTES] = "";
     struct registry *r = NULL;
-    struct msg_register_chain links;
-    struct arena a = arena_make(REGISTER_FILE_BYTES_MAX * 4);
-    const char *why = "can't be read";
-    if (folder_read(d->c->dir, FOLDER_REGISTER, REGISTER_FILE_BYTES_MAX, &p, &len) == CPIS_OK) {
-        why = registry_new(&r) == CPIS_OK
-                  ? register_chain_load((struct bytes){p, len}, &a, r, &links)
-                  : "no memory";
-        free(p);
-    }
-    say(d, "register file", why == NULL ? NULL : "the operator: get the register from a steward",
-        "the register that init was given %s", why == NULL ? "holds" : why);
+    cpis_err err = folder_path(d->c->dir, FOLDER_REGISTER, sizeof path, path);
+    if (err == CPIS_OK) err = registry_new(&r);
+    if (err == CPIS_OK) err = chain_file_load(path, 0, r, why);
+    if (err == CPIS_OK)
+        say(d, "register file", NULL, "the register's file holds: versions 1 to %llu",
+            (unsigned long long)registry_version(r));
+    else
+        say(d, "register file",
+            "the operator: start the node again, it writes the file anew from its store; a node "
+            "that has never run: get the register from a steward",
+            "the register's file %s", why[0] != '\0' ? why : cpis_strerror(err));
     registry_free(&r);
-    arena_free(&a);
 }
 
 static void check_disk(struct doctor *d)
@@ -233,6 +231,34 @@ static void check_store(struct doctor *d, const json_t *s)
         "%llu of %llu MiB used", (unsigned long long)(used >> 20), (unsigned long long)(max >> 20));
 }
 
+static void check_use(struct doctor *d, const char *who, const json_t *o, const char *todo)
+{
+    const uint64_t limit = cli_integer(o, "limit"), used = cli_integer(o, "lookups");
+    const bool near = cli_integer(o, "percent") >= QUOTA_ALARM_PERCENT || used >= limit;
+    if (json_is_integer(json_object_get(o, "limit")))
+        say(d, "limits", near ? todo : NULL, "%s: %llu of %llu lookups today", who,
+            (unsigned long long)used, (unsigned long long)limit);
+}
+
+static void check_limits(struct doctor *d, const json_t *q)
+{
+    size_t i;
+    const json_t *o, *today = json_object_get(q, "today");
+    check_use(d, "this node", today,
+              "ask the stewards for a higher limit (`cpis register limits`); beyond it lookups are "
+              "UNKNOWN");
+    json_array_foreach(json_object_get(today, "organisations"), i, o)
+    {
+        const char *code = cli_text(o, "code");
+        if (cli_integer(o, "percent") < QUOTA_ALARM_PERCENT &&
+            cli_integer(o, "lookups") < cli_integer(o, "limit"))
+            continue;
+        check_use(d, code[0] != '\0' ? code : "who names no organisation's code", o,
+                  "the operator: ask that organisation why; if it is right, raise its limit in "
+                  "node.conf (organisation_limits) and start the node again");
+    }
+}
+
 static void check_node(struct doctor *d, const json_t *s)
 {
     const json_t *q = json_object_get(s, "query");
@@ -248,6 +274,7 @@ static void check_node(struct doctor *d, const json_t *s)
         check_published(d, json_object_get(s, "authority"));
     if (json_object_get(s, "directory") != NULL)
         check_directory(d, json_object_get(s, "directory"));
+    if (q != NULL) check_limits(d, q);
     uint64_t oldest = iso_ms(cli_text(q, "outbox_oldest"));
     if (q != NULL)
         say(d, "outbox",

@@ -1,12 +1,13 @@
 /* cpis evidence DIR RID, evidence list, evidence verify. */
 #include "node/cli/commands.h"
-#include "node/cli/register_file.h"
 #include "node/core/evidence.h"
+#include "node/net/chain_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define EVIDENCE_BYTES_MAX ((size_t)16 << 20)
+#define EVIDENCE_BYTES_MAX   ((size_t)16 << 20)
+#define EVIDENCE_ARENA_BYTES ((size_t)256 << 20)
 
 static int evidence(struct cli *c)
 {
@@ -63,21 +64,6 @@ const struct cli_command cmd_evidence_list = {
 
 /* --- verify: offline, with nothing but the register --- */
 
-/* Loads the chain up to the version that the evidence names. */
-static const char *load_until(struct bytes chain, uint64_t version, struct arena *a,
-                              struct registry *r)
-{
-    struct msg_register_chain links;
-    if (register_chain_decode(chain, a, &links) != CPIS_OK) return "is no register";
-    for (size_t i = 0; i < links.links_count; i++) {
-        struct bytes doc;
-        if (register_document_encode(&links.links[i], a, &doc) != CPIS_OK) return "is too large";
-        if (registry_load(r, doc) != CPIS_OK) return "does not hold: `cpis register verify` it";
-        if (registry_version(r) == version) return NULL;
-    }
-    return "is older than the evidence: get the newest register";
-}
-
 static int judge(const struct cli *c, const struct registry *r, const struct row_evidence *ev,
                  struct arena *a)
 {
@@ -101,20 +87,23 @@ static int judge(const struct cli *c, const struct registry *r, const struct row
     return holds ? CLI_OK : CLI_ERROR;
 }
 
-static int verify_bytes(const struct cli *c, struct bytes file, struct bytes chain)
+/* The register is loaded up to the version that the evidence names. */
+static int verify_bytes(const struct cli *c, struct bytes file, const char *register_path)
 {
-    struct arena a = arena_make(REGISTER_FILE_BYTES_MAX * 4);
+    struct arena a = arena_make(EVIDENCE_ARENA_BYTES);
     struct registry *r = NULL;
     struct row_evidence ev;
+    char why[CHAIN_WHY_BYTES] = "";
     int code;
-    if (row_evidence_decode(file, &a, &ev) != CPIS_OK) {
+    cpis_err err = row_evidence_decode(file, &a, &ev);
+    if (err != CPIS_OK) {
         code = cli_fail(c, "%s: is no evidence", c->args[0]);
-    } else if (registry_new(&r) != CPIS_OK) {
-        code = cli_fail(c, "%s", cpis_strerror(CPIS_E_NOMEM));
     } else {
-        const char *why = load_until(chain, ev.register_version, &a, r);
-        code = why != NULL ? cli_fail(c, "%s: %s", cli_value(c, "register"), why)
-                           : judge(c, r, &ev, &a);
+        err = registry_new(&r);
+        if (err == CPIS_OK) err = chain_file_load(register_path, ev.register_version, r, why);
+        code = err == CPIS_OK ? judge(c, r, &ev, &a)
+                              : cli_fail(c, "%s: %s", register_path,
+                                         why[0] != '\0' ? why : cpis_strerror(err));
     }
     registry_free(&r);
     arena_free(&a);
@@ -124,17 +113,14 @@ static int verify_bytes(const struct cli *c, struct bytes file, struct bytes cha
 static int evidence_check(struct cli *c)
 {
     const char *path = cli_value(c, "register");
-    uint8_t *file = NULL, *chain = NULL;
-    size_t file_len, chain_len;
+    uint8_t *file = NULL;
+    size_t len;
     if (!cli_args(c, 1, 1)) return CLI_USAGE;
     if (path == NULL) return cli_usage(c, "--register: the federation's register, from a steward");
-    int code = CLI_ERROR;
-    if (cli_read_file(c, c->args[0], EVIDENCE_BYTES_MAX, &file, &file_len) &&
-        cli_read_file(c, path, REGISTER_FILE_BYTES_MAX, &chain, &chain_len))
-        code = verify_bytes(c, (struct bytes){file, file_len}, (struct bytes){chain, chain_len});
-    if (file != NULL) memset(file, 0, file_len);
+    if (!cli_read_file(c, c->args[0], EVIDENCE_BYTES_MAX, &file, &len)) return CLI_ERROR;
+    int code = verify_bytes(c, (struct bytes){file, len}, path);
+    memset(file, 0, len);
     free(file);
-    free(chain);
     return code;
 }
 const struct cli_command cmd_evidence_verify = {

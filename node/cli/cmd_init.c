@@ -1,7 +1,7 @@
 /* cpis init: the folder of a node, and the descriptor by which the stewards admit it. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
-#include "node/cli/register_file.h"
+#include "node/net/chain_file.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -92,45 +92,48 @@ static bool get_identity(const struct cli *c, const char *dir, const char *passp
     return err == CPIS_OK;
 }
 
-static bool write_folder(const struct cli *c, const char *dir, const struct node_settings *s,
-                         struct bytes chain)
+static bool copy_register(const struct cli *c, const char *dir)
+{
+    char path[FOLDER_PATH_BYTES], why[CHAIN_WHY_BYTES] = "";
+    cpis_err err = folder_path(dir, FOLDER_REGISTER, sizeof path, path);
+    if (err == CPIS_OK) err = chain_file_copy(cli_value(c, "register"), path, 0600, NULL, why);
+    if (err != CPIS_OK)
+        (void)cli_fail(c, "%s: %s", cli_value(c, "register"),
+                       why[0] != '\0' ? why : cpis_strerror(err));
+    return err == CPIS_OK;
+}
+
+static bool write_conf(const struct cli *c, const char *dir, const struct node_settings *s)
 {
     char *text = conf_write(s);
     cpis_err err = text == NULL ? CPIS_E_NOMEM : folder_make(dir);
     if (err == CPIS_OK)
         err = folder_write(dir, FOLDER_CONF, (struct bytes){(uint8_t *)text, strlen(text)});
-    if (err == CPIS_OK) err = folder_write(dir, FOLDER_REGISTER, chain);
     free(text);
     if (err == CPIS_OK) return true;
     (void)cli_fail(c, "the folder can't be made: %s (%s)", cpis_strerror(err), strerror(errno));
     return false;
 }
 
-static bool read_register(const struct cli *c, struct net_id *ret_net, uint8_t **ret, size_t *len)
+static bool judge_register(const struct cli *c, struct net_id *ret_net)
 {
     const char *path = cli_value(c, "register");
-    struct arena a = arena_make(REGISTER_FILE_BYTES_MAX * 4);
+    char why[CHAIN_WHY_BYTES] = "";
     struct registry *r = NULL;
-    struct msg_register_chain links;
-    if (!cli_read_file(c, path, REGISTER_FILE_BYTES_MAX, ret, len)) return false;
-    const char *why = registry_new(&r) == CPIS_OK
-                          ? register_chain_load((struct bytes){*ret, *len}, &a, r, &links)
-                          : "no memory";
-    if (why == NULL) *ret_net = *registry_net(r);
+    cpis_err err = registry_new(&r);
+    if (err == CPIS_OK) err = chain_file_load(path, 0, r, why);
+    if (err == CPIS_OK)
+        *ret_net = *registry_net(r);
+    else
+        (void)cli_fail(c, "%s: %s", path, why[0] != '\0' ? why : cpis_strerror(err));
     registry_free(&r);
-    arena_free(&a);
-    if (why == NULL) return true;
-    free(*ret);
-    (void)cli_fail(c, "%s: %s", path, why);
-    return false;
+    return err == CPIS_OK;
 }
 
 static int make_node(const struct cli *c, const char *dir, struct node_settings *s,
                      const char *passphrase, size_t passphrase_len)
 {
     struct net_id net;
-    uint8_t *chain;
-    size_t len;
     uint64_t days = VALID_DAYS;
     char conf[FOLDER_PATH_BYTES], id_hex[2 * CPIS_ID_BYTES + 1];
     bool again = cli_has(c, "descriptor-only");
@@ -142,18 +145,17 @@ static int make_node(const struct cli *c, const char *dir, struct node_settings 
                         again ? "%s: there is no node here yet"
                               : "%s: there is a node here already; nothing was changed",
                         dir);
-    if (!read_register(c, &net, &chain, &len)) return CLI_ERROR;
+    if (!judge_register(c, &net)) return CLI_ERROR;
     struct identity *id = sodium_malloc(sizeof *id);
     bool ok = id != NULL && folder_make(dir) == CPIS_OK &&
               get_identity(c, dir, passphrase, passphrase_len, !again, id) &&
-              write_descriptor(c, dir, s, id, &net, days) &&
-              write_folder(c, dir, s, (struct bytes){chain, len}); /* node.conf last: it is whole */
+              write_descriptor(c, dir, s, id, &net, days) && copy_register(c, dir) &&
+              write_conf(c, dir, s); /* last: the folder is whole */
     if (ok) {
         struct cpis_id node = node_id_of(&id->pub.sign);
         cli_hex(node.b, sizeof node.b, id_hex);
     }
     sodium_free(id);
-    free(chain);
     if (!ok) return CLI_ERROR;
     (void)printf("%s: %s %s, node %s\nsend %s/%s to the stewards; then: cpis run %s\n", dir,
                  conf_role_name(s->role), s->org, id_hex, dir, DESCRIPTOR, dir);

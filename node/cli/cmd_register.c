@@ -3,6 +3,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
 #include "node/cli/register_file.h"
+#include "node/cli/register_offer.h"
 #include "node/cli/root_key.h"
 
 #include <sodium.h>
@@ -100,7 +101,7 @@ static int init_with(const struct cli *c, const char *pass, size_t len)
 {
     struct roots roots = {.count = 0};
     uint64_t threshold = 0, days = DAYS_DEFAULT;
-    struct register_file f = {.path = c->args[0], .arena = arena_make(REGISTER_FILE_BYTES_MAX)};
+    struct register_file f = {.path = c->args[0], .arena = arena_make(REGISTER_ARENA_BYTES)};
     if (!cli_number(c, "threshold", 1, ROOT_KEYS_MAX, &threshold) ||
         !cli_number(c, "expires-days", 1, 30, &days))
         return CLI_USAGE;
@@ -269,20 +270,8 @@ static int register_publish(struct cli *c)
     struct register_file f;
     if (!cli_args(c, 1, 1)) return CLI_USAGE;
     if (!register_file_open(c, c->args[0], &f)) return CLI_ERROR;
-    struct bytes b;
-    int code = CLI_ERROR;
-    /* the last links: a node that knows older ones asks the directories for what is between */
-    struct msg_register_chain part = f.links;
-    if (part.links_count > REGISTER_LINKS_MAX) {
-        part.links += part.links_count - REGISTER_LINKS_MAX;
-        part.links_count = REGISTER_LINKS_MAX;
-    }
-    if (registry_is_empty(f.chain))
-        (void)cli_fail(c, "%s is not signed yet", f.next_path);
-    else if (register_chain_encode(&part, &f.arena, &b) != CPIS_OK)
-        (void)cli_fail(c, "%s", cpis_strerror(CPIS_E_NOMEM));
-    else
-        code = cli_offer_register(c, b);
+    int code = registry_is_empty(f.chain) ? cli_fail(c, "%s is not signed yet", f.next_path)
+                                          : register_offer(c, f.path, registry_version(f.chain));
     if (code == CLI_OK)
         (void)printf("version %llu is in force at this node; it tells the others\n",
                      (unsigned long long)registry_version(f.chain));
@@ -293,6 +282,8 @@ const struct cli_command cmd_register_publish = {
     .name = "register publish",
     .args = "DIR FILE",
     .summary = "give a signed register to a running node, which tells the others",
+    .more = "Every version that the node does not have yet, in parts; each is durable at the node\n"
+            "before the next is given. What was cut short goes on where it was when repeated.",
     .takes_dir = true,
     .fn = register_publish,
     .options = (const struct cli_option[]){{0}}};

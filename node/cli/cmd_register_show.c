@@ -112,8 +112,7 @@ static int register_show(struct cli *c)
         code = cli_fail(c, "there is no %s", f.next_path);
     } else {
         const struct msg_register *r = show_next ? &f.draft : registry_newest(f.chain);
-        size_t n = show_next ? next.signatures_count
-                             : f.links.links[f.links.links_count - 1].signatures_count;
+        size_t n = show_next ? next.signatures_count : f.signatures;
         if (cli_has(c, "json"))
             cli_print_json(register_json(r));
         else

@@ -17,13 +17,17 @@ static int run(struct cli *c)
     const char *file = cli_value(c, "passphrase-file");
     if (!cli_passphrase(c, file != NULL ? file : s.passphrase_file, &passphrase, &len))
         return CLI_ERROR;
+    const struct quota_conf quotas = {.lookups_a_day = s.organisation_lookups_a_day,
+                                      .exceptions = s.organisation_limits,
+                                      .exceptions_count = s.organisation_limits_count};
     struct driver_conf conf = {.dir = c->dir,
                                .role = s.role,
                                .passphrase = passphrase,
                                .passphrase_len = len,
                                .listen = s.listen[0] != '\0' ? s.listen : NULL,
                                .map_bytes = (size_t)s.map_mib << 20,
-                               .map_bytes_max = (size_t)s.map_mib_max << 20};
+                               .map_bytes_max = (size_t)s.map_mib_max << 20,
+                               .quotas = &quotas};
     err = driver_run(&conf);
     sodium_free(passphrase);
     return err == CPIS_OK ? CLI_OK : CLI_ERROR; /* the driver has said why */

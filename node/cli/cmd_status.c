@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define ORGANISATIONS_SHOWN 20U
+
 static unsigned long long number(const json_t *o, const char *key)
 {
     return (unsigned long long)cli_integer(o, key);
@@ -55,6 +57,38 @@ static void print_directory(const json_t *d)
     }
 }
 
+static void print_use(const char *who, const json_t *o)
+{
+    (void)printf("%-10s %llu lookups today", who, number(o, "lookups"));
+    if (json_is_integer(json_object_get(o, "limit"))) {
+        (void)printf(" of %llu", number(o, "limit"));
+        if (json_is_integer(json_object_get(o, "percent")))
+            (void)printf(", %llu %%", number(o, "percent"));
+    }
+    (void)printf("%s\n", json_is_integer(json_object_get(o, "limit")) &&
+                                 number(o, "lookups") >= number(o, "limit")
+                             ? "  USED UP"
+                             : "");
+}
+
+static void print_query(const json_t *q)
+{
+    size_t i;
+    const json_t *o, *today = json_object_get(q, "today");
+    const json_t *all = json_object_get(today, "organisations");
+    (void)printf("lookups    %llu under way, %llu in the outbox\n", number(q, "lookups_active"),
+                 number(q, "outbox"));
+    print_use("all", today);
+    json_array_foreach(all, i, o)
+    {
+        if (i == ORGANISATIONS_SHOWN) break;
+        print_use(cli_text(o, "code")[0] != '\0' ? cli_text(o, "code") : "(no code)", o);
+    }
+    if (json_array_size(all) > ORGANISATIONS_SHOWN)
+        (void)printf("           and %zu organisations more: --json\n",
+                     json_array_size(all) - ORGANISATIONS_SHOWN);
+}
+
 static void print_peers(const json_t *peers)
 {
     size_t i;
@@ -97,9 +131,7 @@ static void print_status(const json_t *s)
                      (long long)json_integer_value(json_object_get(clock, "difference_ms")));
     if (json_object_get(s, "authority") != NULL) print_authority(json_object_get(s, "authority"));
     if (json_object_get(s, "directory") != NULL) print_directory(json_object_get(s, "directory"));
-    if (q != NULL)
-        (void)printf("lookups    %llu under way, %llu in the outbox\n", number(q, "lookups_active"),
-                     number(q, "outbox"));
+    if (q != NULL) print_query(q);
     print_peers(json_object_get(s, "peers"));
 }
 

@@ -65,7 +65,6 @@ json_t *cli_call(const struct cli *c, struct control_client *client, const char 
                  json_t *fields, unsigned timeout_ms);
 /* Connects, calls, closes. NULL: told. */
 json_t *cli_ask(const struct cli *c, const char *command, json_t *fields);
-int cli_offer_register(const struct cli *c, struct bytes chain);
 /* Base64, as the control server writes bytes; free(). NULL: told. */
 uint8_t *cli_base64(const struct cli *c, const char *text, size_t *ret_len);
 json_t *cli_to_base64(struct bytes b);

@@ -34,6 +34,10 @@ struct key {
     {                                                                                              \
         "asker", #member, KEY_TEXT, AT(asker.member), 0, TOP(asker.member), "", what, text         \
     }
+#define LOOKUPS_MAX 1000000000U
+#define LIMITS      "organisation_limits"
+#define LIMITS_TEXT                                                                                \
+    "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
 #define PHONE "a telephone number of 3 to 15 digits, as \"02079460123\""
 
 static const struct key keys[] = {
@@ -57,6 +61,9 @@ static const struct key keys[] = {
      "First size of the store's map in MiB; 0: 64. It grows by itself."},
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
      "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
+    {"", "organisation_lookups_a_day", KEY_NUMBER, AT(organisation_lookups_a_day), 0, LOOKUPS_MAX,
+     "100000", "a whole number from 0 to 1000000000",
+     "Query node: lookups a day of each organisation that asks through it; then it gets UNKNOWN."},
     ASKER(user_id, "a text of at most 36 bytes",
           "Query node: who asks unless `cpis lookup` is told otherwise."),
     ASKER(user_name, "a text of at most 70 bytes", ""),
@@ -193,10 +200,10 @@ struct reading {
 static bool wrong(const struct reading *r, const config_setting_t *at, const char *group,
                   const char *what)
 {
-    const char *name = config_setting_name(at);
+    const char *name = config_setting_name(at); /* NULL: an element of a list */
     (void)snprintf(r->why, CONF_WHY_BYTES, "%s:%u: %s%s%s: %s", r->path,
-                   (unsigned)config_setting_source_line(at), group, group[0] != '\0' ? "." : "",
-                   name == NULL ? "" : name, what);
+                   (unsigned)config_setting_source_line(at), group,
+                   group[0] != '\0' && name != NULL ? "." : "", name == NULL ? "" : name, what);
     return false;
 }
 
@@ -226,6 +233,39 @@ static bool take_value(const struct reading *r, const struct key *k, const confi
     return ok || wrong(r, v, k->group, what);
 }
 
+static bool take_limit(const struct reading *r, const config_setting_t *group)
+{
+    struct quota_exception x = {.lookups_a_day = 0};
+    const char *code = NULL;
+    long long lookups = -1;
+    const char *problem = NULL;
+    if (config_setting_type(group) != CONFIG_TYPE_GROUP || config_setting_length(group) != 2 ||
+        config_setting_lookup_string(group, "code", &code) != CONFIG_TRUE ||
+        config_setting_lookup_int64(group, "lookups_a_day", &lookups) != CONFIG_TRUE)
+        problem = "expected " LIMITS_TEXT;
+    else if (ods_code_parse(code, strlen(code), &x.code) != CPIS_OK)
+        problem = "code: expected an ODS code of 3 to 12 letters and digits";
+    else if (lookups < 0 || lookups > (long long)LOOKUPS_MAX)
+        problem = "lookups_a_day: expected a whole number from 0 to 1000000000";
+    for (size_t i = 0; problem == NULL && i < r->s->organisation_limits_count; i++)
+        if (ods_code_compare(&r->s->organisation_limits[i].code, &x.code) == 0)
+            problem = "this organisation stands there twice";
+    if (problem != NULL) return wrong(r, group, LIMITS, problem);
+    x.lookups_a_day = (uint64_t)lookups;
+    r->s->organisation_limits[r->s->organisation_limits_count++] = x;
+    return true;
+}
+
+static bool take_limits(const struct reading *r, const config_setting_t *list)
+{
+    const int n = config_setting_length(list);
+    if (config_setting_type(list) != CONFIG_TYPE_LIST || n > (int)QUOTA_EXCEPTIONS_MAX)
+        return wrong(r, list, "", "expected " LIMITS_TEXT);
+    for (int i = 0; i < n; i++)
+        if (!take_limit(r, config_setting_get_elem(list, (unsigned)i))) return false;
+    return true;
+}
+
 static bool take_group(const struct reading *r, const config_setting_t *group, const char *name)
 {
     for (int i = 0; i < config_setting_length(group); i++) {
@@ -235,6 +275,10 @@ static bool take_group(const struct reading *r, const config_setting_t *group, c
             if (config_setting_type(v) != CONFIG_TYPE_GROUP)
                 return wrong(r, v, "", "expected a group: asker: { user_id = \"...\"; }");
             if (!take_group(r, v, "asker")) return false;
+            continue;
+        }
+        if (name[0] == '\0' && strcmp(key, LIMITS) == 0) {
+            if (!take_limits(r, v)) return false;
             continue;
         }
         const struct key *k = find_key(name, key);
@@ -334,6 +378,18 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     }
 }
 
+static void write_limits(FILE *f, const struct node_settings *s)
+{
+    (void)fputs("\n# Query node: organisations with another limit; 0: none at all.\n"
+                "# Expected: " LIMITS_TEXT ".\n" LIMITS " = (",
+                f);
+    for (size_t i = 0; i < s->organisation_limits_count; i++)
+        (void)fprintf(f, "%s\n    { code = \"%s\"; lookups_a_day = %" PRIu64 "; }",
+                      i == 0 ? "" : ",", s->organisation_limits[i].code.text,
+                      s->organisation_limits[i].lookups_a_day);
+    (void)fputs(s->organisation_limits_count == 0 ? ");\n" : "\n);\n", f);
+}
+
 char *conf_write(const struct node_settings *s)
 {
     char *text = NULL;
@@ -354,6 +410,7 @@ char *conf_write(const struct node_settings *s)
         (void)fprintf(f, "%s# Expected: %s.\n%s%s = ", indent, k->expected, indent, k->name);
         write_value(f, k, s);
         (void)fputs(";\n", f);
+        if (strcmp(k->name, "organisation_lookups_a_day") == 0) write_limits(f, s);
     }
     if (group[0] != '\0') (void)fputs("};\n", f);
     if (fclose(f) == 0) return text;

@@ -2,6 +2,7 @@
  * was expected, and the commented file that `cpis init` writes. libconfig's syntax. */
 #ifndef CPIS_NODE_CLI_CONF_H
 #define CPIS_NODE_CLI_CONF_H
+#include "node/core/quota.h"
 #include "node/net/folder.h"
 #include "proto/message.h"
 
@@ -17,6 +18,10 @@ struct node_settings {
     char passphrase_file[CONF_PATH_BYTES];
     uint64_t map_mib, map_mib_max;
     struct msg_ask_details asker; /* query nodes: who asks unless the command says otherwise */
+    /* query nodes: what each organisation behind the node may ask for in a day */
+    uint64_t organisation_lookups_a_day;
+    struct quota_exception organisation_limits[QUOTA_EXCEPTIONS_MAX];
+    size_t organisation_limits_count;
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

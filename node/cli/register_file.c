@@ -7,38 +7,41 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define ARENA_BYTES (REGISTER_FILE_BYTES_MAX * 4)
-
-const char *register_chain_load(struct bytes chain, struct arena *a, struct registry *into,
-                                struct msg_register_chain *ret)
-{
-    if (register_chain_decode(chain, a, ret) != CPIS_OK || ret->links_count == 0)
-        return "is no register";
-    for (size_t i = 0; i < ret->links_count; i++) {
-        struct bytes doc;
-        const char *why = NULL;
-        if (register_document_encode(&ret->links[i], a, &doc) != CPIS_OK) return "is too large";
-        uint64_t before = registry_is_empty(into) ? 0 : registry_version(into);
-        cpis_err err = registry_load(into, doc);
-        if (err == CPIS_E_AUTH) return "bears too few signatures of root keys: it was changed";
-        if (err == CPIS_E_NOMEM) return "needs more memory";
-        if (err == CPIS_OK && registry_version(into) == before) return "holds a version twice";
-        if (err == CPIS_OK) continue;
-        if (registry_would_accept(into, doc, &why) != CPIS_OK && why != NULL) return why;
-        return "is broken: its registers do not follow each other";
-    }
-    return NULL;
-}
-
 static bool take(const struct cli *c, const char *path, struct arena *a, struct bytes *ret)
 {
     uint8_t *p;
     size_t len;
-    if (!cli_read_file(c, path, REGISTER_FILE_BYTES_MAX, &p, &len)) return false;
+    if (!cli_read_file(c, path, FRAME_BYTES_MAX, &p, &len)) return false;
     *ret = (struct bytes){arena_copy(a, p, len), len};
     free(p);
     if (ret->p == NULL) (void)cli_fail(c, "%s", cpis_strerror(CPIS_E_NOMEM));
     return ret->p != NULL;
+}
+
+static cpis_err read_links(struct register_file *f, char why[static CHAIN_WHY_BYTES])
+{
+    struct chain_reader r;
+    struct bytes document;
+    struct msg_register_document newest;
+    struct arena a = arena_make(REGISTER_ARENA_BYTES);
+    cpis_err err = chain_file_open(f->path, &r, why);
+    if (err != CPIS_OK) return err;
+    do {
+        err = chain_file_next(&r, &document, why);
+        if (err == CPIS_OK) err = chain_file_judge(&r, document, f->chain, why);
+    } while (err == CPIS_OK);
+    if (err == CPIS_E_NOTFOUND) err = CPIS_OK;
+    if (err == CPIS_OK && registry_is_empty(f->chain)) {
+        (void)snprintf(why, CHAIN_WHY_BYTES, "holds no register: get it anew from a steward");
+        err = CPIS_E_MALFORMED;
+    }
+    if (err == CPIS_OK) {
+        err = register_document_decode(document, &a, &newest);
+        if (err == CPIS_OK) f->signatures = newest.signatures_count;
+    }
+    arena_free(&a);
+    chain_file_close(&r);
+    return err;
 }
 
 static bool open_next(const struct cli *c, struct register_file *f)
@@ -58,17 +61,17 @@ static bool open_next(const struct cli *c, struct register_file *f)
 
 bool register_file_open(const struct cli *c, const char *path, struct register_file *ret)
 {
-    struct register_file f = {.path = path, .arena = arena_make(ARENA_BYTES)};
+    struct register_file f = {.path = path, .arena = arena_make(REGISTER_ARENA_BYTES)};
     int n = snprintf(f.next_path, sizeof f.next_path, "%s.next", path);
     bool ok = n > 0 && (size_t)n < sizeof f.next_path && registry_new(&f.chain) == CPIS_OK;
     if (!ok) (void)cli_fail(c, "%s: no memory, or too long a path", path);
     bool first = ok && access(path, F_OK) != 0 && access(f.next_path, F_OK) == 0;
     if (ok && !first) { /* else version 1 waits for its signatures */
-        struct bytes chain;
-        ok = take(c, path, &f.arena, &chain);
-        const char *why = ok ? register_chain_load(chain, &f.arena, f.chain, &f.links) : NULL;
-        if (why != NULL) (void)cli_fail(c, "%s: %s", path, why);
-        ok = ok && why == NULL;
+        char why[CHAIN_WHY_BYTES] = "";
+        cpis_err err = read_links(&f, why);
+        if (err != CPIS_OK)
+            (void)cli_fail(c, "%s: %s", path, why[0] != '\0' ? why : cpis_strerror(err));
+        ok = err == CPIS_OK;
     }
     if (ok) ok = open_next(c, &f);
     if (!ok) register_file_close(&f);
@@ -114,21 +117,30 @@ bool register_file_save(const struct cli *c, struct register_file *f)
     return cli_write_file(c, f->next_path, f->next, 0644, true);
 }
 
+/* Version 1 founds the file. */
+static cpis_err found(const char *path, struct bytes document)
+{
+    struct chain_writer w;
+    cpis_err err = chain_file_create(path, 0644, &w);
+    if (err != CPIS_OK) return err;
+    err = chain_file_write(&w, document);
+    if (err == CPIS_OK)
+        err = chain_file_finish(&w);
+    else
+        chain_file_abandon(&w);
+    if (err != CPIS_OK) (void)unlink(path);
+    return err;
+}
+
 static bool append_link(const struct cli *c, struct register_file *f, struct bytes document)
 {
-    size_t n = f->links.links_count;
-    struct msg_register_chain all = {.links = arena_take(&f->arena, (n + 1) * sizeof *all.links),
-                                     .links_count = n + 1};
-    struct bytes b;
-    cpis_err err = all.links == NULL ? CPIS_E_NOMEM : CPIS_OK;
-    if (err == CPIS_OK) {
-        if (n > 0) memcpy(all.links, f->links.links, n * sizeof *all.links);
-        err = register_document_decode(document, &f->arena, &all.links[n]);
-    }
-    if (err == CPIS_OK) err = register_chain_encode(&all, &f->arena, &b);
-    if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
-    if (err != CPIS_OK || !cli_write_file(c, f->path, b, 0644, true)) return false;
-    f->links = all;
+    char why[CHAIN_WHY_BYTES] = "";
+    cpis_err err = registry_is_empty(f->chain)
+                       ? found(f->path, document)
+                       : chain_file_copy(f->path, f->path, 0644, &document, why);
+    if (err != CPIS_OK)
+        (void)cli_fail(c, "%s: %s", f->path, why[0] != '\0' ? why : cpis_strerror(err));
+    if (err != CPIS_OK) return false;
     (void)unlink(f->next_path); /* left behind it is refused: its version is there already */
     return true;
 }

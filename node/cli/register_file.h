@@ -1,7 +1,8 @@
 /* node/cli/register_file.h - the register as stewards hold it: two files.
  *
- *   FILE       an encoded register_chain: every register from version 1 on, all of them signed by
- *              enough root keys. What nodes are given. Only ever grows, by whole links.
+ *   FILE       a chain file (node/net/chain_file.h): every register from version 1 on, all of them
+ *              signed by enough root keys. What nodes are given. Only ever grows, by whole links;
+ *              may be of any length: read link by link, replaced as a whole.
  *   FILE.next  an encoded register_document: the next one, being made. Changes are gathered here;
  *              once it bears a signature it is changed no more (`register discard` begins anew).
  *              It travels from steward to steward; the signature that makes it enough moves it
@@ -12,15 +13,16 @@
 #define CPIS_NODE_CLI_REGISTER_FILE_H
 #include "node/cli/cli.h"
 #include "node/core/steward.h"
+#include "node/net/chain_file.h"
 
-#define REGISTER_FILE_BYTES_MAX ((size_t)64 << 20)
+#define REGISTER_ARENA_BYTES ((size_t)64 << 20) /* for one register and its drafts */
 
 struct register_file {
     const char *path;
     char next_path[FOLDER_PATH_BYTES];
     struct arena arena; /* everything below lies in it */
     struct registry *chain;
-    struct msg_register_chain links;
+    size_t signatures;             /* that the newest in FILE bears */
     bool has_next, signed_already; /* FILE.next is there; bears a signature */
     struct bytes next;             /* as it stands in FILE.next */
     struct msg_register draft;     /* register_file_draft */
@@ -28,9 +30,6 @@ struct register_file {
 /* Reads both files and judges FILE as a node would. false: told; nothing to close. */
 bool register_file_open(const struct cli *c, const char *path, struct register_file *ret);
 void register_file_close(struct register_file *f);
-/* The chain alone, of a file or of bytes; NULL or a static text of what is wrong with it. */
-const char *register_chain_load(struct bytes chain, struct arena *a, struct registry *into,
-                                struct msg_register_chain *ret);
 
 /* f->draft: from FILE.next, or made from the last register with `expires` that many days ahead.
  * false: told (FILE.next is signed already). */

@@ -36,6 +36,13 @@ enum out_type {
     X(EVENT_REPLAY, 1, "message refused: older than one already seen")                             \
     X(EVENT_EPOCH_UNKNOWN, 1, "message refused: its epoch is not served here")                     \
     X(EVENT_QUOTA, 1, "request refused: over the day's limit in the asker's descriptor")           \
+    X(EVENT_ORGANISATION_QUOTA, 1,                                                                 \
+      "lookup refused: its organisation's limit a day in node.conf is used up")                    \
+    X(EVENT_ORGANISATION_QUOTA_NEAR, 2,                                                            \
+      "an organisation has used 70 % of its limit a day in node.conf: `cpis status` names it")     \
+    X(EVENT_ORGANISATIONS_MANY, 2,                                                                 \
+      "lookup refused: more organisations have asked today than this node counts")                 \
+    X(EVENT_NODE_QUOTA_NEAR, 2, "this node has used 70 % of its limit a day in the register")      \
     X(EVENT_LATE, 0, "lookup came over 120 s late: stored and forwarded, not answered")            \
     X(EVENT_FUTURE, 1, "message refused: its time is over 120 s ahead of ours")                    \
     X(EVENT_EVALUATION_WRONG, 2, "a directory's evaluation failed its proof")                      \
@@ -108,6 +115,7 @@ bool queue_pop(struct queue *q, struct out *ret);
 
 struct registry;
 struct chain_log;
+struct quotas;
 struct env {      /* of one step; borrowed for the call */
     cpis_ms now;  /* monotonic: deadlines */
     cpis_ms wall; /* corrected by the directories' median: what is stated, late and future */
@@ -118,6 +126,7 @@ struct env {      /* of one step; borrowed for the call */
     struct cpis_id id;
     struct registry *registry;
     struct chain_log *log;
+    struct quotas *quotas; /* query: what organisations have asked; else NULL */
     struct arena *scratch; /* given back when the step ends */
 };
 

@@ -1,6 +1,5 @@
 #include "node/core/node.h"
 
-#include "crypto/cursor.h"
 #include "node/core/expiry.h"
 #include "node/core/lookup.h"
 #include "node/core/receive.h"
@@ -23,7 +22,7 @@ cpis_err node_new(const struct node_conf *conf, struct node **ret)
     drbg_bytes(&n->rng, &session, sizeof session);
     cpis_err err = registry_new(&n->registry);
     if (err == CPIS_OK) err = links_new(session | 1, &n->links);
-    if (err == CPIS_OK) err = role_new(n);
+    if (err == CPIS_OK) err = role_new(n, conf);
     if (err == CPIS_OK)
         *ret = n;
     else
@@ -67,6 +66,7 @@ static struct env env_of(struct node *n, cpis_ms now, cpis_ms wall, const struct
                         .id = n->id,
                         .registry = n->registry,
                         .log = &n->log,
+                        .quotas = n->quotas,
                         .scratch = &n->scratch};
 }
 
@@ -102,42 +102,17 @@ static cpis_err restore_rows(struct node *n, struct env *e, enum table t, row_fn
     return err != CPIS_OK ? err : r.err;
 }
 
-/* Links that the store does not have yet are kept there before anything rests on them. */
-static cpis_err take_chain(struct node *n, struct env *e, struct bytes chain)
-{
-    struct msg_register_chain c;
-    if (chain.len == 0) return registry_is_empty(n->registry) ? CPIS_E_AUTH : CPIS_OK;
-    cpis_err err = register_chain_decode(chain, e->scratch, &c);
-    for (size_t i = 0; err == CPIS_OK && i < c.links_count; i++) {
-        struct msg_register body;
-        struct bytes document;
-        uint8_t key[8];
-        err = register_body_decode(c.links[i].body, e->scratch, &body);
-        if (err == CPIS_OK) err = register_document_encode(&c.links[i], e->scratch, &document);
-        if (err != CPIS_OK) break;
-        if (!registry_is_empty(n->registry) && body.version <= registry_version(n->registry))
-            continue;
-        err = registry_load(n->registry, document);
-        if (err != CPIS_OK) break;
-        struct cursor k = cursor_write(key, sizeof key);
-        cursor_put_u64(&k, body.version);
-        emit_persist(e, TABLE_REGISTER, key, sizeof key, document);
-    }
-    return err == CPIS_OK && registry_is_empty(n->registry) ? CPIS_E_AUTH : err;
-}
-
 static bool is_listed(const struct node *n)
 {
     const struct registry_node *own = registry_node(n->registry, &n->id);
     return own != NULL && own->d.role == n->role && registry_in_force(own);
 }
 
-cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view,
-                    struct bytes chain)
+cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view)
 {
     struct env e = env_of(n, now, wall, view);
     cpis_err err = restore_rows(n, &e, TABLE_REGISTER, restore_register);
-    if (err == CPIS_OK) err = take_chain(n, &e, chain);
+    if (err == CPIS_OK && registry_is_empty(n->registry)) err = CPIS_E_AUTH;
     if (err == CPIS_OK) err = restore_rows(n, &e, TABLE_LOG, restore_log);
     if (err == CPIS_OK) err = role_restore(n, &e);
     if (err != CPIS_OK) return err;
@@ -157,6 +132,14 @@ void node_registry_changed(struct node *n, struct env *e)
     n->times_at = e->now; /* a register-time of the new one goes out at once */
 }
 
+static bool is_older_link(const struct registry *r, const struct msg_register_document *d)
+{
+    const struct cpis_hash hash = hash_of(d->body.p, d->body.len);
+    for (uint64_t v = registry_version(r); v > 0; v--)
+        if (registry_has_link(r, v, &hash)) return true;
+    return false;
+}
+
 cpis_err node_take_chain(struct node *n, struct env *e, const struct msg_register_chain *chain,
                          const char **ret_why)
 {
@@ -168,7 +151,7 @@ cpis_err node_take_chain(struct node *n, struct env *e, const struct msg_registe
         err = register_document_encode(&chain->links[i], e->scratch, &document);
         if (err != CPIS_OK) break;
         err = registry_offer(n->registry, e, document, ret_why);
-        if (err == CPIS_E_REPLAY) err = CPIS_OK; /* an older link of the chain: known */
+        if (err == CPIS_E_REPLAY && is_older_link(n->registry, &chain->links[i])) err = CPIS_OK;
     }
     if (registry_version(n->registry) != before) node_registry_changed(n, e);
     return err;

@@ -13,6 +13,7 @@
 #include "node/core/ceremony.h"
 #include "node/core/courier.h"
 #include "node/core/log.h"
+#include "node/core/quota.h"
 #include "node/core/verdict.h"
 
 #define CHANGES_MAX        256U /* in one command, and so in one commit */
@@ -23,18 +24,18 @@ struct node_conf {
     enum node_role role;
     const struct identity *identity; /* copied */
     uint8_t seed[DRBG_SEED_BYTES];   /* from the system's randomness; the session comes from it */
+    const struct quota_conf *quotas; /* query: copied; NULL: organisations have no limits */
 };
 /* CPIS_E_NOMEM. CPIS_OK: the caller owns *ret. Does nothing until it is started. */
 CPIS_CHECK cpis_err node_new(const struct node_conf *conf, struct node **ret);
 void node_free(struct node **p); /* wipes keys */
 
-/* Rebuilds all machines from the store. `chain`: the register that `init` was given (an encoded
- * register_chain), used for links that the store does not have yet. CPIS_E_STORE, CPIS_E_MALFORMED:
- * a row can't be; CPIS_E_AUTH: the register does not hold, or this node's key is not in it with
- * this role (CPIS_E_NOTFOUND: not in it yet: the node runs, and only fetches newer registers). Pop
- * outputs afterwards. */
-CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view,
-                               struct bytes chain);
+/* Rebuilds all machines from the store, in which the driver has put the register that `init` was
+ * given: each link judged by registry_load, under registry_key. CPIS_E_STORE, CPIS_E_MALFORMED: a
+ * row can't be; CPIS_E_AUTH: there is no register, or it does not hold, or this node's key is not
+ * in it with this role (CPIS_E_NOTFOUND: not in it yet: the node runs, and only fetches newer
+ * registers). Pop outputs afterwards. */
+CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view);
 
 enum command_type {
     COMMAND_LOOKUP = 1,      /* query: RESULT_VERDICT */
@@ -42,7 +43,7 @@ enum command_type {
     COMMAND_NOTIFICATION,    /* authority: RESULT_DONE */
     COMMAND_CONFIRM_SHRINK,  /* authority: RESULT_DONE */
     COMMAND_CONFIRM_RESTORE, /* authority: RESULT_DONE */
-    COMMAND_REGISTER,        /* all: a register chain from the operator; RESULT_DONE */
+    COMMAND_REGISTER,        /* all: links of the register from the operator; RESULT_DONE */
     COMMAND_CEREMONY,        /* directory: RESULT_DONE when it has begun */
     COMMAND_ACCEPT_HEADS     /* directory: RESULT_DONE */
 };
@@ -57,7 +58,8 @@ struct command {
     const struct row_import *import; /* CHANGES: the marker to persist with them; or NULL */
     uint64_t notification;           /* NOTIFICATION */
     enum notification_state state;
-    struct bytes chain;   /* REGISTER */
+    struct bytes chain;   /* REGISTER: an encoded register_chain, as much as a frame holds; more
+                             links come in further commands */
     uint32_t epoch, t, n; /* CEREMONY */
     struct cpis_id holders[THRESHOLD_HOLDERS_MAX];
 };
@@ -128,7 +130,8 @@ struct node_status {
     size_t children;
     /* query */
     size_t lookups_active, outbox;
-    cpis_ms outbox_oldest; /* wall ms; 0: empty */
+    cpis_ms outbox_oldest;             /* wall ms; 0: empty */
+    uint64_t asked_today, asked_limit; /* lookups; the smaller of its limits in the register */
 };
 void node_status(const struct node *n, cpis_ms now, cpis_ms wall, struct node_status *ret);
 /* Each returns how many there are and fills at most cap. Wrong role: 0. */
@@ -136,6 +139,8 @@ size_t node_peers(const struct node *n, cpis_ms now, struct peer_status *ret, si
 size_t node_lists(const struct node *n, struct list_summary *ret, size_t cap); /* directory */
 size_t node_published(const struct node *n, struct publisher_status *ret,
                       size_t cap); /* authority */
+/* query: today's organisations, most lookups first */
+size_t node_asked(const struct node *n, struct quota_use *ret, size_t cap);
 /* directory: the finished ceremony's signed acceptances */
 size_t node_acceptances(const struct node *n, const struct signed_message **ret, size_t cap);
 #endif

@@ -41,15 +41,11 @@ static cpis_err recv_register_request(struct arrival *a)
     struct msg_register_chain chain;
     cpis_err err = register_request_decode(a->payload, a->e->scratch, &m);
     if (err != CPIS_OK) return err;
-    registry_links_after(a->n->registry, m.have, a->e->scratch, &chain);
-    size_t bytes = 0, fits = 0;
-    while (fits < chain.links_count) { /* what does not fit into a frame is asked for next */
-        bytes += chain.links[fits].body.len + 128 * (chain.links[fits].signatures_count + 1);
-        if (bytes > FRAME_BYTES_MAX - 4096) break;
-        fits++;
-    }
-    chain.links_count = fits;
-    if (fits > 0) EMIT(a->e, &a->from->id, FRAME_REGISTER_CHAIN, register_chain, &chain);
+    err = registry_links_after(a->n->registry, a->e->view, m.have, a->e->scratch, &chain);
+    if (err == CPIS_E_STORE) emit_event(a->e, EVENT_STORE_READ, NULL, TABLE_REGISTER);
+    if (err == CPIS_E_NOMEM) emit_failure(a->e);
+    if (chain.links_count > 0) /* what does not fit into a frame is asked for next */
+        EMIT(a->e, &a->from->id, FRAME_REGISTER_CHAIN, register_chain, &chain);
     return CPIS_OK;
 }
 

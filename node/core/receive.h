@@ -36,6 +36,7 @@ struct node {
     /* query */
     struct heads *heads;
     struct lookups *lookups;
+    struct quotas *quotas;
 };
 
 void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, struct bytes wire);
@@ -44,7 +45,7 @@ void node_registry_changed(struct node *n, struct env *e);
 CPIS_CHECK cpis_err node_take_chain(struct node *n, struct env *e,
                                     const struct msg_register_chain *chain, const char **ret_why);
 
-CPIS_CHECK cpis_err role_new(struct node *n);
+CPIS_CHECK cpis_err role_new(struct node *n, const struct node_conf *conf);
 void role_free(struct node *n);
 CPIS_CHECK cpis_err role_restore(struct node *n, struct env *e);
 void role_registry_changed(struct node *n, struct env *e);

@@ -24,8 +24,6 @@ void registry_free(struct registry **p)
 {
     struct registry *r = *p;
     if (r == NULL) return;
-    for (size_t i = 0; i < r->links_count; i++)
-        free((void *)(uintptr_t)r->links[i].p);
     free(r->links);
     free(r->gone);
     free(r->times);
@@ -272,7 +270,7 @@ static void group_by_role(struct registry *r, const struct registry_node **room)
 }
 
 /* Takes over c's arena. */
-static cpis_err adopt(struct registry *r, struct candidate *c, struct bytes document)
+static cpis_err adopt(struct registry *r, struct candidate *c)
 {
     const struct msg_register *reg = &c->reg;
     struct registry_node *nodes = arena_take(&c->arena, reg->nodes_count * sizeof *nodes);
@@ -281,12 +279,9 @@ static cpis_err adopt(struct registry *r, struct candidate *c, struct bytes docu
     struct cpis_id *ids = arena_take(&c->arena, reg->nodes_count * sizeof *ids);
     const struct registry_node **grouped =
         arena_take(&c->arena, reg->nodes_count * sizeof(struct registry_node *));
-    uint8_t *copy = malloc(document.len);
     if (nodes == NULL || epochs == NULL || notices == NULL || ids == NULL || grouped == NULL ||
-        copy == NULL || !reserve(r)) {
-        free(copy);
+        !reserve(r))
         return CPIS_E_NOMEM;
-    }
     for (size_t i = 0; i < reg->nodes_count; i++)
         fill_node(r, reg, &reg->nodes[i], &nodes[i]);
     if (reg->nodes_count > 0) qsort(nodes, reg->nodes_count, sizeof *nodes, by_id);
@@ -297,8 +292,7 @@ static cpis_err adopt(struct registry *r, struct candidate *c, struct bytes docu
                                               reg->notices[i].list_time, reg->notices[i].until};
     remember_gone(r, nodes, reg->nodes_count, reg->issued);
     remember_roots(r, reg);
-    memcpy(copy, document.p, document.len);
-    r->links[r->links_count++] = (struct bytes){copy, document.len};
+    r->links[r->links_count++] = c->hash;
     arena_free(&r->arena);
     r->arena = c->arena;
     c->arena = arena_make(0);
@@ -333,7 +327,7 @@ cpis_err registry_load(struct registry *r, struct bytes document)
     struct candidate c;
     const char *why;
     cpis_err err = judge(r, document, &c, &why);
-    if (err == CPIS_OK && !c.same) err = adopt(r, &c, document);
+    if (err == CPIS_OK && !c.same) err = adopt(r, &c);
     if (c.fork) {
         remember_fork(r, &c);
         err = CPIS_OK;
@@ -369,17 +363,16 @@ cpis_err registry_offer(struct registry *r, struct env *e, struct bytes document
                         const char **ret_why)
 {
     struct candidate c;
-    uint8_t fork_key[FORK_KEY_BYTES], key[8];
+    uint8_t fork_key[FORK_KEY_BYTES], key[REGISTER_KEY_BYTES];
     const bool forked = r->forked;
     memcpy(fork_key, r->fork_key, sizeof fork_key);
     cpis_err err = judge(r, document, &c, ret_why);
     if (err == CPIS_OK && !c.same) {
-        err = adopt(r, &c, document);
+        err = adopt(r, &c);
         if (err != CPIS_OK) *ret_why = "out of memory";
     }
     if (err == CPIS_OK && !c.same) {
-        struct cursor k = cursor_write(key, sizeof key);
-        cursor_put_u64(&k, c.reg.version);
+        registry_key(c.reg.version, key);
         emit_persist(e, TABLE_REGISTER, key, sizeof key, document);
         if (forked) emit_delete(e, TABLE_REGISTER, fork_key, sizeof fork_key);
         emit_event(e, EVENT_REGISTER_ACCEPTED, NULL, c.reg.version);
@@ -421,17 +414,7 @@ const struct cpis_hash *registry_hash(const struct registry *r)
 
 bool registry_has_link(const struct registry *r, uint64_t version, const struct cpis_hash *hash)
 {
-    struct msg_register_document doc;
-    struct arena a = arena_make(SCRATCH_BYTES_MAX);
-    if (version == registry_version(r)) return hash_equal(hash, &r->hash);
-    if (version == 0 || version > r->links_count) return false;
-    bool same = false;
-    if (register_document_decode(r->links[version - 1], &a, &doc) == CPIS_OK) {
-        const struct cpis_hash h = hash_of(doc.body.p, doc.body.len);
-        same = hash_equal(&h, hash);
-    }
-    arena_free(&a);
-    return same;
+    return version > 0 && version <= r->links_count && hash_equal(hash, &r->links[version - 1]);
 }
 
 const struct msg_register *registry_newest(const struct registry *r)
@@ -443,21 +426,34 @@ const struct msg_register *registry_newest(const struct registry *r)
 uint64_t registry_expires(const struct registry *r) { return registry_newest(r)->expires; }
 uint64_t registry_head_age(const struct registry *r) { return registry_newest(r)->head_age; }
 
-void registry_links_after(const struct registry *r, uint64_t have, struct arena *a,
-                          struct msg_register_chain *ret)
+void registry_key(uint64_t version, uint8_t ret[static REGISTER_KEY_BYTES])
+{
+    struct cursor k = cursor_write(ret, REGISTER_KEY_BYTES);
+    cursor_put_u64(&k, version);
+}
+
+cpis_err registry_links_after(const struct registry *r, const struct view *view, uint64_t have,
+                              struct arena *a, struct msg_register_chain *ret)
 {
     *ret = (struct msg_register_chain){NULL, 0};
-    if (have >= r->links_count) return;
-    size_t most = r->links_count - (size_t)have, room = FRAME_BYTES_MAX - 2048;
+    if (have >= r->links_count) return CPIS_OK;
+    size_t most = r->links_count - (size_t)have, room = FRAME_BYTES_MAX - 2048, len;
     if (most > REGISTER_LINKS_MAX) most = REGISTER_LINKS_MAX;
     ret->links = arena_take(a, most * sizeof *ret->links);
-    for (size_t i = 0; ret->links != NULL && i < most; i++) {
-        const struct bytes link = r->links[(size_t)have + i];
-        if (link.len + 8 > room) return; /* 8: the field's tag and length */
-        if (register_document_decode(link, a, &ret->links[i]) != CPIS_OK) return;
-        room -= link.len + 8;
+    uint8_t *document = arena_take(a, FRAME_BYTES_MAX), key[REGISTER_KEY_BYTES];
+    if (ret->links == NULL || document == NULL) return CPIS_E_NOMEM;
+    for (size_t i = 0; i < most; i++) {
+        registry_key(have + i + 1, key);
+        cpis_err err =
+            view->get(view->ctx, TABLE_REGISTER, key, sizeof key, document, FRAME_BYTES_MAX, &len);
+        if (err != CPIS_OK) return err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
+        if (len + 8 > room) return CPIS_OK; /* 8: the field's tag and length */
+        err = register_document_decode((struct bytes){document, len}, a, &ret->links[i]);
+        if (err != CPIS_OK) return err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
+        room -= len + 8;
         ret->links_count = i + 1;
     }
+    return CPIS_OK;
 }
 
 size_t registry_count(const struct registry *r) { return registry_newest(r)->nodes_count; }

@@ -16,11 +16,13 @@
 #define RETIRE_NOTICE           (7 * CPIS_MS_DAY)
 #define EPOCH_OVERLAP           (48 * CPIS_MS_HOUR) /* e.not_after after e+1's not_before */
 #define REGISTRY_ALARM_EVERY    CPIS_MS_HOUR
-/* Kept in memory: every link as bytes (a year of weekly registers of 1,000 nodes is about 25 MB);
- * beyond it registers are refused. Nodes that have gone: beyond it the oldest are forgotten. */
-#define REGISTRY_LINKS_MAX      4096U
+/* Kept in memory: 32 bytes of every link; its document lies in the store. Beyond it (a register a
+ * day for 179 years) registers are refused. Nodes that have gone: beyond it the oldest are
+ * forgotten. */
+#define REGISTRY_LINKS_MAX      65536U
 #define REGISTRY_GONE_MAX       16384U
 #define REGISTER_BODY_BYTES_MAX (FRAME_BYTES_MAX - 8192U) /* with 32 signatures in one frame */
+#define REGISTER_KEY_BYTES      8U /* of a link in TABLE_REGISTER; a fork's is longer */
 #define CLOCK_CORRECTED_FROM    (5 * CPIS_MS_SECOND)
 #define CLOCK_ALARM_FROM        (30 * CPIS_MS_SECOND)
 
@@ -56,8 +58,8 @@ enum register_trust {
 CPIS_CHECK cpis_err registry_new(struct registry **ret); /* CPIS_E_NOMEM */
 void registry_free(struct registry **p);
 
-/* The chain that `init` was given, or the rows of TABLE_REGISTER at start in key order: links from
- * version 1, and what proves a fork. Checked like an offer, but nothing is persisted. CPIS_E_AUTH,
+/* The chain of a file, or the rows of TABLE_REGISTER at start in key order: links from version 1,
+ * and what proves a fork. Checked like an offer, but nothing is persisted. CPIS_E_AUTH,
  * CPIS_E_MALFORMED, CPIS_E_STATE, CPIS_E_REPLAY as below; CPIS_OK also for a proof of a fork, which
  * is then remembered again. */
 CPIS_CHECK cpis_err registry_load(struct registry *r, struct bytes document);
@@ -99,10 +101,14 @@ const struct msg_register *
 registry_newest(const struct registry *r); /* as decoded; until the next offer */
 uint64_t registry_expires(const struct registry *r);
 uint64_t registry_head_age(const struct registry *r);
-/* Documents of versions have+1.., as many as one frame holds (at most REGISTER_LINKS_MAX), decoded
- * into the arena; what it has no room for is left out. */
-void registry_links_after(const struct registry *r, uint64_t have, struct arena *a,
-                          struct msg_register_chain *ret);
+/* The key of a link's row in TABLE_REGISTER. */
+void registry_key(uint64_t version, uint8_t ret[static REGISTER_KEY_BYTES]);
+/* Documents of versions have+1.. as the store holds them, as many as one frame holds (at most
+ * REGISTER_LINKS_MAX), decoded into the arena; what it has no room for is left out. On error *ret
+ * is what came before it. CPIS_E_STORE: a row is missing or can't be read. CPIS_E_NOMEM. */
+CPIS_CHECK cpis_err registry_links_after(const struct registry *r, const struct view *view,
+                                         uint64_t have, struct arena *a,
+                                         struct msg_register_chain *ret);
 
 /* Nodes: all of the newest register in rising order of id. Borrowed until the next offer. */
 size_t registry_count(const struct registry *r);

@@ -5,7 +5,7 @@
 #include "node/core/registry.h"
 
 #define REGISTER_TIME_BODY_MAX 128U
-#define FORK_KEY_BYTES         (8U + CPIS_HASH_BYTES)
+#define FORK_KEY_BYTES         (REGISTER_KEY_BYTES + CPIS_HASH_BYTES)
 
 struct heard_time { /* the newest register-time of one directory */
     struct cpis_id id;
@@ -32,7 +32,7 @@ struct registry {
     struct registry_notice *notices;
     uint32_t epoch_highest; /* of all links */
 
-    struct bytes *links; /* links[v - 1] is the document of version v; owned */
+    struct cpis_hash *links; /* links[v - 1] is H(body) of version v; the documents are on disk */
     size_t links_count, links_cap;
     struct registry_node *gone; /* nodes of earlier links, in the order they went */
     size_t gone_count, gone_cap;

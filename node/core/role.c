@@ -3,8 +3,9 @@
 
 #include <assert.h>
 
-cpis_err role_new(struct node *n)
+cpis_err role_new(struct node *n, const struct node_conf *conf)
 {
+    static const struct quota_conf no_limits = {.lookups_a_day = UINT64_MAX};
     cpis_err err = CPIS_OK;
     switch (n->role) {
     case ROLE_DIRECTORY:
@@ -23,6 +24,8 @@ cpis_err role_new(struct node *n)
         err = tokens_new(n->links, &n->tokens);
         if (err == CPIS_OK) err = heads_new(&n->heads);
         if (err == CPIS_OK) err = lookups_new(n->tokens, n->heads, n->links, &n->lookups);
+        if (err == CPIS_OK)
+            err = quotas_new(conf->quotas != NULL ? conf->quotas : &no_limits, &n->quotas);
         break;
     }
     return err;
@@ -37,6 +40,7 @@ void role_free(struct node *n)
     authority_free(&n->authority);
     publisher_free(&n->publisher);
     children_free(&n->children);
+    quotas_free(&n->quotas);
     lookups_free(&n->lookups);
     heads_free(&n->heads);
     tokens_free(&n->tokens);
@@ -60,6 +64,7 @@ cpis_err role_restore(struct node *n, struct env *e)
     case ROLE_QUERY:
         err = heads_restore(n->heads, e);
         if (err == CPIS_OK) err = lookups_restore(n->lookups, e);
+        if (err == CPIS_OK) err = quotas_restore(n->quotas, e);
         break;
     }
     return err;
@@ -112,6 +117,7 @@ void role_tick(struct node *n, struct env *e)
     case ROLE_QUERY:
         tokens_tick(n->tokens, e);
         lookups_tick(n->lookups, e);
+        quotas_tick(n->quotas, e);
         break;
     }
 }
@@ -125,7 +131,9 @@ cpis_ms role_deadline(const struct node *n)
     case ROLE_AUTHORITY:
         return earlier(earlier(tokens_deadline(n->tokens), publisher_deadline(n->publisher)),
                        authority_deadline(n->authority));
-    case ROLE_QUERY: return earlier(tokens_deadline(n->tokens), lookups_deadline(n->lookups));
+    case ROLE_QUERY:
+        return earlier(earlier(tokens_deadline(n->tokens), lookups_deadline(n->lookups)),
+                       quotas_deadline(n->quotas));
     }
     return CPIS_MS_NEVER;
 }
@@ -143,11 +151,13 @@ void role_settle(struct node *n, struct env *e)
     }
     if (n->role == ROLE_AUTHORITY && publisher_take_entries_added(n->publisher))
         authority_entries_added(n->authority, e);
+    if (n->role == ROLE_QUERY) quotas_settle(n->quotas, e);
 }
 
 void role_status(const struct node *n, cpis_ms wall, struct node_status *ret)
 {
     const struct registry_epoch *ep = registry_epoch_current(n->registry, wall);
+    const struct registry_node *self;
     switch (n->role) {
     case ROLE_DIRECTORY:
         ret->copies_waiting = courier_waiting(n->courier, &ret->copies_oldest);
@@ -159,6 +169,9 @@ void role_status(const struct node *n, cpis_ms wall, struct node_status *ret)
     case ROLE_QUERY:
         ret->lookups_active = lookups_active(n->lookups);
         ret->outbox = lookups_outbox(n->lookups, &ret->outbox_oldest);
+        ret->asked_today = quotas_node_used(n->quotas, n->wall);
+        self = registry_node(n->registry, &n->id);
+        ret->asked_limit = self == NULL ? 0 : quotas_node_limit(self);
         break;
     }
 }
@@ -171,6 +184,11 @@ size_t node_lists(const struct node *n, struct list_summary *ret, size_t cap)
 size_t node_published(const struct node *n, struct publisher_status *ret, size_t cap)
 {
     return n->role == ROLE_AUTHORITY ? publisher_status(n->publisher, ret, cap) : 0;
+}
+
+size_t node_asked(const struct node *n, struct quota_use *ret, size_t cap)
+{
+    return n->role == ROLE_QUERY ? quotas_used(n->quotas, n->wall, ret, cap) : 0;
 }
 
 size_t node_acceptances(const struct node *n, const struct signed_message **ret, size_t cap)

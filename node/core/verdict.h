@@ -33,7 +33,8 @@ const char *verdict_name(enum verdict_kind k); /* flag, flag_details_to_follow, 
     X(REASON_AUTHORITIES, "not every authority's list could be confirmed")                         \
     X(REASON_BUSY, "too many lookups are under way")                                               \
     X(REASON_STORE, "this node can't store the lookup")                                            \
-    X(REASON_ASKER, "the details of who asks are not valid")
+    X(REASON_ASKER, "the details of who asks are not valid")                                       \
+    X(REASON_ORGANISATION_QUOTA, "this organisation's limit of lookups a day is used up")
 enum verdict_reason {
 #define CPIS_X(name, text) name,
     CPIS_VERDICT_REASONS(CPIS_X)

@@ -1,5 +1,6 @@
 /* What operators of any role do: the register, the key ceremony, evidence, the log, a backup. */
 #include "node/core/seen.h"
+#include "node/net/chain_store.h"
 #include "node/net/control_int.h"
 #include "node/net/folder.h"
 
@@ -7,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_TEXT_MAX   ((size_t)3 << 20)
+#define CHAIN_TEXT_MAX   ((FRAME_BYTES_MAX + 2) / 3 * 4) /* base64 */
 #define EVIDENCE_BYTES   ((size_t)16 << 20)
-#define EXPORT_BATCH     500U /* log entries in one reply */
+#define FILE_BYTES_MAX   ((size_t)1 << 20) /* node.conf, identity.key */
+#define EXPORT_BATCH     500U              /* log entries in one reply */
 #define EXPORT_LIMIT     100000U
 #define LIST_LIMIT       1000U
 #define NO_MEMORY        "ask for less at once, or give the machine more"
@@ -41,7 +43,10 @@ json_t *control_simple(struct control *c, const struct control_env *env, struct 
     return NULL;
 }
 
-/* register_offer: {chain: base64 of an encoded register_chain} -> {} when it is in force */
+/* register_offer: {chain: base64 of an encoded register_chain} -> {version: in force} when it is,
+ * durably. As many links as 1 MiB holds: a longer chain comes in several commands, one after the
+ * other, each from the version on that the one before gave (`status` tells the first). What was
+ * taken stays, whatever becomes of the rest. */
 json_t *control_register_offer(struct control *c, const struct control_env *env, struct request *r,
                                struct fault *f)
 {
@@ -52,7 +57,7 @@ json_t *control_register_offer(struct control *c, const struct control_env *env,
     if (!get_string(r->body, "chain", true, CHAIN_TEXT_MAX, &text, f)) return NULL;
     r->chain = base64_bytes(text, &len);
     if (r->chain == NULL || len == 0)
-        return fail_with(f, CPIS_E_MALFORMED, "give the file that `cpis register` made",
+        return fail_with(f, CPIS_E_MALFORMED, "`cpis register publish DIR FILE` does it right",
                          "\"chain\" is no base64");
     r->command = (struct command){.type = COMMAND_REGISTER, .chain = {r->chain, len}};
     r->for_node = true;
@@ -292,7 +297,7 @@ static cpis_err copy_file(const char *from, const char *to, const char *name)
 {
     uint8_t *p;
     size_t len;
-    cpis_err err = folder_read(from, name, (size_t)64 << 20, &p, &len);
+    cpis_err err = folder_read(from, name, FILE_BYTES_MAX, &p, &len);
     if (err == CPIS_E_NOTFOUND) return CPIS_OK;
     if (err != CPIS_OK) return err;
     err = folder_write(to, name, (struct bytes){p, len});
@@ -301,12 +306,21 @@ static cpis_err copy_file(const char *from, const char *to, const char *name)
     return err;
 }
 
+/* As the store has it: the file may be behind where the disk was full. */
+static cpis_err copy_register(const struct control_env *env, const char *to)
+{
+    struct chain_mark none = {.at = 0};
+    uint64_t version = 0;
+    cpis_err err = chain_store_version(env->view, &version);
+    return err == CPIS_OK && version > 0 ? chain_store_keep(to, env->view, version, &none) : err;
+}
+
 /* backup: {to: an absent or empty folder} -> {}. Everything but key shares; the node stands still
  * for about 1 us a row. */
 json_t *control_backup(struct control *c, const struct control_env *env, struct request *r,
                        struct fault *f)
 {
-    static const char *const files[] = {FOLDER_CONF, FOLDER_IDENTITY, FOLDER_REGISTER};
+    static const char *const files[] = {FOLDER_CONF, FOLDER_IDENTITY};
     char data[FOLDER_PATH_BYTES];
     const char *to = NULL;
     (void)c;
@@ -319,6 +333,7 @@ json_t *control_backup(struct control *c, const struct control_env *env, struct 
     if (err == CPIS_OK) err = store_backup(env->store, data, NULL, NULL);
     for (size_t i = 0; err == CPIS_OK && i < sizeof files / sizeof *files; i++)
         err = copy_file(env->dir, to, files[i]);
+    if (err == CPIS_OK) err = copy_register(env, to);
     if (err == CPIS_E_STATE)
         return fail_with(f, err, "give a folder that does not exist yet",
                          "there is something in that folder already");

@@ -109,6 +109,41 @@ static json_t *published_json(const struct control_env *env)
     return list;
 }
 
+/* use of limit in whole per cent, rounded down; null where nothing is allowed */
+static json_t *percent(uint64_t used, uint64_t limit)
+{
+    if (limit == 0) return NULL;
+    return number(used < UINT64_MAX / 100 ? used * 100 / limit : used / (limit / 100 + 1));
+}
+
+static json_t *organisations_json(const struct control_env *env)
+{
+    json_t *list = json_array();
+    struct quota_use *all = calloc(QUOTA_ORGANISATIONS_MAX, sizeof *all);
+    size_t n = all == NULL ? 0 : node_asked(env->node, all, QUOTA_ORGANISATIONS_MAX);
+    for (size_t i = 0; i < n && i < QUOTA_ORGANISATIONS_MAX; i++) {
+        json_t *o = json_object();
+        const bool unlimited = all[i].limit > INT64_MAX;
+        put(o, "code", json_text(all[i].code.text));
+        put(o, "lookups", number(all[i].lookups));
+        put(o, "limit", unlimited ? NULL : number(all[i].limit));
+        put(o, "percent", unlimited ? NULL : percent(all[i].lookups, all[i].limit));
+        (void)json_array_append_new(list, o);
+    }
+    free(all);
+    return list;
+}
+
+static json_t *today_json(const struct control_env *env, const struct node_status *s)
+{
+    json_t *o = json_object();
+    put(o, "lookups", number(s->asked_today));
+    put(o, "limit", s->listed ? number(s->asked_limit) : NULL);
+    put(o, "percent", s->listed ? percent(s->asked_today, s->asked_limit) : NULL);
+    put(o, "organisations", organisations_json(env));
+    return o;
+}
+
 static json_t *ceremony_json(const struct ceremony_status *c)
 {
     json_t *o = json_object();
@@ -139,6 +174,7 @@ static void put_role(json_t *o, const struct control_env *env, const struct node
         put(part, "lookups_active", number(s->lookups_active));
         put(part, "outbox", number(s->outbox));
         put(part, "outbox_oldest", json_time(s->outbox_oldest));
+        put(part, "today", today_json(env, s));
     }
     put(o, role_name(s->role), part);
 }

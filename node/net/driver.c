@@ -1,6 +1,7 @@
 #include "node/net/driver.h"
 
 #include "crypto/hash.h"
+#include "node/net/chain_store.h"
 #include "node/net/control.h"
 #include "node/net/folder.h"
 #include "node/net/machine.h"
@@ -9,22 +10,21 @@
 
 #include <assert.h>
 #include <czmq.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #define LISTEN_RETRY (10 * CPIS_MS_SECOND)
-#define REGISTER_MAX ((size_t)64 << 20)
 #define LINGER_MS    500
 
 struct driver {
     const struct driver_conf *conf;
     struct notes *notes;
     struct folder_lock lock;
-    struct identity *identity; /* sodium_malloc */
-    uint8_t *chain;
-    size_t chain_len;
+    struct identity *identity;       /* sodium_malloc */
+    struct chain_mark register_file; /* DIR/register, as far as it is known to be the store's */
     struct store *store;
     struct machine *machine;
     struct transport *transport;
@@ -136,19 +136,14 @@ static void follow_directories(struct driver *d, const struct registry *r)
 }
 
 /* DIR/register is the last accepted chain, for people and for `evidence verify`; the node itself
- * goes by its store, which has every link. One that has outgrown a frame stays as it was. */
+ * goes by its store. */
 static void keep_register_file(struct driver *d, const struct registry *r)
 {
-    struct arena a = arena_make(64U * FRAME_BYTES_MAX);
-    struct msg_register_chain chain;
-    struct bytes b;
-    registry_links_after(r, 0, &a, &chain);
-    if (chain.links_count == registry_version(r) &&
-        register_chain_encode(&chain, &a, &b) == CPIS_OK &&
-        (b.len != d->chain_len || memcmp(b.p, d->chain, b.len) != 0) &&
-        folder_write(d->conf->dir, FOLDER_REGISTER, b) != CPIS_OK)
-        note(d->notes, NOTE_WARN, "the register's file can't be written: is the disk full?");
-    arena_free(&a);
+    cpis_err err = chain_store_keep(d->conf->dir, machine_view(d->machine), registry_version(r),
+                                    &d->register_file);
+    if (err != CPIS_OK)
+        note(d->notes, NOTE_WARN, "the register's file can't be written: %s; is the disk full?",
+             cpis_strerror(err));
 }
 
 static void follow_register(struct driver *d)
@@ -165,6 +160,8 @@ static void follow_register(struct driver *d)
     if (same) return;
     follow_directories(d, r);
     keep_register_file(d, r);
+    store_release_pages(d->store); /* old registers are read once; an idle node stays small */
+    (void)malloc_trim(0);
 }
 
 /* --- one turn of the loop --- */
@@ -321,10 +318,19 @@ static cpis_err take_folder(struct driver *d)
         return say(d, err, dir,
                    "there is no such folder, or this user may not write to it: `cpis init` makes "
                    "one");
-    err = folder_read(dir, FOLDER_REGISTER, REGISTER_MAX, &d->chain, &d->chain_len);
-    if (err != CPIS_OK &&
-        err != CPIS_E_NOTFOUND) /* not there: the store has it, or node_start says */
-        return say(d, err, FOLDER_REGISTER, "can't be read: run as the user that owns it");
+    return CPIS_OK;
+}
+
+/* A register that `init` was given, or that somebody put there since, comes into the store. */
+static cpis_err take_register(struct driver *d)
+{
+    char why[CHAIN_WHY_BYTES];
+    cpis_err err = chain_store_take(d->store, d->conf->dir, &d->register_file, why);
+    if (err != CPIS_OK)
+        return say(d, err, FOLDER_REGISTER, why[0] != '\0' ? why : cpis_strerror(err));
+    if (why[0] != '\0')
+        note(d->notes, NOTE_WARN, "%s: %s. It is written anew from the node's store",
+             FOLDER_REGISTER, why);
     return CPIS_OK;
 }
 
@@ -401,11 +407,12 @@ static cpis_err start(struct driver *d)
     zsys_handler_set(NULL);
     err = take_folder(d);
     if (err == CPIS_OK) err = read_secrets(d);
+    if (err == CPIS_OK) err = take_register(d);
     if (err != CPIS_OK) return err;
     const struct machine_conf conf = {.role = d->conf->role,
                                       .identity = d->identity,
                                       .store = d->store,
-                                      .chain = {d->chain, d->chain_len},
+                                      .quotas = d->conf->quotas,
                                       .notes = d->notes,
                                       .send = on_send,
                                       .result = on_result,
@@ -430,7 +437,6 @@ static void end(struct driver *d)
     transport_free(&d->transport, d->now ? 0 : LINGER_MS);
     store_close(&d->store);
     if (d->identity != NULL) sodium_free(d->identity);
-    free(d->chain);
     if (d->signals >= 0) (void)close(d->signals);
     folder_unlock(&d->lock);
 }

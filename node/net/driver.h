@@ -28,6 +28,7 @@ struct driver_conf {
     const char *listen; /* directory: "tcp://host:port" to bind; NULL: as the register says, and
                            if that is no address of this machine, its port on all of them */
     size_t map_bytes, map_bytes_max; /* of the store; 0: its own defaults */
+    const struct quota_conf *quotas; /* query: of organisations; NULL: none */
     struct driver_hooks hooks;
 };
 

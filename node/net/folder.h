@@ -3,7 +3,7 @@
  *
  *   DIR/node.conf     settings (node/cli)
  *   DIR/identity.key  the node's seed and the root of its storage keys, 0600
- *   DIR/register      the register that `cpis init` was given: an encoded register_chain
+ *   DIR/register      the register, kept up to date from the store (chain_file.h)
  *   DIR/data/         the store
  *   DIR/feed/in, out  files for and from a case system
  *   DIR/control.sock  the control socket, owner only

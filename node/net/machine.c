@@ -229,12 +229,13 @@ void machine_commit(struct machine *m)
 
 static cpis_err build(struct machine *m)
 {
-    struct node_conf conf = {.role = m->conf.role, .identity = m->conf.identity};
+    struct node_conf conf = {
+        .role = m->conf.role, .identity = m->conf.identity, .quotas = m->conf.quotas};
     randombytes_buf(conf.seed, sizeof conf.seed);
     cpis_err err = node_new(&conf, &m->node);
     sodium_memzero(&conf, sizeof conf);
     if (err != CPIS_OK) return err;
-    err = node_start(m->node, clock_monotonic(), clock_wall(), &m->view, m->conf.chain);
+    err = node_start(m->node, clock_monotonic(), clock_wall(), &m->view);
     if (err == CPIS_E_NOTFOUND) {
         note(m->conf.notes, NOTE_WARN,
              "this node is not in the register yet: it runs, asks for newer registers and does "

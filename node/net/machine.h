@@ -20,7 +20,7 @@ struct machine_conf {
     enum node_role role;
     const struct identity *identity; /* borrowed until machine_free */
     struct store *store;             /* the same */
-    struct bytes chain;              /* the same: the register that `init` was given */
+    const struct quota_conf *quotas; /* the same; or NULL */
     struct notes *notes;             /* the same */
     /* After a commit. false: not sent; nothing hangs on it. */
     bool (*send)(void *ctx, const struct cpis_id *peer, struct bytes frame, cpis_ms now);

@@ -63,6 +63,7 @@ static const struct {
     {"row_log_entry", "q 1-15 =32 q"},
     {"row_copy", "=32 =16 q q q <4096 <4096 <4096"},
     {"row_quota", "q q"},
+    {"row_asked", "q b"},
     {"row_share", "w 1-16 =32 <512/32"},
     {"row_ceremony", "w <65536"},
     {"row_evaluation", "1-16 =32 =64"},

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <sodium.h>
+#include <string.h>
 
 static const struct sim_conf quiet = {
     .seed = 1,
@@ -336,4 +337,109 @@ Test(federation_seeds, no_false_no_and_every_authority_hears_2)
 {
     for (uint64_t i = 200; i < 240; i++)
         faults_and_healing(i);
+}
+
+/* --- a register of many versions --- */
+
+static void fatten(void *arg, struct msg_register *draft, struct arena *a)
+{
+    struct msg_register_expected *list = arena_take(a, 1000 * sizeof *list);
+    (void)arg;
+    for (size_t i = 0; i < 1000; i++) {
+        (void)snprintf(list[i].code, sizeof list[i].code, "X%zu", i + 1000);
+        memset(list[i].name, 'x', ORGANISATION_BYTES_MAX);
+    }
+    draft->expected = list;
+    draft->expected_count = 1000;
+    draft->head_age += CPIS_MS_MINUTE;
+}
+
+static uint64_t version_of(unsigned n)
+{
+    return sim_node(s, n) == NULL ? 0 : registry_version(node_registry(sim_node(s, n)));
+}
+
+/* Some 120 KB each: a frame holds eight, and the directories read them from their stores. */
+Test(federation, a_node_long_away_catches_up_with_a_register_longer_than_a_frame)
+{
+    const uint64_t before = version_of(query);
+    struct rows *young = rows_new();
+    sim_stop(s, query);
+    for (unsigned i = 0; i < 30; i++) {
+        sim_new_register(s, fatten, NULL);
+        sim_run(s, CPIS_MS_SECOND);
+    }
+    sim_restore(s, query, young);
+    rows_free(&young);
+    sim_give_register(s, query, 2); /* it was given the register when it was founded */
+    sim_start(s, query);
+    cr_expect_eq(version_of(query), 2);
+    sim_run(s, 20 * CPIS_MS_SECOND);
+    cr_expect_eq(version_of(query), before + 30);
+    cr_expect_eq(rows_count(sim_rows(s, query), TABLE_REGISTER), before + 30);
+    sim_stop(s, query); /* all of it is durable */
+    sim_start(s, query);
+    cr_expect_eq(version_of(query), before + 30);
+}
+
+static bool dies_within(unsigned n, cpis_ms ms)
+{
+    bool died = false;
+    for (cpis_ms at = 0; at < ms; at += 50) {
+        sim_run(s, 50);
+        died |= sim_is_down(s, n);
+    }
+    return died;
+}
+
+Test(federation, a_node_that_dies_while_it_catches_up_goes_on_from_what_it_had)
+{
+    for (enum sim_crash where = SIM_CRASH_BEFORE_COMMIT; where <= SIM_CRASH_AFTER_COMMIT; where++) {
+        const uint64_t before = version_of(a1);
+        sim_stop(s, a1);
+        for (unsigned i = 0; i < 20; i++) {
+            sim_new_register(s, fatten, NULL);
+            sim_run(s, CPIS_MS_SECOND);
+        }
+        sim_start(s, a1);
+        sim_crash_next(s, a1, where, FRAME_REGISTER_REQUEST);
+        cr_expect(dies_within(a1, 20 * CPIS_MS_SECOND));
+        cr_expect_eq(version_of(a1), before + 20);
+        cr_expect_eq(rows_count(sim_rows(s, a1), TABLE_REGISTER), before + 20);
+    }
+}
+
+/* --- limits of organisations --- */
+
+Test(federation, an_organisation_beyond_its_limit_is_unknown_and_nothing_is_sent)
+{
+    static const struct quota_conf three = {.lookups_a_day = 3};
+    struct sim_conf conf = quiet;
+    struct nhs_number n = sim_number(0);
+    struct quota_use use;
+    conf.quotas = &three;
+    sim_free(&s);
+    open_with(&conf);
+    sim_add_plan(s, a2, &n, 1, 1);
+    cr_assert(sim_settle(s, CPIS_MS_MINUTE));
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(sim_ask(s, query, &n, false)->verdict.kind, VERDICT_FLAG);
+    cr_expect_eq(sim_events(s, query, EVENT_ORGANISATION_QUOTA_NEAR), 1);
+    sim_stop(s, query); /* a restart is no way round it */
+    sim_start(s, query);
+    sim_run(s, 2 * CPIS_MS_MINUTE);
+    const uint64_t messages = sim_messages(s);
+    const struct sim_verdict *v = sim_verdict(s, sim_lookup(s, query, &n, false));
+    cr_assert(v->given, "at once");
+    cr_expect_eq(sim_messages(s), messages);
+    cr_expect_eq(v->verdict.kind, VERDICT_UNKNOWN);
+    cr_expect_eq(v->verdict.reason, REASON_ORGANISATION_QUOTA);
+    cr_expect_eq(sim_accesses(s, a2, &v->rid), 0);
+    cr_expect_eq(sim_events(s, query, EVENT_ORGANISATION_QUOTA), 1);
+    cr_expect_eq(node_asked(sim_node(s, query), &use, 1), 1);
+    cr_expect_str_eq(use.code.text, "RZZ99");
+    cr_expect_eq(use.lookups, 3);
+    cr_expect_eq(use.limit, 3);
+    sim_run(s, CPIS_MS_DAY);
+    cr_expect_eq(sim_ask(s, query, &n, false)->verdict.kind, VERDICT_FLAG, "the next day");
 }

@@ -222,6 +222,40 @@ Test(cli, keys_may_lie_in_different_hands_and_under_a_passphrase)
     expect(0, "versions 1 to 1", "$CPIS register verify $W/reg");
 }
 
+/* Twelve versions of some 120 KB: no message of this protocol holds them all. */
+Test(cli, a_register_of_any_length_is_signed_verified_and_published_in_parts)
+{
+    make_query();
+    expect(0, NULL, "$CPIS register admit $W/reg $W/q/descriptor --active");
+    expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2");
+    expect(0, NULL,
+           "n=$(printf 'x%.0s' $(seq 96)); for v in 3 4 5 6 7 8 9 10 11 12 13; do "
+           "$CPIS register expect $W/reg $(for i in $(seq 1000 1999); do "
+           "echo T$i=$n$v=02079460123; done) && $CPIS register sign $W/reg $W/k1 $W/k2 || exit 1; "
+           "cp $W/reg $W/reg.$v; done >/dev/null");
+    expect(0, "versions 1 to 13", "$CPIS register verify $W/reg");
+    expect(0, "long", "[ $(stat -c %s $W/reg) -gt 1200000 ] && echo long");
+    expect(0, NULL,
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done");
+    expect(0, "version 4 is in force", "$CPIS register publish $W/q $W/reg.4"); /* then cut short */
+    expect(0, "version 13 is in force", "$CPIS register publish $W/q $W/reg");
+    expect(0, "version 13 is in force", "$CPIS register publish $W/q $W/reg"); /* and again */
+    expect(1, "it is an old one", "$CPIS register publish $W/q $W/reg.12");
+    expect(0, "version 13", "$CPIS status $W/q");
+    expect(0, NULL, "$CPIS backup $W/q $W/b && cmp $W/b/register $W/reg");
+    expect(0, NULL,
+           "$CPIS stop $W/q; for i in $(seq 100); do "
+           "cmp -s $W/q/register $W/reg && break; sleep 0.1; done; "
+           "cmp $W/q/register $W/reg");
+    expect(1, "is cut off at byte 900000, in what follows version",
+           "truncate -s 900000 $W/reg; $CPIS register show $W/reg");
+    expect(1, "is cut off at byte 900000",
+           "$CPIS init $W/n --role query --org RZZ98 --name Other "
+           "--register $W/reg");
+    cr_assert_neq(run("%s", "test -e $W/n"), 0, "nothing is left of a refused init");
+}
+
 static const struct {
     const char *edit, *text;
 } mistakes[] = {
@@ -234,6 +268,21 @@ static const struct {
     {"sed -i 's/^office = .*/offise = \"1\";/'", "offise: there is no such key"},
     {"sed -i 's/^    setting = .*/    seting = \"1\";/'", "asker.seting: there is no such key"},
     {"sed -i 's/^    scheduled = .*/    scheduled = 3;/'", "asker.scheduled: expected true or"},
+    {"sed -i 's/^organisation_lookups_a_day = .*/organisation_lookups_a_day = -3;/'",
+     "organisation_lookups_a_day: expected a whole number"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = 7;/'",
+     "organisation_limits: expected a list"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = ( { code = \"RJ1\"; } );/'",
+     "organisation_limits: expected a list"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = "
+     "( { code = \"!\"; lookups_a_day = 3; } );/'",
+     "organisation_limits: code: expected an ODS code"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = "
+     "( { code = \"RJ1\"; lookups_a_day = -3; } );/'",
+     "organisation_limits: lookups_a_day: expected a whole number"},
+    {"sed -i 's/^organisation_limits = .*/organisation_limits = ( { code = \"RJ1\"; "
+     "lookups_a_day = 3; }, { code = \"rj1\"; lookups_a_day = 4; } );/'",
+     "organisation_limits: this organisation stands there twice"},
     {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
 };
 
@@ -246,6 +295,22 @@ Test(cli, a_mistake_in_the_settings_is_told_with_file_line_and_key)
         cr_expect(strstr(output, "node.conf:") != NULL, "%s", output);
         cr_assert_eq(run("%s", "mv $W/keep $W/q/node.conf"), 0);
     }
+}
+
+Test(cli, limits_of_organisations_are_read_and_their_use_is_shown)
+{
+    make_query();
+    cr_assert_eq(run("%s", "sed -i -e 's/^organisation_lookups_a_day = .*/"
+                           "organisation_lookups_a_day = 0;/' -e 's/^organisation_limits = .*/"
+                           "organisation_limits = ( { code = \"rj1\"; lookups_a_day = 20; } );/' "
+                           "$W/q/node.conf"),
+                 0, "%s", output);
+    expect(0, NULL,
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done");
+    expect(0, "all        0 lookups today\n", "$CPIS status $W/q");
+    expect(0, "\"organisations\":[]", "$CPIS status $W/q --json");
+    expect(0, NULL, "$CPIS stop $W/q");
 }
 
 Test(cli, a_wrong_number_is_refused_unsaid_before_anything_is_asked)

@@ -265,6 +265,39 @@ void rf_resign(struct msg_register_node *node, unsigned number, const struct net
     sign_descriptor(&node->descriptor, number, net, &node->signature);
 }
 
+/* Every document made, by H(body): what a store would hold of those that were accepted. */
+static struct made {
+    struct cpis_hash hash;
+    size_t signatures;
+    struct bytes document; /* owned, until the end of the process */
+} made[1024];
+static size_t made_count;
+
+static void remember(const struct msg_register_document *doc, struct bytes document)
+{
+    assert(made_count < sizeof made / sizeof *made);
+    made[made_count++] =
+        (struct made){hash_of(doc->body.p, doc->body.len), doc->signatures_count, dup(document)};
+}
+
+void rf_links_after(const struct registry *r, uint64_t have, struct arena *a,
+                    struct msg_register_chain *ret)
+{
+    const size_t count = (size_t)(registry_version(r) - have);
+    *ret = (struct msg_register_chain){arena_take(a, (count + 1) * sizeof *ret->links), count};
+    for (size_t i = 0; i < count; i++) {
+        const struct made *best = NULL;
+        for (size_t k = 0; k < made_count; k++)
+            if (registry_has_link(r, have + i + 1, &made[k].hash) &&
+                (best == NULL || made[k].signatures > best->signatures))
+                best = &made[k];
+        assert(best != NULL);
+        cpis_err err = register_document_decode(best->document, a, &ret->links[i]);
+        assert(err == CPIS_OK);
+        (void)err;
+    }
+}
+
 struct bytes rf_document(const struct msg_register *body, const struct net_id *net, unsigned roots,
                          struct arena *a)
 {
@@ -283,6 +316,7 @@ struct bytes rf_document(const struct msg_register *body, const struct net_id *n
     struct bytes ret;
     err = register_document_encode(&doc, a, &ret);
     assert(err == CPIS_OK);
+    remember(&doc, ret);
     return ret;
 }
 

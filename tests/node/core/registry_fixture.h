@@ -67,6 +67,10 @@ void rf_resign(struct msg_register_node *node, unsigned number, const struct net
 /* The document of a body, signed by the roots whose bit is set. net NULL: the body is version 1. */
 struct bytes rf_document(const struct msg_register *body, const struct net_id *net, unsigned roots,
                          struct arena *a);
+/* The documents of r's versions have+1.., as rf_document made them: a registry itself keeps none.
+ */
+void rf_links_after(const struct registry *r, uint64_t have, struct arena *a,
+                    struct msg_register_chain *ret);
 /* n directories (numbers 1..n), 3 authorities (101..103), a query node (201): version 3, everyone
  * active, and epoch 1 (t = n/2+1) when with_epoch. */
 struct registry *rf_federation(unsigned directories, bool with_epoch, struct arena *a);

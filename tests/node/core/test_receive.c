@@ -34,13 +34,18 @@ static void take_outputs(void)
     rows_commit(rows);
 }
 
-static struct bytes whole_chain(void)
+static void give_register(void)
 {
     struct msg_register_chain c;
     struct bytes b;
-    registry_links_after(v.registry, 0, &v.a, &c);
-    cr_assert_eq(register_chain_encode(&c, &v.a, &b), CPIS_OK);
-    return b;
+    uint8_t key[REGISTER_KEY_BYTES];
+    rf_links_after(v.registry, 0, &v.a, &c);
+    for (size_t i = 0; i < c.links_count; i++) {
+        registry_key(i + 1, key);
+        cr_assert_eq(register_document_encode(&c.links[i], &v.a, &b), CPIS_OK);
+        rows_put(rows, TABLE_REGISTER, key, sizeof key, b.p, b.len);
+    }
+    rows_commit(rows);
 }
 
 static void close_node(void)
@@ -55,9 +60,10 @@ static void open_node(unsigned number, enum node_role role, cpis_err expect)
     const struct node_conf conf = {.role = role, .identity = &identity, .seed = {5}};
     close_node();
     rows = rows_new();
+    give_register();
     const struct view view = rows_view(rows);
     cr_assert_eq(node_new(&conf, &node), CPIS_OK);
-    cr_assert_eq(node_start(node, v.now, v.wall, &view, whole_chain()), expect);
+    cr_assert_eq(node_start(node, v.now, v.wall, &view), expect);
     take_outputs();
 }
 static void open_role(enum node_role role) { open_node(receiver_number[role], role, CPIS_OK); }
@@ -436,7 +442,7 @@ static void add_unsigned(const struct vf_list *l, struct signed_message *head)
     const struct msg_heads_request heads_request = {.epoch = VF_EPOCH};
     const struct msg_recall recall = {7};
     struct msg_register_chain c;
-    registry_links_after(r, 1, &v.a, &c);
+    rf_links_after(r, 1, &v.a, &c);
     ADD(FRAME_HELLO, NONE, 0, hello, &hello);
     ADD(FRAME_REGISTER_REQUEST, NONE, 0, register_request, &want);
     ADD(FRAME_REGISTER_CHAIN, NONE, 0, register_chain, &c);

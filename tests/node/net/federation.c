@@ -1,6 +1,7 @@
 #include "tests/node/net/federation.h"
 
 #include "node/core/steward.h"
+#include "node/net/chain_file.h"
 #include "node/net/control_client.h"
 #include "node/net/driver.h"
 #include "node/net/folder.h"
@@ -36,6 +37,8 @@ static struct registry *stewards;
 static struct sign_public root_public[ROOTS];
 static struct sign_secret root_secret[ROOTS];
 static struct arena arena;
+static struct bytes links[64]; /* the register as the stewards hold it, from version 1 */
+static size_t links_count;
 
 const char *federation_dir(unsigned n) { return node[n].dir; }
 pid_t federation_pid(unsigned n) { return node[n].pid; }
@@ -119,15 +122,29 @@ static void sign_draft(const struct msg_register *draft)
         cr_assert_eq(err, CPIS_OK, "%s", why);
     }
     cr_assert_eq(registry_load(stewards, doc), CPIS_OK);
+    cr_assert_lt(links_count, sizeof links / sizeof *links);
+    links[links_count++] = doc;
 }
 
-static struct bytes chain_so_far(void)
+static struct bytes newest_as_chain(void)
 {
-    struct msg_register_chain chain;
+    struct msg_register_document doc;
+    const struct msg_register_chain chain = {.links = &doc, .links_count = 1};
     struct bytes b;
-    registry_links_after(stewards, 0, &arena, &chain);
+    cr_assert_eq(register_document_decode(links[links_count - 1], &arena, &doc), CPIS_OK);
     cr_assert_eq(register_chain_encode(&chain, &arena, &b), CPIS_OK);
     return b;
+}
+
+static void write_register(unsigned n)
+{
+    char path[FOLDER_PATH_BYTES];
+    struct chain_writer w;
+    cr_assert_eq(folder_path(node[n].dir, FOLDER_REGISTER, sizeof path, path), CPIS_OK);
+    cr_assert_eq(chain_file_create(path, 0600, &w), CPIS_OK);
+    for (size_t i = 0; i < links_count; i++)
+        cr_assert_eq(chain_file_write(&w, links[i]), CPIS_OK);
+    cr_assert_eq(chain_file_finish(&w), CPIS_OK);
 }
 
 static void admit(struct msg_register *draft, unsigned n)
@@ -166,7 +183,7 @@ void federation_make(void)
         admit(&draft, n);
     sign_draft(&draft);
     for (unsigned n = 0; n < FEDERATION_NODES; n++)
-        cr_assert_eq(folder_write(node[n].dir, FOLDER_REGISTER, chain_so_far()), CPIS_OK);
+        write_register(n);
 }
 
 /* --- processes --- */
@@ -337,7 +354,7 @@ bool federation_status_is(unsigned n, const char *path, const char *want, unsign
 
 static void offer(void)
 {
-    const struct bytes chain = chain_so_far();
+    const struct bytes chain = newest_as_chain();
     size_t cap = sodium_base64_encoded_len(chain.len, sodium_base64_VARIANT_ORIGINAL);
     char *text = malloc(cap), *fields = malloc(cap + 32);
     (void)sodium_bin2base64(text, cap, chain.p, chain.len, sodium_base64_VARIANT_ORIGINAL);

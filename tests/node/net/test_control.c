@@ -1,5 +1,6 @@
 /* Tests of node/net/control.h: requests by a bare DEALER over inproc, a real store, no node: what
  * the node would say is given by hand. */
+#include "node/net/chain_file.h"
 #include "node/net/control.h"
 #include "node/net/control_client.h"
 #include "node/net/folder.h"
@@ -590,18 +591,20 @@ Test(control, the_log_goes_out_in_pieces_and_a_backup_is_a_whole_folder)
     json_decref(o);
 
     char here[FOLDER_PATH_BYTES / 2], to[FOLDER_PATH_BYTES], request[FOLDER_PATH_BYTES];
-    uint8_t *p;
-    size_t len;
+    char why[CHAIN_WHY_BYTES], file[FOLDER_PATH_BYTES + 16];
+    struct chain_mark mark;
+    uint8_t key[REGISTER_KEY_BYTES];
     cr_assert_not_null(getcwd(here, sizeof here));
     (void)snprintf(to, sizeof to, "%s/%s/copy", here, place_dir());
+    (void)snprintf(file, sizeof file, "%s/%s", to, FOLDER_REGISTER);
     (void)snprintf(request, sizeof request,
                    "{\"id\":1,\"command\":\"backup\",\"to\":\"%s/%s/copy\"}", here, place_dir());
-    cr_assert_eq(
-        folder_write(place_dir(), FOLDER_REGISTER, (struct bytes){(const uint8_t *)"reg", 3}),
-        CPIS_OK);
+    registry_key(1, key);
+    store_put(store, TABLE_REGISTER, key, sizeof key, (const uint8_t *)"reg", 3);
+    cr_assert_eq(store_commit(store), CPIS_OK);
     json_decref(expect_done(request));
-    cr_assert_eq(folder_read(to, FOLDER_REGISTER, 10, &p, &len), CPIS_OK);
-    free(p);
+    cr_assert_eq(chain_file_check(file, &mark, why), CPIS_OK, "%s", why);
+    cr_assert_eq(mark.links, 1); /* the register as the store has it, whatever the file says */
     expect_error(request, "CPIS_E_STATE", "something in that folder");
     expect_error("{\"id\":1,\"command\":\"backup\",\"to\":\"copy\"}", "CPIS_E_MALFORMED",
                  "absolute");

@@ -124,7 +124,7 @@ Test(driver, a_node_without_its_key_or_with_a_wrong_register_says_so)
     (void)federation_start(QUERY_0);
     int status = federation_end(QUERY_0, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-    expect_in_log(QUERY_0, "can't start");
+    expect_in_log(QUERY_0, "register: is no register");
     cr_assert_eq(folder_path(federation_dir(QUERY_0), FOLDER_IDENTITY, sizeof path, path), CPIS_OK);
     cr_assert_eq(remove(path), 0);
     (void)federation_start(QUERY_0);
