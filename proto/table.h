@@ -26,7 +26,8 @@
     X(TABLE_UNMATCHED, "unmatched", 0) /* rh(32): matched nothing yet; then 1: its details */      \
     X(TABLE_ANSWER, "answer", 0)       /* rh(32): the answer given (authority) */                  \
     X(TABLE_IMPORT, "import", 0)       /* id(8): an import under way or done (authority) */        \
-    X(TABLE_HEAD, "head", 0)  /* epoch(4) authority(16); an authority's own: then version(8) */    \
+    X(TABLE_HEAD, "head", 0)  /* epoch(4) authority(16); then version(8): an authority's own, or   \
+                                 what a directory's held head has superseded */                    \
     X(TABLE_LIST, "list", 52) /* epoch(4) authority(16) token(32): a held list (directory) */      \
     X(TABLE_COPY, "copy", 0)  /* rh(32) authority(16): stored and forwarded (directory) */         \
     X(TABLE_LAST_ACK, "last-ack", 0) /* authority(16) (directory) */                               \

@@ -307,12 +307,17 @@ static void doom(struct lists *l, struct env *e, struct held *h)
     uint8_t key[HELD_KEY_BYTES];
     held_key(h, key);
     emit_delete(e, TABLE_HEAD, key, sizeof key);
+    for (size_t i = 0; i < h->past_count; i++) {
+        uint8_t past[PAST_KEY_BYTES];
+        past_key(h, &h->past[i], past);
+        emit_delete(e, TABLE_HEAD, past, sizeof past);
+    }
     h->doomed = true;
     l->set++;
     lists_changed(l, e, h);
 }
 
-/* Superseded lists of an epoch that is over: the head's row goes first, so that a restart in
+/* Superseded lists of an epoch that is over: the heads' rows go first, so that a restart in
  * between finds only rows to delete; then the entries, some at each tick. True: more is left. */
 static bool drop_some(struct lists *l, struct env *e)
 {

@@ -11,7 +11,8 @@
 #define DROP_ROWS_PER_TICK 8192U
 #define DROP_EVERY         (CPIS_MS_SECOND / 5)
 #define REQUEST_AGAIN      (20 * CPIS_MS_SECOND)
-#define HELD_KEY_BYTES     20U /* epoch(4) authority(16) */
+#define HELD_KEY_BYTES     20U                   /* epoch(4) authority(16) */
+#define PAST_KEY_BYTES     (HELD_KEY_BYTES + 8U) /* version(8) */
 #define LIST_KEY_BYTES     (HELD_KEY_BYTES + TOKEN_BYTES)
 
 struct head { /* a verified head with its own memory */
@@ -89,6 +90,7 @@ struct held *held_find(const struct lists *l, uint32_t epoch, const struct cpis_
 struct held *held_add(struct lists *l, uint32_t epoch, const struct cpis_id *authority);
 void held_remove(struct lists *l, size_t i);
 void held_key(const struct held *h, uint8_t ret[static HELD_KEY_BYTES]);
+void past_key(const struct held *h, const struct head *past, uint8_t ret[static PAST_KEY_BYTES]);
 void list_key(const struct held *h, const struct token *t, uint8_t ret[static LIST_KEY_BYTES]);
 bool held_in_state(const struct held *h);
 void held_persist_head(struct env *e, const struct held *h);

@@ -135,6 +135,14 @@ void held_key(const struct held *h, uint8_t ret[static HELD_KEY_BYTES])
     cursor_put(&c, h->authority.b, sizeof h->authority.b);
 }
 
+void past_key(const struct held *h, const struct head *past, uint8_t ret[static PAST_KEY_BYTES])
+{
+    struct cursor c = cursor_write(ret, PAST_KEY_BYTES);
+    held_key(h, ret);
+    c.at = HELD_KEY_BYTES;
+    cursor_put_u64(&c, past->h.version);
+}
+
 void list_key(const struct held *h, const struct token *t, uint8_t ret[static LIST_KEY_BYTES])
 {
     held_key(h, ret);
@@ -296,10 +304,33 @@ static cpis_err restore_held(struct restore *r, const struct row *row)
     return CPIS_OK;
 }
 
+/* One that a held head has superseded: a peer that still holds it can be shown the way. They stand
+ * behind the held one's row, in the order of their versions. */
+static cpis_err restore_past(struct restore *r, const struct row *row)
+{
+    struct signed_message m;
+    struct cursor c = cursor_read(row->key, row->key_len);
+    struct cpis_id authority = {{0}};
+    uint32_t epoch = cursor_get_u32(&c);
+    cursor_get(&c, authority.b, sizeof authority.b);
+    struct held *h = held_find(r->l, epoch, &authority);
+    if (h == NULL) return CPIS_OK; /* of a list that was given up */
+    cpis_err err =
+        signed_message_decode((struct bytes){row->value, row->value_len}, r->e->scratch, &m);
+    if (err != CPIS_OK) return err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
+    struct head *grown = realloc(h->past, (h->past_count + 1) * sizeof *grown);
+    if (grown == NULL) return CPIS_E_NOMEM;
+    h->past = grown;
+    err = head_make(&m, r->e->scratch, &h->past[h->past_count]);
+    if (err != CPIS_OK) return err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
+    h->past_count++;
+    return CPIS_OK;
+}
+
 static bool restore_head_row(void *arg, const struct row *row)
 {
     struct restore *r = arg;
-    r->err = restore_held(r, row);
+    r->err = row->key_len == PAST_KEY_BYTES ? restore_past(r, row) : restore_held(r, row);
     return r->err == CPIS_OK;
 }
 

@@ -329,12 +329,26 @@ static void persist_entries(struct env *e, const struct held *h, const struct up
     }
 }
 
-static void past_trim(struct held *h)
+static void past_persist(struct env *e, const struct held *h, size_t from)
+{
+    for (size_t i = from; i < h->past_count; i++) {
+        uint8_t key[PAST_KEY_BYTES];
+        const struct bytes b = signed_bytes(e, &h->past[i].as_signed);
+        past_key(h, &h->past[i], key);
+        if (b.p != NULL) emit_persist(e, TABLE_HEAD, key, sizeof key, b);
+    }
+}
+
+static void past_trim(struct env *e, struct held *h)
 {
     if (h->past_count <= PAST_HEADS_MAX) return;
     size_t over = h->past_count - PAST_HEADS_MAX;
-    for (size_t i = 0; i < over; i++)
+    for (size_t i = 0; i < over; i++) {
+        uint8_t key[PAST_KEY_BYTES];
+        past_key(h, &h->past[i], key);
+        emit_delete(e, TABLE_HEAD, key, sizeof key);
         head_clear(&h->past[i]);
+    }
     h->past_count = PAST_HEADS_MAX;
     memmove(h->past, &h->past[over], h->past_count * sizeof h->past[0]);
 }
@@ -360,9 +374,11 @@ static cpis_err heads_advance(struct env *e, struct held *h, const struct update
         return CPIS_E_NOMEM;
     }
     if (first == 1) h->past[h->past_count] = h->head;
+    const size_t before = h->past_count;
     h->past_count += first + between;
     h->head = last;
-    past_trim(h);
+    past_persist(e, h, before);
+    past_trim(e, h);
     return CPIS_OK;
 }
 

@@ -369,7 +369,8 @@ void lookups_start(struct lookups *l, struct env *e, uint64_t command,
     if (count == 0) reason = REASON_EPOCH;
     if (l->active >= LOOKUPS_ACTIVE_MAX || l->outbox >= OUTBOX_MAX) reason = REASON_BUSY;
     if (ask_details_encode(ask, e->scratch, &b) == CPIS_E_INVAL) reason = REASON_ASKER;
-    if (reason == REASON_NONE) reason = quotas_take(e->quotas, e, ask->organisation_code, 1);
+    if (reason == REASON_NONE)
+        reason = quotas_take(e->quotas, e, ask->organisation_code, (unsigned)count);
     if (reason == REASON_NONE) {
         q = question_start(l, e, epochs, count, number, ask);
         reason = REASON_BUSY;

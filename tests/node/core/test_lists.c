@@ -1027,6 +1027,62 @@ Test(lists, a_repair_brings_the_list_and_the_heads_since)
     cr_assert_eq(held_version(DF_AUTHORITY), third.version);
 }
 
+Test(lists, after_a_restart_a_peer_several_heads_behind_is_still_shown_the_way)
+{
+    struct df_list list[4] = {first};
+    df_push(&d, DF_AUTHORITY, &list[0]);
+    for (size_t i = 1; i < 4; i++) {
+        list[i] = df_list_next(&list[i - 1]);
+        df_push_delta(&d, DF_AUTHORITY, &list[i - 1], &list[i]);
+    }
+    cr_assert_eq(rf_store_count(d.store, TABLE_HEAD), 4);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    const struct cpis_hash have = df_list_id(&list[0]);
+    struct bytes b;
+    struct msg_list_update m;
+    request_from(2, &have);
+    cr_assert_eq(df_sent(&d, 2, FRAME_LIST_UPDATE, &b), 1);
+    cr_assert_eq(list_update_decode(b, &d.a, &m), CPIS_OK);
+    cr_assert_eq(m.heads_count, 3, "each head since, the held one last");
+    for (size_t i = 0; i < 3; i++) {
+        struct msg_head h;
+        cr_assert_eq(head_decode(m.heads[i].body, &d.a, &h), CPIS_OK);
+        cr_expect_eq(h.version, list[i + 1].version);
+    }
+}
+
+Test(lists, directories_that_all_restart_confirm_with_one_that_was_rolled_back)
+{
+    struct df_list second = df_list_next(&first), third = df_list_next(&second);
+    df_push(&d, DF_AUTHORITY, &first);
+    df_push_delta(&d, DF_AUTHORITY, &first, &second);
+    df_push_delta(&d, DF_AUTHORITY, &second, &third);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    const struct df_list *const old[] = {&first}, *const held[] = {&third};
+    df_tell_heads(&d, 2, 1, old, 1);
+    cr_assert_not(df_in_state(&d, DF_AUTHORITY, 1, NULL), "one is not enough");
+    df_tell_heads(&d, 3, 1, held, 1);
+    cr_assert(df_in_state(&d, DF_AUTHORITY, 1, NULL), "a list that ours has followed says no more");
+}
+
+Test(lists, of_the_heads_before_at_most_256_are_kept_in_memory_and_on_disk)
+{
+    struct df_list now = first;
+    df_push(&d, DF_AUTHORITY, &now);
+    for (unsigned i = 0; i < 260; i++) {
+        struct df_list next = df_list_next(&now);
+        df_pass(&d, CPIS_MS_SECOND);
+        df_push_delta(&d, DF_AUTHORITY, &now, &next);
+        now = next;
+    }
+    cr_assert_eq(held_version(DF_AUTHORITY), now.version);
+    cr_assert_eq(rf_store_count(d.store, TABLE_HEAD), 257);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    struct df_list next = df_list_next(&now);
+    df_push_delta(&d, DF_AUTHORITY, &now, &next);
+    cr_assert_eq(rf_store_count(d.store, TABLE_HEAD), 257);
+}
+
 Test(lists, tokens_go_to_no_query_node_and_no_other_authority)
 {
     df_push(&d, DF_AUTHORITY, &first);
@@ -1073,7 +1129,11 @@ static void add_epoch_2(struct msg_register *m, struct arena *a)
 
 Test(lists, lists_of_an_epoch_that_is_over_are_deleted_once_nobody_needs_them)
 {
-    df_push(&d, DF_AUTHORITY, &first);
+    const struct df_list before = first;
+    df_push(&d, DF_AUTHORITY, &before);
+    first = df_list_next(&before);
+    df_push_delta(&d, DF_AUTHORITY, &before, &first);
+    cr_assert_eq(rf_store_count(d.store, TABLE_HEAD), 2);
     df_next_register(&d, add_epoch_2);
     struct env *e = df_begin(&d);
     cr_assert(lists_epoch_is_needed(d.lists, e, 1));
