@@ -476,9 +476,11 @@ void authority_tick(struct authority *a, struct env *e)
         }
         wait_no_more(a, &rh);
     }
+    recall_tick(a, e);
 }
 
 cpis_ms authority_deadline(const struct authority *a)
 {
-    return a->waiting_count > 0 ? a->waiting[0].due : CPIS_MS_NEVER;
+    const cpis_ms next = a->waiting_count > 0 ? a->waiting[0].due : CPIS_MS_NEVER;
+    return a->recalling ? earlier(next, a->recall_at) : next;
 }

@@ -22,6 +22,11 @@ void authority_recv_lookup(struct authority *a, struct env *e, const struct regi
                            const struct signed_message *as_signed, const struct msg_lookup *m);
 void authority_recv_details(struct authority *a, struct env *e, const struct registry_node *from,
                             const struct registry_node *signer, const struct msg_details *m);
+/* This directory says that we have signed for all that we recalled from it. */
+void authority_recv_recall(struct authority *a, struct env *e, const struct registry_node *from,
+                           const struct msg_recall *m);
+void authority_directory_appeared(struct authority *a, struct env *e,
+                                  const struct registry_node *directory);
 /* The last ack of ours that this directory holds: are we behind our own log (restored)? */
 void authority_recv_ack(struct authority *a, struct env *e, const struct registry_node *from,
                         const struct msg_ack *m);

@@ -21,9 +21,11 @@ struct authority {
     /* as of our start: an older ack of ours may not name more than our log had then */
     cpis_ms start_wall;
     uint64_t start_sequence, newest_access;
-    bool recalling; /* behind our own acks: every directory is asked for what came since */
+    bool behind;    /* a directory holds an ack of ours that our log does not know: told once */
+    bool recalling; /* directories are asked for what came since (recall.c) */
     uint64_t recall_since;
-    struct cpis_id *recalled; /* directories that were there when asked */
+    cpis_ms recall_at, recall_wait;
+    struct cpis_id *recalled; /* directories that have answered */
     size_t recalled_count, recalled_cap;
 };
 
@@ -60,4 +62,5 @@ void answer_give(struct authority *a, struct env *e, const struct registry_node 
 
 /* recall.c */
 CPIS_CHECK cpis_err recall_restore(struct authority *a, struct env *e);
+void recall_tick(struct authority *a, struct env *e);
 #endif

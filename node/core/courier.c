@@ -257,7 +257,9 @@ void courier_recv_ack(struct courier *c, struct env *e, const struct registry_no
         last_ack_set(c, e, &from->id, m->log_sequence, ack);
     if (first) (void)log_append(e, LOG_FORWARD_ACKED, &m->rh, m->outcome);
     emit_frame(e, &k->query, FRAME_SIGNED, ack);
-    if (changes) copy_schedule(c, e, k, true);
+    const bool was_recalled = k->recalled;
+    if (done || !k->has_details) copy_recalled(c, e, k);
+    if (changes || was_recalled != k->recalled) copy_schedule(c, e, k, true);
     courier_set_deadline(c);
 }
 

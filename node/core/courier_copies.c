@@ -19,6 +19,7 @@ void courier_free(struct courier **p)
 {
     if (*p == NULL) return;
     copies_deinit(&(*p)->copies);
+    free((*p)->recall);
     for (size_t i = 0; i < (*p)->acks; i++)
         free((*p)->ack[i].bytes);
     free((*p)->ack);
@@ -140,7 +141,7 @@ void last_ack_set(struct courier *c, struct env *e, const struct cpis_id *author
 void copy_schedule(struct courier *c, struct env *e, struct copy *k, bool anew)
 {
     uint64_t dice = drbg_below(e->rng, 1024); /* drawn whether or not it is needed */
-    if (!copy_is_waiting(k)) {
+    if (!copy_is_waiting(k) && !k->recalled) {
         copies_set_due(&c->copies, k, CPIS_MS_NEVER);
         return;
     }
@@ -174,7 +175,6 @@ void copies_pump(struct courier *c, struct env *e)
                 emit_failure(e);
                 return;
             }
-            if (err == CPIS_OK) k->recalled = false;
             sent++;
         } else {
             k->wait = FORWARD_RETRY_MAX; /* when it appears, all is sent at once */
@@ -199,6 +199,45 @@ void courier_peer_appeared(struct courier *c, struct env *e, const struct regist
     courier_set_deadline(c);
 }
 
+/* --- recalls --- */
+
+static struct recall *recall_of(struct courier *c, const struct cpis_id *authority)
+{
+    for (size_t i = 0; i < c->recalls; i++)
+        if (id_equal(&c->recall[i].authority, authority)) return &c->recall[i];
+    return NULL;
+}
+
+static struct recall *recall_new(struct courier *c, const struct cpis_id *authority)
+{
+    struct recall *r = recall_of(c, authority);
+    if (r == NULL && c->recalls == c->recalls_cap) {
+        size_t cap = c->recalls_cap == 0 ? 16 : 2 * c->recalls_cap;
+        struct recall *grown = realloc(c->recall, cap * sizeof *grown);
+        if (grown == NULL) return NULL;
+        c->recall = grown;
+        c->recalls_cap = cap;
+    }
+    if (r == NULL) r = &c->recall[c->recalls++];
+    *r = (struct recall){.authority = *authority};
+    return r;
+}
+
+static void recall_answer(struct courier *c, struct env *e, struct recall *r)
+{
+    const struct msg_recall m = {.since = r->since};
+    const struct cpis_id to = r->authority;
+    *r = c->recall[--c->recalls];
+    EMIT(e, &to, FRAME_RECALL, recall, &m);
+}
+
+void copy_recalled(struct courier *c, struct env *e, struct copy *k)
+{
+    struct recall *r = k->recalled ? recall_of(c, &k->authority) : NULL;
+    k->recalled = false;
+    if (r != NULL && --r->left == 0) recall_answer(c, e, r);
+}
+
 void courier_recv_recall(struct courier *c, struct env *e, const struct registry_node *from,
                          const struct msg_recall *m)
 {
@@ -206,12 +245,24 @@ void courier_recv_recall(struct courier *c, struct env *e, const struct registry
         emit_event(e, EVENT_ROLE_WRONG, &from->id, FRAME_RECALL);
         return;
     }
+    const struct recall *before = recall_of(c, &from->id);
+    if (before != NULL && before->since == m->since) return; /* under way: it asks again */
+    struct recall *r = recall_new(c, &from->id);
+    if (r == NULL) {
+        emit_failure(e);
+        return;
+    }
+    r->since = m->since;
     for (uint32_t i = 0; i < c->copies.cap; i++) {
         struct copy *k = copies_slot(&c->copies, i);
-        if (k == NULL || !id_equal(&k->authority, &from->id) || k->stored < m->since) continue;
-        k->recalled = true;
+        if (k == NULL || !id_equal(&k->authority, &from->id)) continue;
+        k->recalled = k->stored >= m->since;
+        if (!k->recalled) continue;
+        r->left++;
+        k->wait = 0;
         copies_set_due(&c->copies, k, e->now);
     }
+    if (r->left == 0) recall_answer(c, e, r);
     copies_pump(c, e);
     courier_set_deadline(c);
 }

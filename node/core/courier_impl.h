@@ -16,7 +16,14 @@ struct last_ack {
     uint8_t *bytes;
     size_t len;
 };
+struct recall { /* of one authority, under way: until it has signed for each of its copies since */
+    struct cpis_id authority;
+    uint64_t since;
+    size_t left;
+};
 struct courier {
+    struct recall *recall;
+    size_t recalls, recalls_cap;
     struct lists *lists;
     struct evaluator *evaluator;
     struct links *links;
@@ -40,6 +47,9 @@ void copy_remove(struct courier *c, struct env *e, struct copy *k);
 void copy_schedule(struct courier *c, struct env *e, struct copy *k, bool anew);
 void courier_set_deadline(struct courier *c);
 void copies_pump(struct courier *c, struct env *e);
+/* A copy is signed for: the last of a recall is told to its authority. (Until then none is removed,
+ * unless its authority has retired, and asks no more.) */
+void copy_recalled(struct courier *c, struct env *e, struct copy *k);
 struct last_ack *last_ack_of(struct courier *c, const struct cpis_id *authority); /* or NULL */
 /* Remembers and persists it. */
 void last_ack_set(struct courier *c, struct env *e, const struct cpis_id *authority,

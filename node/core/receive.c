@@ -83,7 +83,9 @@ RECV(list_refused, msg_list_refused, publisher_recv_refused(a->n->publisher, a->
 RECV(list_request, msg_list_request, lists_recv_request(a->n->lists, a->e, &a->from->id, &m))
 RECV(heads_request, msg_heads_request,
      lists_recv_heads_request(a->n->lists, a->e, &a->from->id, &m))
-RECV(recall, msg_recall, courier_recv_recall(a->n->courier, a->e, a->from, &m))
+RECV(recall, msg_recall,
+     a->n->role == ROLE_DIRECTORY ? courier_recv_recall(a->n->courier, a->e, a->from, &m)
+                                  : authority_recv_recall(a->n->authority, a->e, a->from, &m))
 
 static cpis_err recv_list_update(struct arrival *a)
 {
@@ -263,6 +265,7 @@ static const struct frame_rule {
     unsigned to, from;
     bool unlisted; /* also while we are not in the register yet */
     cpis_err (*recv)(struct arrival *a);
+    bool across; /* never between two nodes of one role */
 } frame_rules[FRAME_KIND_END] = {
     [FRAME_HELLO] = {ANYBODY, ANYBODY, true, recv_hello},
     [FRAME_REGISTER_REQUEST] = {ANYBODY, ANYBODY, true, recv_register_request},
@@ -276,7 +279,7 @@ static const struct frame_rule {
     [FRAME_LIST_REQUEST] = {DIRECTORY, AUTHORITY | DIRECTORY, false, recv_list_request},
     [FRAME_HEADS] = {ANYBODY, DIRECTORY, false, recv_heads},
     [FRAME_HEADS_REQUEST] = {DIRECTORY, ANYBODY, false, recv_heads_request},
-    [FRAME_RECALL] = {DIRECTORY, AUTHORITY, false, recv_recall},
+    [FRAME_RECALL] = {AUTHORITY | DIRECTORY, AUTHORITY | DIRECTORY, false, recv_recall, true},
 };
 
 void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, struct bytes wire)
@@ -294,7 +297,8 @@ void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, st
         return;
     }
     const struct frame_rule *r = &frame_rules[f.kind];
-    if ((r->to & (1U << n->role)) == 0 || (r->from & (1U << a.from->d.role)) == 0) {
+    if ((r->to & (1U << n->role)) == 0 || (r->from & (1U << a.from->d.role)) == 0 ||
+        (r->across && a.from->d.role == n->role)) {
         emit_event(e, EVENT_ROLE_WRONG, peer, f.kind);
         return;
     }

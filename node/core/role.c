@@ -94,7 +94,9 @@ void role_peer_appeared(struct node *n, struct env *e, const struct registry_nod
         courier_peer_appeared(n->courier, e, peer);
         break;
     case ROLE_AUTHORITY:
-        if (peer->d.role == ROLE_DIRECTORY) publisher_directory_appeared(n->publisher, e, peer);
+        if (peer->d.role != ROLE_DIRECTORY) break;
+        publisher_directory_appeared(n->publisher, e, peer);
+        authority_directory_appeared(n->authority, e, peer);
         break;
     case ROLE_QUERY: break; /* directories stream to us of themselves */
     }

@@ -529,6 +529,9 @@ static void deliver(struct af *f, struct af_dir *d, enum frame_kind kind, struct
         OK(recall_decode(payload, &a, &r));
         d->recalls++;
         d->recall_since = r.since;
+        if (d->no_recalls) break;
+        authority_recv_recall(f->authority, af_begin(f), af_node(f, d->number), &r);
+        af_commit(f);
         break;
     default: break;
     }

@@ -44,6 +44,7 @@ struct af_dir {
     struct oprf_scalar share[AF_EPOCHS];
     uint64_t session;
     bool down, no_evaluation, no_receipts, not_ready, no_heads;
+    bool no_recalls;      /* it hears none */
     uint32_t no_heads_of; /* an epoch; 0: none */
     enum refusal refuses; /* every update, with this */
     struct af_held held[AF_EPOCHS];

@@ -759,8 +759,10 @@ Test(authority, a_restart_still_waits_for_details_and_then_notifies)
     af_bring(&f, 1, &l);
     pass(40 * CPIS_MS_SECOND);
     af_restart(&f);
-    cr_assert_eq(authority_deadline(f.authority), f.now + 20 * CPIS_MS_SECOND);
-    pass(20 * CPIS_MS_SECOND);
+    af_run(&f, 19 * CPIS_MS_SECOND);
+    cr_assert_eq(af_notifications(&f, NULL), 0);
+    cr_assert_leq(authority_deadline(f.authority), f.now + CPIS_MS_SECOND);
+    pass(CPIS_MS_SECOND);
     tick();
     cr_assert_eq(af_notifications(&f, NULL), 1);
     struct af_lookup m = look(1, "100", false);
@@ -776,48 +778,95 @@ static struct msg_ack ack_of(uint64_t sequence, uint64_t time)
         .authority_id = f.env.id, .time = time, .outcome = ACK_RECORDED, .log_sequence = sequence};
 }
 
-Test(authority, behind_its_own_acks_it_asks_every_directory_for_all_since)
+Test(authority, every_start_asks_every_directory_for_what_came_since_its_newest_access)
 {
-    struct af_lookup before = look(1, "100", false);
-    const uint64_t since = f.wall;
-    (void)before;
-    af_copy_rows(&f, &backup);
-    pass(CPIS_MS_MINUTE);
-    (void)look(1, "101", false);
-    struct msg_ack ack = ack_of(f.log.head.sequence, f.wall);
-    ack.log_head = f.log.head.head;
-    af_use_rows(&f, &backup);
-    pass(CPIS_MS_MINUTE);
-    af_restart(&f);
-    af_forget(&f);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
-    af_commit(&f);
-    cr_assert_eq(af_sent(&f, 0, FRAME_RECALL), 3);
-    af_settle(&f);
+    (void)look(1, "100", false);
+    const uint64_t newest = f.wall;
+    pass(CPIS_MS_HOUR);
     for (unsigned d = 0; d < AF_DIRS; d++)
-        cr_assert_eq(f.dir[d].recall_since, since);
-    cr_assert_eq(af_events(&f, EVENT_BEHIND_OWN_ACKS), 1);
-    /* one that was away is asked when it shows its ack, also after another restart */
+        f.dir[d].recalls = 0;
     af_restart(&f);
-    af_forget(&f);
-    const struct msg_ack old = ack_of(1, 1);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 3), &old);
-    af_commit(&f);
-    cr_assert_eq(af_sent(&f, 3, FRAME_RECALL), 1);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 3), &old);
-    af_commit(&f);
-    cr_assert_eq(af_sent(&f, 3, FRAME_RECALL), 1, "once each");
-    for (unsigned d = 1; d <= 2; d++) {
-        authority_recv_ack(f.authority, af_begin(&f), af_node(&f, d), &old);
-        af_commit(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    for (unsigned d = 0; d < AF_DIRS; d++) {
+        cr_expect_eq(f.dir[d].recalls, 1, "once: it has answered");
+        cr_expect_eq(f.dir[d].recall_since, newest - 10 * CPIS_MS_MINUTE);
     }
-    af_forget(&f);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 3), &old);
-    af_commit(&f);
-    cr_assert_eq(f.outs, 0, "all have been asked: over");
 }
 
-Test(authority, a_log_that_grew_past_the_lost_acks_is_noticed_all_the_same)
+Test(authority, a_recall_goes_on_until_each_directory_has_answered_also_over_restarts)
+{
+    (void)look(1, "100", false);
+    const uint64_t newest = f.wall;
+    f.dir[2].no_recalls = true;
+    pass(CPIS_MS_HOUR);
+    af_restart(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_gt(f.dir[2].recalls, 2, "again and again");
+    (void)look(1, "101", false); /* does not move what it asks for */
+    pass(CPIS_MS_HOUR);
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        f.dir[d].recalls = 0;
+    af_restart(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_eq(f.dir[2].recall_since, newest - 10 * CPIS_MS_MINUTE);
+    f.dir[2].no_recalls = false;
+    af_run(&f, 6 * CPIS_MS_MINUTE);
+    const size_t asked = f.dir[2].recalls;
+    af_run(&f, CPIS_MS_HOUR);
+    cr_expect_eq(f.dir[2].recalls, asked, "it has answered");
+    pass(CPIS_MS_HOUR);
+    af_restart(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_gt(f.dir[2].recall_since, newest, "from the newest access on again");
+}
+
+Test(authority, an_answer_to_another_recall_is_none)
+{
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        f.dir[d].no_recalls = true;
+    (void)look(1, "100", false);
+    pass(CPIS_MS_HOUR);
+    af_restart(&f);
+    af_run(&f, 2 * CPIS_MS_SECOND);
+    const struct msg_recall other = {f.dir[0].recall_since + 1}, right = {f.dir[0].recall_since};
+    af_forget(&f);
+    for (unsigned d = 1; d <= AF_DIRS; d++) {
+        authority_recv_recall(f.authority, af_begin(&f), af_node(&f, d), &other);
+        af_commit(&f);
+    }
+    cr_expect_eq(af_events(&f, EVENT_NOT_EXPECTED), AF_DIRS);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_gt(af_sent(&f, 1, FRAME_RECALL), 0);
+    for (unsigned i = 0; i < 2; i++) { /* one directory twice is not two */
+        authority_recv_recall(f.authority, af_begin(&f), af_node(&f, 1), &right);
+        af_commit(&f);
+        authority_recv_recall(f.authority, af_begin(&f), af_node(&f, 2), &right);
+        af_commit(&f);
+    }
+    cr_expect_eq(af_events(&f, EVENT_NOT_EXPECTED), AF_DIRS + 2);
+    af_forget(&f);
+    af_run(&f, 6 * CPIS_MS_MINUTE);
+    cr_expect_eq(af_sent(&f, 1, FRAME_RECALL), 0);
+    cr_expect_gt(af_sent(&f, 3, FRAME_RECALL), 0);
+    af_forget(&f);
+    for (unsigned d = 1; d <= AF_DIRS; d++) { /* met anew: no need to wait for the next time */
+        authority_directory_appeared(f.authority, af_begin(&f), af_node(&f, d));
+        af_commit(&f);
+    }
+    cr_expect_eq(af_sent(&f, 1, FRAME_RECALL), 0);
+    cr_expect_eq(af_sent(&f, 3, FRAME_RECALL), 1);
+}
+
+static void show_ack(const struct msg_ack *ack)
+{
+    af_forget(&f);
+    for (unsigned d = 1; d <= 2; d++) {
+        authority_recv_ack(f.authority, af_begin(&f), af_node(&f, d), ack);
+        af_commit(&f);
+    }
+}
+
+Test(authority, behind_its_own_acks_it_tells_its_operator_once)
 {
     af_copy_rows(&f, &backup);
     const struct af_lookup l = look(1, "100", false);
@@ -826,80 +875,32 @@ Test(authority, a_log_that_grew_past_the_lost_acks_is_noticed_all_the_same)
     af_use_rows(&f, &backup);
     pass(CPIS_MS_SECOND);
     af_restart(&f);
-    for (unsigned i = 0; i < 20; i++) {
+    show_ack(&ack);
+    cr_assert_eq(af_events(&f, EVENT_BEHIND_OWN_ACKS), 1);
+    af_restart(&f);
+    for (unsigned i = 0; i < 20; i++) { /* its log grows past it, on another branch */
         (void)log_append(af_begin(&f), LOG_IMPORT, NULL, 0);
         af_commit(&f);
     }
     cr_assert_gt(f.log.head.sequence, ack.log_sequence);
-    af_forget(&f);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
-    af_commit(&f);
-    cr_assert_eq(af_sent(&f, 0, FRAME_RECALL), 3);
+    show_ack(&ack);
+    cr_assert_eq(af_events(&f, EVENT_BEHIND_OWN_ACKS), 1);
 }
 
 Test(authority, an_ack_above_the_log_is_noticed_whatever_its_time)
 {
     const struct msg_ack ack = ack_of(f.log.head.sequence + 1, f.wall + CPIS_MS_HOUR);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
-    af_commit(&f);
-    cr_assert_eq(af_sent(&f, 0, FRAME_RECALL), 3);
+    show_ack(&ack);
+    cr_assert_eq(af_events(&f, EVENT_BEHIND_OWN_ACKS), 1);
 }
 
-Test(authority, its_own_last_ack_asks_for_nothing)
+Test(authority, its_own_last_ack_is_nothing_to_tell)
 {
     const struct af_lookup l = look(1, "100", false);
     (void)l;
     struct msg_ack ack = ack_of(f.log.head.sequence, f.wall);
     ack.log_head = f.log.head.head;
     af_restart(&f);
-    af_forget(&f);
-    authority_recv_ack(f.authority, af_begin(&f), af_node(&f, 1), &ack);
-    af_commit(&f);
+    show_ack(&ack);
     cr_assert_eq(f.outs, 0);
-}
-
-Test(authority, while_a_list_was_taken_over_it_never_says_none_now)
-{
-    af_copy_rows(&f, &backup);
-    af_add(&f, 3, 1); /* after the backup */
-    af_use_rows(&f, &backup);
-    af_restart(&f);
-    af_run(&f, CPIS_MS_MINUTE);
-    af_confirm_register(&f);
-    cr_assert(publisher_is_unsure(f.publisher));
-    af_remove(&f, 2, 1);
-    af_forget(&f);
-    const struct af_lookup gone = look(2, "100", false);
-    cr_assert_eq(af_acked(&f, &gone.rh), ACK_COMPLETED);
-    cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
-    const struct af_lookup there = look(1, "100", false);
-    enum answer_status status;
-    struct msg_flag_payload p;
-    cr_assert_eq(af_open(&f, &there, &status, &p), CPIS_OK);
-    cr_assert_eq(status, ANSWER_FLAGS);
-    /* a child whose entry was taken over: kept, and recorded once its number is known again */
-    struct af_lookup third = af_lookup(&f, 3);
-    struct row_access row;
-    af_bring(&f, 1, &third);
-    cr_assert_eq(af_acked(&f, &third.rh), ACK_RECORDED);
-    cr_assert_not(af_access(&f, &third.rh, &row));
-    af_add(&f, 3, 1);
-    cr_assert(af_access(&f, &third.rh, &row));
-}
-
-Test(authority, a_notification_that_does_not_exist_cannot_be_seen)
-{
-    cr_assert_eq(authority_set_notification(f.authority, af_begin(&f), 5, NOTIFICATION_SEEN),
-                 CPIS_E_NOTFOUND);
-}
-
-Test(authority, a_row_that_cannot_be_read_is_never_acknowledged)
-{
-    const struct af_lookup l = look(1, "100", false);
-    af_forget(&f);
-    f.store.broken = true;
-    af_bring(&f, 1, &l);
-    f.store.broken = false;
-    cr_assert_eq(af_sent(&f, 0, FRAME_SIGNED), 0);
-    cr_assert_eq(af_events(&f, EVENT_STORE_READ), 1);
 }

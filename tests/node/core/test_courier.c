@@ -630,6 +630,68 @@ Test(courier, an_authority_that_lost_its_log_gets_every_copy_since_again)
     cr_assert_eq(df_event(&d, EVENT_ROLE_WRONG), 1);
 }
 
+static bool recall_is_answered(uint64_t since)
+{
+    struct bytes b;
+    struct msg_recall m;
+    if (df_sent(&d, DF_AUTHORITY, FRAME_RECALL, &b) != 1) return false;
+    cr_assert_eq(recall_decode(b, &d.a, &m), CPIS_OK);
+    return m.since == since;
+}
+
+Test(courier, a_recall_sends_again_until_all_is_signed_for_and_then_says_so)
+{
+    struct cpis_hash rh = present();
+    send_details(&rh);
+    send_ack(ACK_COMPLETED, &rh);
+    df_appear(&d, DF_AUTHORITY, 3);
+    recall(DF_AUTHORITY, d.wall + 1);
+    cr_expect(recall_is_answered(d.wall + 1), "nothing since");
+    const uint64_t since = d.wall;
+    recall(DF_AUTHORITY, since);
+    cr_expect_eq(df_sent_signed(&d, DF_AUTHORITY, SIGNED_LOOKUP, NULL), 1);
+    recall(DF_AUTHORITY, since);
+    cr_expect_eq(df_sent_signed(&d, DF_AUTHORITY, SIGNED_LOOKUP, NULL), 0, "it is under way");
+    size_t again = 0; /* the first was lost on the way */
+    for (unsigned i = 0; i < 20; i++) {
+        df_pass(&d, CPIS_MS_SECOND);
+        df_tick(&d);
+        again += df_sent_signed(&d, DF_AUTHORITY, SIGNED_LOOKUP, NULL);
+    }
+    cr_expect_geq(again, 1);
+    send_ack(ACK_DUPLICATE, &rh);
+    cr_expect_not(recall_is_answered(since), "its details are wanting");
+    send_ack(ACK_COMPLETED, &rh);
+    cr_expect(recall_is_answered(since));
+    for (unsigned i = 0; i < 60; i++) {
+        df_pass(&d, 10 * CPIS_MS_SECOND);
+        df_tick(&d);
+        cr_expect_eq(df_sent_signed(&d, DF_AUTHORITY, SIGNED_LOOKUP, NULL), 0);
+    }
+    df_appear(&d, DF_AUTHORITY, 3);
+    recall(DF_AUTHORITY, since); /* asked anew, as when the answer was lost */
+    cr_expect_eq(df_sent_signed(&d, DF_AUTHORITY, SIGNED_LOOKUP, NULL), 1);
+}
+
+Test(courier, a_copy_that_its_authority_asks_for_is_kept_until_it_is_signed_for)
+{
+    struct cpis_hash rh = present();
+    const uint64_t since = d.wall;
+    send_details(&rh);
+    send_ack(ACK_COMPLETED, &rh);
+    df_pass(&d, COPY_KEEP - CPIS_MS_MINUTE);
+    df_appear(&d, DF_AUTHORITY, 3);
+    recall(DF_AUTHORITY, since);
+    df_pass(&d, CPIS_MS_HOUR);
+    df_tick(&d);
+    cr_expect_eq(rf_store_count(d.store, TABLE_COPY), 1);
+    send_ack(ACK_COMPLETED, &rh);
+    cr_expect(recall_is_answered(since));
+    df_pass(&d, CPIS_MS_HOUR);
+    df_tick(&d);
+    cr_expect_eq(rf_store_count(d.store, TABLE_COPY), 0);
+}
+
 /* --- successors --- */
 
 static void announce(struct msg_register *m, struct arena *a)

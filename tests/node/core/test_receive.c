@@ -154,7 +154,7 @@ Test(receive, every_kind_of_frame_only_from_and_to_the_roles_that_speak_it)
         [FRAME_LIST_REQUEST] = {0, 0, A | D, 0},
         [FRAME_HEADS] = {0, D, D, D},
         [FRAME_HEADS_REQUEST] = {0, 0, A | D | Q, 0},
-        [FRAME_RECALL] = {0, 0, A, 0},
+        [FRAME_RECALL] = {0, D, A, 0},
     };
     for (unsigned to = 1; to <= ROLES; to++) {
         open_role((enum node_role)to);
