@@ -14,7 +14,9 @@
 
 static void trace(struct sim *s, unsigned n, enum trace_what what, uint64_t detail)
 {
-    kernel_trace(s->kernel, n, (uint64_t)what << TRACE_WHAT | detail);
+    const struct kernel_entry e = {kernel_now(s->kernel), n, (uint64_t)what << TRACE_WHAT | detail};
+    kernel_trace(s->kernel, e.node, e.what);
+    if (s->conf.trace != NULL) trace_line(s, s->conf.trace, &e);
 }
 
 /* A message in the trace: its kind for whoever reads it, and in the rest its length and eight of
@@ -169,6 +171,7 @@ static void let_out(struct sim *s, unsigned n)
             check_release(s, n, &m->batch.finding[w->number]);
         } else {
             m->event_count[w->event]++;
+            trace(s, n, TRACE_EVENT, w->event);
             if (w->event == EVENT_LIVE) check_live(s, n);
             if (s->conf.hooks.event != NULL)
                 s->conf.hooks.event(s->conf.hooks.arg, n, w->event, &w->peer, w->number);
@@ -222,8 +225,8 @@ void sim_stop(struct sim *s, unsigned n)
     CHECK(s, s->releasing == 0);
     trace(s, n, TRACE_STOPPED, 0);
     disk_crash(m->disk);
-    go_down(s, n);
     drop_inbox(m);
+    go_down(s, n);
     m->retrying = false;
     m->crash_next = (enum sim_crash)0;
 }

@@ -45,11 +45,24 @@ static void forget_lookup(struct sim *s, size_t lookup)
     s->lookup[lookup] = NULL;
 }
 
+static bool still_waits(const struct sim_node *m, uint64_t command)
+{
+    for (size_t i = m->inbox.at; i < m->inbox.count; i++)
+        if (m->inbox.input[i].command != NULL && m->inbox.input[i].command->id == command)
+            return true;
+    return false;
+}
+
+/* What it had not taken yet waits for the next try, as in a driver whose node is being rebuilt. */
 void check_died(struct sim *s, struct sim_node *m)
 {
-    while (m->pending != NULL) {
-        struct pending *p = m->pending;
-        m->pending = p->next;
+    for (struct pending **at = &m->pending; *at != NULL;) {
+        struct pending *p = *at;
+        if (still_waits(m, p->id)) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
         forget_lookup(s, p->lookup);
         free(p);
     }

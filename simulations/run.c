@@ -187,6 +187,7 @@ static bool found(struct run *t)
         .epoch_lasts = sc->epoch_lasts,
         .lookups_per_day = sc->topology.lookup_limit,
         .dir = t->o->scratch,
+        .trace = t->o->trace,
         .forget_lookups = true,
         .check_every =
             sc->evidence_permille == 0 ? UINT32_MAX : (unsigned)(1000U / sc->evidence_permille),

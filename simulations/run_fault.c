@@ -2,6 +2,7 @@
  * them do to one thing is worked out anew from all that are in force. Registers: run_steward.c. */
 #include "simulations/run_state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,10 +341,20 @@ static void turn(struct run_fault *f, bool on)
     }
 }
 
+static void trace_fault(const struct run_fault *f, const char *what)
+{
+    char whom[160];
+    if (f->run->o->trace == NULL) return;
+    fault_describe(f, whom, sizeof whom);
+    (void)fprintf(f->run->o->trace, "%" PRIu64 "\t%s\t%s %s\n", sim_now_us(f->run->s), whom,
+                  fault_word(f->f->type), what);
+}
+
 static void end_now(struct run_fault *f)
 {
     if (!is_on(f)) return;
     f->ended = true;
+    trace_fault(f, "ends");
     turn(f, false);
     fault_ended(f);
 }
@@ -368,6 +379,7 @@ static void begin_event(void *arg, struct sim *s)
     (void)s;
     if (!f->run->safety) return;
     f->begun = true;
+    trace_fault(f, "begins");
     turn(f, true);
     if (end_of(f) != SIM_US_NEVER) run_at(f->run, end_of(f), end_event, f);
 }

@@ -38,21 +38,12 @@ struct run_load {
 /* A number of the 999 range that no child has: the first valid one from the dice on. */
 static struct nhs_number number_of_nobody(struct random_stream *dice)
 {
-    uint64_t d = UNKNOWN_FROM + random_below(dice, UNKNOWN_RANGE);
-    for (;; d = UNKNOWN_FROM + (d + 1 - UNKNOWN_FROM) % UNKNOWN_RANGE) {
-        unsigned digit[9], sum = 0;
-        struct nhs_number n = {{0}};
-        for (uint64_t i = 9, v = 999000000U + d; i > 0; i--, v /= 10)
-            digit[i - 1] = (unsigned)(v % 10);
-        for (unsigned i = 0; i < 9; i++)
-            sum += digit[i] * (10 - i);
-        const unsigned check = (11 - sum % 11) % 11;
-        if (check == 10) continue;
-        for (unsigned i = 0; i < 9; i++)
-            n.digits[i] = (char)('0' + digit[i]);
-        n.digits[9] = (char)('0' + check);
-        return n;
-    }
+    struct nhs_number n = {{0}};
+    uint32_t at = 10U * (UNKNOWN_FROM + (uint32_t)random_below(dice, UNKNOWN_RANGE));
+    if (sim_next_number(&at, &n)) return n;
+    at = 10U * UNKNOWN_FROM; /* behind the last: from the first again */
+    (void)sim_next_number(&at, &n);
+    return n;
 }
 
 /* --- plans --- */
@@ -251,7 +242,7 @@ static void ask_at(struct run *t, unsigned query, bool hit, bool scheduled)
         hit && t->children > 0 ? &t->child[random_below(&t->arrivals, t->children)] : NULL;
     const struct nhs_number n = c != NULL ? c->number : number_of_nobody(&t->arrivals);
     if (query == NODE_NONE) return;
-    watch_asked(t, query, &n, c != NULL && !c->gone);
+    if (c != NULL) watch_asked(t, query, &n);
     (void)sim_lookup(t->s, query, &n, scheduled);
 }
 

@@ -131,7 +131,8 @@ void rogue_end(struct run_fault *f);
 /* run_watch.c */
 struct sim_hooks watch_hooks(struct run *t);
 void watch_begin(struct run *t);
-void watch_asked(struct run *t, unsigned query, const struct nhs_number *n, bool listed);
+/* A question about a child that has, or had, a plan: its holders may keep a record of it. */
+void watch_asked(struct run *t, unsigned query, const struct nhs_number *n);
 void watch_saved(struct run *t, uint32_t authority, size_t plans);
 void watch_free(struct run *t);
 void look_add(struct look_map *m, const struct look_key *k);

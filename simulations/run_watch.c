@@ -67,22 +67,21 @@ void look_free(struct look_map *m)
 
 /* --- lookups --- */
 
-void watch_asked(struct run *t, unsigned query, const struct nhs_number *n, bool listed)
+void watch_asked(struct run *t, unsigned query, const struct nhs_number *n)
 {
     const struct look_key k = {*n, query, NODE_NONE};
-    if (listed) look_add(&t->asked, &k);
+    look_add(&t->asked, &k);
 }
 
 static void verdict_given(struct run *t, const struct sim_verdict *v, bool batch)
 {
-    const struct look_key asked = {v->number, v->node, NODE_NONE};
     const struct result_lookup l = {.begin_us = v->began_us - t->zero,
                                     .end_us = v->began_us - t->zero + v->took,
                                     .verdict = v->verdict.kind,
                                     .reason = v->verdict.reason,
                                     .scheduled = v->scheduled,
                                     .batch = batch,
-                                    .listed = look_count(&t->asked, &asked) > 0};
+                                    .listed = v->must_not_deny};
     const bool read =
         v->verdict.kind == VERDICT_FLAG || v->verdict.kind == VERDICT_DETAILS_TO_FOLLOW;
     result_lookup(t->r, &l);

@@ -36,23 +36,32 @@ static void dump_node(const struct sim *s, unsigned n)
     fputc('\n', stderr);
 }
 
-static void dump_tail(const struct sim *s)
+void trace_line(const struct sim *s, FILE *to, const struct kernel_entry *e)
 {
     static const char *const word[] = {"?", "started", "stopped", "failed", "sent", "heard"};
+    const uint64_t what = e->what >> TRACE_WHAT;
+    fprintf(to, "%" PRIu64 "\t%s\t", e->at, s->node[e->node]->name);
+    if (what == TRACE_EVENT) {
+        fprintf(to, "%s\n", event_name((enum event)(e->what & 0xff)));
+        return;
+    }
+    fprintf(to, "%s", word[what <= TRACE_HEARD ? what : 0]);
+    if (what == TRACE_FAILED)
+        fprintf(to, "\t%s", cpis_strerror((cpis_err) - (int)(e->what & 0xff)));
+    if (what >= TRACE_SENT)
+        fprintf(to, "\tframe %u signed %u %010" PRIx64, (unsigned)(e->what >> TRACE_KIND & 0xff),
+                (unsigned)(e->what >> TRACE_SIGNED & 0xff),
+                e->what & ((UINT64_C(1) << TRACE_SIGNED) - 1));
+    fputc('\n', to);
+}
+
+static void dump_tail(const struct sim *s)
+{
     struct kernel_entry tail[KERNEL_TAIL];
     const size_t count = kernel_tail(s->kernel, tail);
-    fprintf(stderr, "the last %zu things that happened:\n", count);
-    for (size_t i = 0; i < count; i++) {
-        const uint64_t w = tail[i].what, what = w >> TRACE_WHAT;
-        fprintf(stderr, "  %12" PRIu64 " us  %-20s %s", tail[i].at, s->node[tail[i].node]->name,
-                word[what <= TRACE_HEARD ? what : 0]);
-        if (what == TRACE_FAILED)
-            fprintf(stderr, " %s", cpis_strerror((cpis_err) - (int)(w & 0xff)));
-        if (what >= TRACE_SENT)
-            fprintf(stderr, " frame %u signed %u", (unsigned)(w >> TRACE_KIND & 0xff),
-                    (unsigned)(w >> TRACE_SIGNED & 0xff));
-        fputc('\n', stderr);
-    }
+    fprintf(stderr, "the last %zu things that happened, us:\n", count);
+    for (size_t i = 0; i < count; i++)
+        trace_line(s, stderr, &tail[i]);
 }
 
 _Noreturn void sim_breach(const struct sim *s, const char *file, int line, const char *what)

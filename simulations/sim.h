@@ -19,6 +19,8 @@
 #include "simulations/network.h"
 #include "simulations/payload.h"
 
+#include <stdio.h>
+
 #define SIM_EPOCH_START ((cpis_ms)1800000000000) /* wall clock at virtual time 0 */
 #define SIM_EPOCH_LASTS (400 * CPIS_MS_DAY)      /* a key epoch, where conf does not say */
 #define SIM_HOLDERS_MAX 8U
@@ -85,6 +87,7 @@ struct sim_conf {
     unsigned check_every;     /* evidence of each n-th verdict is verified offline; 0: of each */
     struct sim_hooks hooks;
     const char *replay; /* a line to print with a breach, or NULL; borrowed */
+    FILE *trace;        /* a line for each thing that happens; NULL: none; borrowed */
 };
 
 /* Founds a federation: registers signed by two of three stewards, a key ceremony, every list live,

@@ -20,7 +20,14 @@ enum item_type {                   /* of kernel events */
 };
 /* What is traced: from bit TRACE_WHAT on one of these; of a message its kind and signed type; below
  * them 40 bits of what it was. */
-enum trace_what { TRACE_STARTED = 1, TRACE_STOPPED, TRACE_FAILED, TRACE_SENT, TRACE_HEARD };
+enum trace_what {
+    TRACE_STARTED = 1,
+    TRACE_STOPPED,
+    TRACE_FAILED,
+    TRACE_SENT,
+    TRACE_HEARD,
+    TRACE_EVENT /* which of enum event */
+};
 #define TRACE_WHAT   56U
 #define TRACE_KIND   48U
 #define TRACE_SIGNED 40U
@@ -153,7 +160,8 @@ void batch_tick(struct sim *s, unsigned n, sim_us at);
 void batch_done(struct sim *s, unsigned n);
 void batch_wake(struct sim *s, unsigned n);
 void batch_plan(struct sim *s, unsigned n); /* its next tick; the node is up */
-void batch_drop(struct sim_node *m);        /* what waits for the commit, and in the inbox */
+void trace_line(const struct sim *s, FILE *to, const struct kernel_entry *e);
+void batch_drop(struct sim_node *m); /* what waits for the commit, and in the inbox */
 cpis_ms node_wall(const struct sim *s, const struct sim_node *m);
 
 /* found.c */
@@ -161,7 +169,8 @@ unsigned found_node(struct sim *s, enum node_role role, const struct sim_node *o
 
 /* check.c */
 struct pending *check_pending(struct sim *s, unsigned n, const struct command *c, size_t lookup);
-void check_died(struct sim *s, struct sim_node *m); /* its commands get no result any more */
+void check_died(struct sim *s,
+                struct sim_node *m); /* commands that it had taken get no result any more */
 void check_result(struct sim *s, unsigned n, uint64_t command, const struct result *r,
                   struct finding *ret);
 void check_release(struct sim *s, unsigned n, const struct finding *f);
