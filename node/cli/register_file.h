@@ -15,7 +15,8 @@
 #include "node/core/steward.h"
 #include "node/net/chain_file.h"
 
-#define REGISTER_ARENA_BYTES ((size_t)64 << 20) /* for one register and its drafts */
+#define REGISTER_ARENA_BYTES                                                                       \
+    ((size_t)256 << 20) /* one register; its drafts: each node admitted copies the list */
 
 struct register_file {
     const char *path;

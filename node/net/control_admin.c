@@ -43,10 +43,9 @@ json_t *control_simple(struct control *c, const struct control_env *env, struct 
     return NULL;
 }
 
-/* register_offer: {chain: base64 of an encoded register_chain} -> {version: in force} when it is,
- * durably. As many links as 1 MiB holds: a longer chain comes in several commands, one after the
- * other, each from the version on that the one before gave (`status` tells the first). What was
- * taken stays, whatever becomes of the rest. */
+/* register_offer: {chain: base64 of an encoded register_chain} -> {} when it is in force, durably.
+ * As many links as 1 MiB holds: a longer chain comes in several commands, one after the other, from
+ * the version on that `status` tells. What was taken stays, whatever becomes of the rest. */
 json_t *control_register_offer(struct control *c, const struct control_env *env, struct request *r,
                                struct fault *f)
 {

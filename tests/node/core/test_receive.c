@@ -361,6 +361,57 @@ Test(receive, a_register_that_too_few_roots_signed_changes_nothing)
     cr_expect_eq(registry_version(node_registry(node)), registry_version(v.registry));
 }
 
+/* --- registers from the operator --- */
+
+static struct result offer(const struct msg_register_document *links, size_t count)
+{
+    const struct msg_register_chain c = {.links = (struct msg_register_document *)(uintptr_t)links,
+                                         .links_count = count};
+    struct command command = {.id = 5, .type = COMMAND_REGISTER};
+    const struct view view = rows_view(rows);
+    struct node_in in = {.now = v.now, .wall = v.wall, .view = &view, .type = NODE_COMMAND};
+    struct result got = {.err = CPIS_E_INVAL};
+    struct out o;
+    cr_assert_eq(register_chain_encode(&c, &v.a, &command.chain), CPIS_OK);
+    in.command = &command;
+    node_step(node, &in);
+    cr_assert_not(node_failed(node));
+    while (node_pop(node, &o)) {
+        if (o.type == OUT_RESULT) got = *(const struct result *)o.result;
+        if (o.type == OUT_PERSIST)
+            rows_put(rows, o.table, o.key.p, o.key.len, o.value.p, o.value.len);
+    }
+    rows_commit(rows);
+    return got;
+}
+
+static void longer_head_age(struct msg_register *m, struct arena *a)
+{
+    (void)a;
+    m->head_age += CPIS_MS_HOUR;
+}
+
+Test(receive, an_offer_may_begin_with_links_that_are_known_but_not_with_other_ones)
+{
+    struct msg_register_document links[8], other;
+    struct msg_register_chain known;
+    open_role(ROLE_QUERY);
+    const uint64_t before = registry_version(v.registry);
+    rf_links_after(v.registry, 0, &v.a, &known);
+    cr_assert(known.links_count > 1 && known.links_count < 8);
+    memcpy(links, known.links, known.links_count * sizeof *links);
+    cr_assert_eq(register_document_decode(vf_document(&v, NULL), &v.a, &links[before]), CPIS_OK);
+    struct result r = offer(links, before + 1);
+    cr_expect_eq(r.err, CPIS_OK, "%s", r.why);
+    cr_expect_eq(registry_version(node_registry(node)), before + 1);
+    r = offer(&links[1], 1); /* again, alone */
+    cr_expect_eq(r.err, CPIS_OK, "%s", r.why);
+    cr_assert_eq(register_document_decode(vf_document(&v, longer_head_age), &v.a, &other), CPIS_OK);
+    r = offer(&other, 1); /* another register of the newest version: never "in force" */
+    cr_expect_eq(r.err, CPIS_E_REPLAY);
+    cr_expect_not_null(strstr(r.why, "fork"), "%s", r.why);
+}
+
 Test(receive, a_node_not_in_the_register_yet_only_talks_register)
 {
     open_node(777, ROLE_QUERY, CPIS_E_NOTFOUND);

@@ -234,6 +234,10 @@ Test(chain_file, a_copy_takes_one_link_more_or_leaves_what_was)
     struct chain_writer w;
     cr_expect_eq(chain_file_append(path, &mark, &w), CPIS_E_STATE, "the end is not whole");
     cr_expect_eq(chain_file_append(path, &before, &w), CPIS_E_STATE, "the file is longer");
+    put_file(file_len);
+    FILE *f = fopen(path, "ab");
+    cr_assert(f != NULL && fputc('x', f) != EOF && fclose(f) == 0);
+    cr_expect_eq(chain_file_append(path, &mark, &w), CPIS_E_STATE, "something stands behind it");
 }
 
 /* --- file and store --- */
