@@ -143,12 +143,14 @@ Test(tool, a_sweep_is_a_line_for_each_seed_and_says_how_to_replay_a_failing_one)
 Test(tool, a_run_that_is_stopped_writes_a_valid_partial_result)
 {
     expect("$SIM run $TINY --days 20 --out $W/p.json >/dev/null & P=$!; "
-           "while ! grep -q SigCgt:.*4..2$ /proc/$P/status; do :; done; kill -INT $P; wait $P",
+           "while kill -0 $P && ! grep -q SigCgt:.*4..2$ /proc/$P/status; do :; done; kill -INT "
+           "$P; wait $P",
            4, "");
     expect("jq -c '[.partial, .ok, .liveness.reached]' $W/p.json", 0, "[true,true,false]");
     expect("$SIM report $W/p.json", 0, "stopped before its time");
     expect("$SIM sweep $TINY --days 20 --seeds 1..2 --jobs 2 >$W/p.jsonl & P=$!; "
-           "while ! grep -q SigCgt:.*4..2$ /proc/$P/status; do :; done; kill -TERM $P; wait $P",
+           "while kill -0 $P && ! grep -q SigCgt:.*4..2$ /proc/$P/status; do :; done; kill -TERM "
+           "$P; wait $P",
            4, "stopped early");
 }
 
