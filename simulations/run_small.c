@@ -11,9 +11,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define STEP          ((cpis_ms)100) /* between two looks at what happened */
-#define CHILDREN_MAX  2000U
-#define DOWN_MOST(sc) (20 * CPIS_MS_SECOND)
+#define STEP         ((cpis_ms)100) /* between two looks at what happened */
+#define CHILDREN_MAX 2000U
 
 struct child {
     struct nhs_number number;
@@ -407,7 +406,7 @@ static bool start(struct runner *t)
                             .queries = (unsigned)sc->topology.queries,
                             .delay_min = d->us[POINT_MIN] / 1000U + 1,
                             .delay_max = d->us[POINT_P99] / 1000U + 1,
-                            .down_max = DOWN_MOST(sc)};
+                            .down_max = 20 * CPIS_MS_SECOND};
     uint8_t seed[DRBG_SEED_BYTES] = "cpis-sim/arrivals";
     uint32_t plans[SIM_NODES_MAX];
     set_chances(sc, &conf);
