@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ struct sweep {
     size_t jobs, running;
     struct job job[JOBS_MAX];
     struct failed failed[LISTED_MAX];
-    size_t failures, done, partial;
+    size_t failures, done;
     bool trouble;
     char *args[ARGS_MAX]; /* of each run; args[3] is the seed */
     char seed[24];
@@ -59,11 +60,17 @@ static bool append(struct text *t, const char *p, size_t len)
 
 /* --- one run --- */
 
-static void become(const struct sweep *s, const int out[2], const int err[2])
+static void become(const struct sweep *s, const int out[2], const int err[2],
+                   const sigset_t *before)
 {
+    /* a signal that comes before the run has its own handler ends it: ours would swallow it */
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, before, NULL);
     (void)dup2(out[1], STDOUT_FILENO);
     (void)dup2(err[1], STDERR_FILENO);
     (void)setpgid(0, 0); /* Ctrl-C reaches the sweep, which tells its runs itself */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* and so does its own end */
     (void)execv("/proc/self/exe", s->args);
     _exit(127);
 }
@@ -84,8 +91,14 @@ static bool start(struct sweep *s, struct job *j)
     j->seed = s->next;
     (void)snprintf(s->seed, sizeof s->seed, "%" PRIu64, j->seed);
     (void)fflush(stdout);
+    sigset_t held, before;
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGINT);
+    (void)sigaddset(&held, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &held, &before);
     j->pid = fork();
-    if (j->pid == 0) become(s, out, err);
+    if (j->pid == 0) become(s, out, err, &before);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)close(out[1]);
     (void)close(err[1]);
     j->fd[0] = out[0];
@@ -120,10 +133,10 @@ static void finish(struct sweep *s, struct job *j)
         ;
     if (j->said[0].len > 0 && fwrite(j->said[0].p, 1, j->said[0].len, stdout) != j->said[0].len)
         s->trouble = true;
-    s->partial += WIFEXITED(status) && WEXITSTATUS(status) == TOOL_STOPPED;
-    if (!WIFEXITED(status) ||
-        (WEXITSTATUS(status) != TOOL_DONE && WEXITSTATUS(status) != TOOL_STOPPED))
-        note_failure(s, j, status);
+    bool ended = WIFEXITED(status)
+                     ? WEXITSTATUS(status) == TOOL_DONE || WEXITSTATUS(status) == TOOL_STOPPED
+                     : tool_stop != 0 && WTERMSIG(status) == SIGTERM;
+    if (!ended) note_failure(s, j, status);
     for (size_t i = 0; i < 2; i++)
         free(j->said[i].p);
     *j = (struct job){.fd = {-1, -1}};
@@ -165,7 +178,8 @@ static void wait_for_some(struct sweep *s)
                 at[n] = (struct pollfd){.fd = s->job[i].fd[k], .events = POLLIN};
                 who[n++] = 2 * i + k;
             }
-    if (poll(at, n, -1) < 0) return; /* a signal */
+    /* not for ever: a signal may come just before */
+    if (poll(at, n, 250) <= 0) return;
     for (nfds_t i = 0; i < n; i++)
         if (at[i].revents != 0) take(s, &s->job[who[i] / 2], who[i] % 2);
 }

@@ -40,6 +40,8 @@ static double place(const struct scale *s, double v) /* 0: bottom, 1: top */
     return at < 0 ? 0 : at > 1 ? 1 : at;
 }
 
+static double down(const struct scale *s, double v) { return HIGH * (1 - place(s, v)); }
+
 static double nice_above(double v) /* 1, 2 or 5 times a power of ten */
 {
     static const double steps[] = {1, 2, 5};
@@ -131,25 +133,26 @@ static void put_band(FILE *to, const struct chart *c, const struct scale *s, siz
         (void)fprintf(to, "<path class=\"b%zu\" d=\"", which);
         for (size_t k = i; k < end; k++)
             (void)fprintf(to, "%c%.1f %.1f", k == i ? 'M' : 'L', across(c, k),
-                          HIGH * (1 - place(s, l->points[k].max)));
+                          down(s, l->points[k].max));
         for (size_t k = end; k-- > i;)
-            (void)fprintf(to, "L%.1f %.1f", across(c, k), HIGH * (1 - place(s, l->points[k].min)));
+            (void)fprintf(to, "L%.1f %.1f", across(c, k), down(s, l->points[k].min));
         (void)fputs("Z\"/>\n", to);
     }
 }
 
+/* Pieces of a line; a point that stands alone is a dot. */
 static void put_line(FILE *to, const struct chart *c, const struct scale *s, size_t which)
 {
     const struct chart_line *l = &c->line[which];
-    size_t end = 0;
-    (void)fprintf(to, "<path class=\"l%zu\" d=\"", which);
-    for (size_t i = 0; next_piece(c, l, &i, &end); i = end) {
-        for (size_t k = i; k < end; k++)
-            (void)fprintf(to, "%c%.1f %.1f", k == i ? 'M' : 'L', across(c, k),
-                          HIGH * (1 - place(s, l->points[k].median)));
-        if (end == i + 1) (void)fputs("h.1", to); /* one point alone: a dot */
+    for (int dots = 0; dots < 2; dots++) {
+        size_t end = 0;
+        (void)fprintf(to, "<path class=\"l%zu%s\" d=\"M0 0", which, dots == 1 ? " dot" : "");
+        for (size_t i = 0; next_piece(c, l, &i, &end); i = end)
+            for (size_t k = i; k < end && (end == i + 1) == (dots == 1); k++)
+                (void)fprintf(to, "%c%.1f %.1f%s", k == i ? 'M' : 'L', across(c, k),
+                              down(s, l->points[k].median), dots == 1 ? "h.1" : "");
+        (void)fputs("\"/>\n", to);
     }
-    (void)fputs("\"/>\n", to);
 }
 
 static void put_axes(FILE *to, const struct chart *c, const struct scale *s)
@@ -269,8 +272,7 @@ void chart_write(FILE *to, const struct chart *c)
     put_text(to, c->title);
     (void)fputs("; the numbers are in the table below\">\n", to);
     for (size_t i = 0; i < s.ticks; i++)
-        (void)fprintf(to, "<path class=\"g\" d=\"M0 %.1fH1000\"/>",
-                      HIGH * (1 - place(&s, s.tick[i])));
+        (void)fprintf(to, "<path class=\"g\" d=\"M0 %.1fH1000\"/>", down(&s, s.tick[i]));
     for (size_t l = 0; l < c->lines && l < 2; l++) /* a third would hide the others */
         put_band(to, c, &s, l);
     for (size_t l = 0; l < c->lines; l++)

@@ -1,5 +1,5 @@
 /* simulations/result.h - what a run measures. The engine (run.h) tells what happened, one call
- * each; this adds up in bounded memory (some 10 MiB for a nation, however long the run) and writes
+ * each; this adds up in bounded memory (under 30 MiB for a nation, however long the run) and writes
  * the result as JSON and CSV. Fields: simulations/README.md.
  *
  * All times are virtual us from the run's start. Nothing here reads a clock or draws anything; the

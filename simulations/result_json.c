@@ -245,12 +245,14 @@ static json_t *authority_json(const struct run_result *r, size_t i, uint64_t pla
 static json_t *authorities_json(const struct run_result *r, bool *ok)
 {
     json_t *a = json_array();
-    uint64_t *made = calloc(2 * r->authorities, sizeof *made);
-    if (made == NULL) {
+    uint64_t *made = calloc(r->authorities, sizeof *made),
+             *plans = calloc(r->authorities, sizeof *plans);
+    if (made == NULL || plans == NULL) {
+        free(made);
+        free(plans);
         *ok = false;
         return a;
     }
-    uint64_t *plans = made + r->authorities;
     for (size_t i = 0; i < r->authorities; i++) {
         made[i] = r->notifications[i];
         plans[i] = r->plans[i];
@@ -260,6 +262,7 @@ static json_t *authorities_json(const struct run_result *r, bool *ok)
     for (size_t i = 0; i < r->authorities; i++)
         append(a, authority_json(r, i, plans[i], made[i], ok), ok);
     free(made);
+    free(plans);
     return a;
 }
 

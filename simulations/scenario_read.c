@@ -244,6 +244,8 @@ static void check_fault(struct reading *r, const config_setting_t *s, const char
               rule->optional[0] != '\0' ? " " : "", rule->optional);
     }
     need(r, s, path, rule->required);
+    if (f->type == FAULT_ROGUE && f->permille == 0) f->permille = 1000;
+    if (f->type == FAULT_ROGUE && f->per_second == 0) f->per_second = 10;
     check_whom(r, s, path, f);
     if (f->until <= f->at) wrong(r, s, path, "until: expected a moment after `at`");
     if (f->type == FAULT_LINK && f->loss_permille + f->twice_permille + f->delay == 0)

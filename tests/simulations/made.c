@@ -32,6 +32,7 @@ struct run_result *made_result(const char *name, uint64_t seed, uint64_t latency
     sc.topology.directories = 3;
     sc.topology.threshold = 2;
     sc.topology.plans = 120;
+    sc.topology.sizes = SIZES_EVEN;
     sc.lasts = CPIS_MS_HOUR;
     struct run_result *r = result_new(&sc, seed);
     cr_assert(r != NULL);
