@@ -1,6 +1,7 @@
 #include "simulations/run.h"
 
 #include "simulations/crypto_choice.h"
+#include "simulations/rogue.h"
 #include "simulations/run_state.h"
 
 #include <inttypes.h>
@@ -273,6 +274,7 @@ static void run_phases(struct run *t)
 static void run_free(struct run *t)
 {
     sim_free(&t->s);
+    rogues_free(&t->rogues);
     fault_free(t);
     load_free(t);
     watch_free(t);

@@ -179,18 +179,19 @@ static bool is_kept_down(const struct run *t, unsigned node)
 {
     for (size_t i = 0; i < t->sc->faults; i++) {
         const struct run_fault *f = &t->fault[i];
-        if ((f->f->type == FAULT_STOP || f->f->type == FAULT_RESTORE) && is_on(f) && is_of(f, node))
-            return true;
+        const bool downs = f->f->type == FAULT_STOP || f->f->type == FAULT_RESTORE ||
+                           f->f->behaviour == ROGUE_COPIES_TOKENS;
+        if (downs && is_on(f) && is_of(f, node)) return true;
     }
     return false;
 }
 
-static void stop(struct run *t, unsigned node)
+void fault_stop(struct run *t, unsigned node)
 {
     if (run_is_up(t, node)) sim_stop(t->s, node);
 }
 
-static void start(struct run *t, unsigned node)
+void fault_start(struct run *t, unsigned node)
 {
     if (node != NODE_NONE && sim_is_down(t->s, node) && !is_kept_down(t, node))
         sim_start(t->s, node);
@@ -199,13 +200,13 @@ static void start(struct run *t, unsigned node)
 static void stop_all(struct run_fault *f)
 {
     for (size_t i = 0; i < f->whos; i++)
-        stop(f->run, who_node(f, i));
+        fault_stop(f->run, who_node(f, i));
 }
 
 static void start_all(struct run_fault *f)
 {
     for (size_t i = 0; i < f->whos; i++)
-        start(f->run, who_node(f, i));
+        fault_start(f->run, who_node(f, i));
 }
 
 /* --- old copies --- */
@@ -243,7 +244,7 @@ static void put_back(struct run_fault *f)
         const unsigned n = who_node(f, i);
         if (n == NODE_NONE || f->backup[i] == NULL || !sim_is_down(t->s, n)) continue;
         sim_restore(t->s, n, f->backup[i]);
-        start(t, n);
+        fault_start(t, n);
         if (f->who[i].role == ROLE_AUTHORITY) load_resend(t, f->who[i].index);
     }
     run_at(t, run_now(t) + CONFIRM_AFTER, officer_confirms, f);
@@ -276,7 +277,7 @@ static void rolling_back(void *arg, struct sim *s)
 {
     struct run_fault *f = arg;
     (void)s;
-    start(f->run, who_node(f, f->step));
+    fault_start(f->run, who_node(f, f->step));
     if (++f->step == f->whos) {
         f->ended = true;
         fault_ended(f);
@@ -290,7 +291,7 @@ static void rolling_next(void *arg, struct sim *s)
     struct run_fault *f = arg;
     (void)s;
     if (!f->run->safety || f->step >= f->whos) return;
-    stop(f->run, who_node(f, f->step));
+    fault_stop(f->run, who_node(f, f->step));
     run_at(f->run, run_now(f->run) + f->f->down * 1000U, rolling_back, f);
 }
 
@@ -335,7 +336,7 @@ static void turn(struct run_fault *f, bool on)
     case FAULT_RETIRE:
     case FAULT_NOTICE:
     case FAULT_EPOCH_CHANGE: (on ? steward_fault_begin : steward_fault_end)(f); return;
-    case FAULT_ROGUE: (on ? rogue_begin : rogue_end)(f); return;
+    case FAULT_ROGUE: (on ? rogue_fault_begin : rogue_fault_end)(f); return;
     case FAULT_NONE:
     case FAULT_TYPE_END: return;
     }
@@ -391,6 +392,7 @@ void fault_begin_all(struct run *t)
         const struct scenario_fault *sf = f->f;
         if (sf->type == FAULT_RESTORE || sf->type == FAULT_COPY)
             run_at(t, sf->at > sf->age ? (sf->at - sf->age) * 1000U : 0, back_up, f);
+        if (sf->type == FAULT_ROGUE) rogue_fault_plan(f);
         run_at(t, sf->at * 1000U, begin_event, f);
     }
 }
@@ -450,6 +452,7 @@ void fault_free(struct run *t)
         free(f->backup);
         free(f->copies);
         free(f->before);
+        rogue_fault_free(f);
         free(f->who);
         free(f->to);
     }

@@ -119,6 +119,17 @@ void load_resend(struct run *t, uint32_t index)
     if (run_is_up(t, t->authority[index].node)) load_authority(t, index);
 }
 
+void load_foreign(struct run *t, uint32_t index, const size_t *child, size_t count, bool listed)
+{
+    struct sheaf h = {.run = t, .authority = index};
+    for (size_t i = 0; i < count; i++) {
+        struct child_change change = upsert_of(&t->child[child[i]], 1);
+        if (!listed) change.type = CHANGE_DELETE;
+        put(&h, &change);
+    }
+    send_sheaf(&h);
+}
+
 void load_move(struct run *t, uint32_t from, uint32_t to)
 {
     struct sheaf h = {.run = t, .authority = to};

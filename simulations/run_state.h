@@ -23,6 +23,7 @@ struct run_child {
     struct nhs_number number;
     uint32_t holder[2]; /* authorities by index; the second may be INDEX_NONE */
     bool gone;          /* ended or deleted since */
+    bool foreign;       /* some authority lists it, or has listed it, that it is not of */
 };
 struct run_authority {
     unsigned node; /* of the engine; NODE_NONE: not there yet */
@@ -30,7 +31,7 @@ struct run_authority {
     sim_us *saved; /* plans that are not live yet: when each was saved */
     size_t waiting, waiting_cap;
     size_t notifications; /* rows seen so far */
-    bool rogue;           /* of what it says of itself nothing is expected */
+    bool rogue; /* what it lists it has no keys of: no record of such a look is expected */
 };
 #define NODE_NONE UINT_MAX
 
@@ -42,12 +43,12 @@ struct run_fault { /* one of the scenario's, under way */
     bool begun, ended;
     struct scenario_node *who, *to;
     size_t whos, tos;
-    struct rows **backup; /* RESTORE, COPY: of each of `who` */
-    size_t step;          /* ROLLING_RESTART: which is next */
-    unsigned *copies;     /* COPY: the engine's nodes */
-    unsigned *before;     /* REINSTATE: those with the old keys */
-    unsigned tries;       /* EPOCH_CHANGE */
-    struct rogue *rogue;  /* ROGUE */
+    struct rows **backup;    /* RESTORE, COPY: of each of `who` */
+    size_t step;             /* ROLLING_RESTART: which is next */
+    unsigned *copies;        /* COPY: the engine's nodes */
+    unsigned *before;        /* REINSTATE: those with the old keys */
+    unsigned tries;          /* EPOCH_CHANGE */
+    struct run_rogue *rogue; /* ROGUE: of each of `who` */
 };
 struct look_key { /* of a child's number at a query node; of a record: and an authority */
     struct nhs_number number;
@@ -84,7 +85,8 @@ struct run {
 
     struct run_load *load;
     struct run_fault *fault;
-    unsigned groups; /* partitions so far */
+    unsigned groups;       /* partitions so far */
+    struct rogues *rogues; /* NULL: none yet */
 
     struct look_map asked, read; /* of listed children: questions; verdicts that show a holder */
     uint64_t due;                /* notifications that should come of verdicts */
@@ -107,6 +109,8 @@ void load_begin(struct run *t);
 void load_free(struct run *t);
 /* All plans that authority `index` has now, sent again by its case system. */
 void load_resend(struct run *t, uint32_t index);
+/* Children of others are given to it as its own, or taken back; it must be up. */
+void load_foreign(struct run *t, uint32_t index, const size_t *child, size_t count, bool listed);
 /* All its children move: listed by `to` from now on. */
 void load_move(struct run *t, uint32_t from, uint32_t to);
 
@@ -117,6 +121,8 @@ void fault_heal(struct run *t);
 void fault_free(struct run *t);
 void fault_describe(const struct run_fault *f, char *ret, size_t cap);
 void fault_ended(struct run_fault *f); /* told to the result */
+void fault_stop(struct run *t, unsigned node);
+void fault_start(struct run *t, unsigned node); /* unless another fault keeps it down */
 
 /* run_steward.c */
 bool steward_fault_can(const struct run *t, const struct scenario_fault *f, const char **ret_why);
@@ -125,8 +131,10 @@ void steward_fault_end(struct run_fault *f);
 void steward_begin(struct run *t); /* registers are renewed before they expire */
 
 /* run_rogue.c */
-void rogue_begin(struct run_fault *f);
-void rogue_end(struct run_fault *f);
+void rogue_fault_plan(struct run_fault *f); /* once, before the run begins */
+void rogue_fault_begin(struct run_fault *f);
+void rogue_fault_end(struct run_fault *f);
+void rogue_fault_free(struct run_fault *f);
 
 /* run_watch.c */
 struct sim_hooks watch_hooks(struct run *t);

@@ -179,8 +179,9 @@ static bool ask_enough(struct lookup *k, struct env *e)
     return useful + open + overdue >= k->t;
 }
 
-/* The same bytes again to those that lag or whose list is being changed. */
-static void ask_again(struct lookup *k, struct env *e, bool presents)
+/* The same bytes again to those that lag or whose list is being changed; and to those not asked
+ * yet: whoever lags, or leaves an authority out, is replaced rather than waited for. */
+static void ask_again(struct lookup *k, struct env *e, bool presents, bool further)
 {
     for (size_t i = 0; i < k->holders; i++) {
         struct holder *h = &k->holder[i];
@@ -191,7 +192,7 @@ static void ask_again(struct lookup *k, struct env *e, bool presents)
             lookup_send(k, e, h);
         }
     }
-    for (size_t i = 0; presents && i < k->holders; i++)
+    for (size_t i = 0; further && i < k->holders; i++)
         if (k->holder[i].state == HOLDER_IDLE) lookup_send(k, e, &k->holder[i]);
 }
 
@@ -279,7 +280,8 @@ void question_consider(struct lookups *l, struct question *q, struct env *e)
     bool changing = v.reason == REASON_LIST_CHANGING;
     if ((v.kind == VERDICT_INCOMPLETE || changing) && e->now >= q->ask_again) {
         for (size_t i = 0; i < q->searches; i++)
-            if (q->search[i]->stage == LOOKUP_ASKING) ask_again(q->search[i], e, changing);
+            if (q->search[i]->stage == LOOKUP_ASKING)
+                ask_again(q->search[i], e, changing, v.lagging);
         q->ask_again = e->now + LOOKUP_ASK_AGAIN;
     }
     q->next = earlier(e->now + LOOKUP_ASK_AGAIN, q->started + LOOKUP_BUDGET);

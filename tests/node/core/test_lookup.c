@@ -627,6 +627,31 @@ Test(lookup, a_lagging_directory_is_asked_again_with_the_same_bytes_then_it_is_i
     cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS, "%s", evidence_fault_text(evidence_holds()));
 }
 
+Test(lookup, a_directory_whose_state_lags_is_replaced_by_a_further_one_at_once)
+{
+    const struct signed_message before = head[0];
+    list[0].version += 10;
+    const struct signed_message after = vf_head(&v, &list[0]);
+    head[0] = after;
+    show_heads_to_all();
+    vf_pass(&v, FLOOR_SETTLE);
+    vf_hear_times(&v, VF_T);
+    begin();
+    const unsigned asked_first[VF_T] = {who[0], who[1], who[2]};
+    say_absent(asked_first[0]);
+    say_absent(asked_first[1]);
+    head[0] = before;
+    show_heads(asked_first[2]); /* it shows an old list, or none: asking it again helps nobody */
+    say_absent(asked_first[2]);
+    cr_expect_null(given());
+    cr_assert_gt(sent_to(), 0);
+    for (size_t i = 0; i < VF_T; i++)
+        cr_expect_neq(who[0], asked_first[i]);
+    head[0] = after;
+    say_absent(who[0]);
+    expect_given(VERDICT_NO_FLAG, REASON_NONE);
+}
+
 Test(lookup, a_statement_that_names_a_newer_register_waits_until_it_is_fetched)
 {
     const struct cpis_hash s = state_now();
