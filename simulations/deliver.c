@@ -60,7 +60,7 @@ static void print_number(const json_t *v, const char *unit)
     else if (json_is_real(v))
         (void)printf("%.12g%s", json_real_value(v), unit);
     else
-        (void)printf("-");
+        (void)printf("-%s", strchr(unit, '\n') != NULL ? "\n" : "");
 }
 
 static void print_pair(const json_t *o, const char *before, const char *key, const char *unit)
