@@ -1,5 +1,5 @@
 # One non-recursive Makefile. Objects mirror the tree under build/$(MODE)/.
-#   make [MODE=release|debug|asan] [V=1] all|test|demo|sim|check-asan|vectors|fuzz|bench-lookup|lint|...
+#   make [MODE=release|debug|asan] [V=1] all|test|demo|sim|emulate|check-asan|vectors|fuzz|bench-lookup|lint|...
 MODE  ?= release
 B     := build/$(MODE)
 G     := build/gen
@@ -50,7 +50,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all sim test demo kills vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
+.PHONY: all sim test demo kills emulate vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -95,6 +95,8 @@ $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
+	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
@@ -103,6 +105,9 @@ demo: deps
 # Real processes killed at random moments of a lookup: one record each, no false no.
 kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+# A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
+emulate: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
 # What the simulator's kernel costs, and a message with codec and empty handlers: ARGS=--json for a program.
 bench-sim: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/bench_kernel && build/release/bench_kernel $(ARGS)

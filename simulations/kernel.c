@@ -56,6 +56,7 @@ uint32_t kernel_add_node(struct kernel *k)
 
 sim_us kernel_now(const struct kernel *k) { return k->now; }
 uint64_t kernel_taken(const struct kernel *k) { return k->taken; }
+sim_us kernel_next(const struct kernel *k) { return k->count == 0 ? SIM_US_NEVER : k->heap[0].at; }
 uint32_t kernel_generation(const struct kernel *k, uint32_t node) { return k->generation[node]; }
 
 void kernel_renew(struct kernel *k, uint32_t node)

@@ -3,9 +3,9 @@
 #include <signal.h>
 #include <sodium.h>
 
-static const struct tool_entry *const table[] = {&tool_run,     &tool_sweep,     &tool_report,
-                                                 &tool_compare, &tool_list,      &tool_check,
-                                                 &tool_explain, &tool_calibrate, NULL};
+static const struct tool_entry *const table[] = {
+    &tool_run,  &tool_emulate, &tool_sweep,   &tool_report,    &tool_compare,
+    &tool_list, &tool_check,   &tool_explain, &tool_calibrate, NULL};
 
 int main(int argc, char **argv)
 {

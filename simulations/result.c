@@ -68,6 +68,13 @@ void result_free(struct run_result **p)
     free(r);
 }
 
+void result_emulated(struct run_result *r)
+{
+    r->emulated = true;
+    r->sc.crypto = SCENARIO_CRYPTO_REAL;
+    r->sc.storage = SCENARIO_STORAGE_LMDB;
+}
+
 static struct result_bucket *bucket_at(struct run_result *r, uint64_t at_us)
 {
     uint64_t i = at_us / r->bucket_us;
@@ -152,6 +159,8 @@ void result_message(struct run_result *r, enum frame_kind kind, size_t bytes)
     r->message[kind]++;
     r->message_bytes[kind] += bytes;
 }
+
+void result_messages(struct run_result *r, uint64_t n) { r->messages += n; }
 
 void result_event(struct run_result *r, enum event e)
 {

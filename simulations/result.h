@@ -43,6 +43,8 @@ struct run_result; /* opaque: node.h has a `struct result` of its own */
 /* Copies what it needs of *sc. NULL: out of memory. */
 struct run_result *result_new(const struct scenario *sc, uint64_t seed);
 void result_free(struct run_result **p);
+/* It is of real processes (emulate.h): "engine" says so; crypto and storage are what they have. */
+void result_emulated(struct run_result *r);
 
 /* --- told by the engine, as it happens --- */
 
@@ -68,6 +70,8 @@ void result_freshness(struct run_result *r, uint32_t authority, uint64_t at_us, 
 void result_load(struct run_result *r, uint32_t directory, enum result_load kind, uint64_t at_us,
                  uint64_t n);
 void result_message(struct run_result *r, enum frame_kind kind, size_t bytes);
+/* So many more whose kind nobody knows: what processes count. */
+void result_messages(struct run_result *r, uint64_t n);
 void result_event(struct run_result *r, enum event e);
 /* A fault that came (end_us UINT64_MAX: not ended): its word and whom, "authority 3, 8, 12". */
 void result_fault(struct run_result *r, uint64_t begin_us, uint64_t end_us, const char *what,

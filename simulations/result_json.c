@@ -125,7 +125,7 @@ static void put_end(const struct run_result *r, json_t *o, bool *ok)
     }
     put(o, "breach_list", list, ok);
     put(o, "peak_rss_mib", json_real((double)(r->end.peak_rss_kib * 10U / 1024U) / 10.0), ok);
-    put(o, "trace_hash", json_string(hex), ok);
+    put(o, "trace_hash", r->emulated ? json_null() : json_string(hex), ok);
     put(o, "partial", json_boolean(r->end.partial), ok);
     put(o, "ok", json_boolean(result_ok(r)), ok);
 }
@@ -140,7 +140,7 @@ static void put_head(const struct run_result *r, json_t *o, bool *ok)
         plans += r->plans[i];
     put(o, "scenario", json_string(r->sc.name), ok);
     put(o, "description", json_string(r->sc.description), ok);
-    put(o, "engine", json_string("simulated"), ok);
+    put(o, "engine", json_string(r->emulated ? "emulated" : "simulated"), ok);
     put(o, "seed", integer(r->seed), ok);
     put(o, "crypto", json_string(r->sc.crypto == SCENARIO_CRYPTO_REAL ? "real" : "stub"), ok);
     put(o, "storage", json_string(r->sc.storage == SCENARIO_STORAGE_LMDB ? "lmdb" : "memory"), ok);

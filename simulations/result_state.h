@@ -21,7 +21,8 @@ struct result_breach_seen {
 struct run_result {
     struct scenario sc;
     uint64_t seed;
-    bool failed; /* out of memory */
+    bool failed;   /* out of memory */
+    bool emulated; /* else simulated */
     uint64_t bucket_us, column_us;
     size_t buckets, columns, authorities, directories;
     size_t buckets_used; /* up to the last one that anything was told of */

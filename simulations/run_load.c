@@ -6,14 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_US       (3600 * SIM_US_SECOND)
-#define CHANGES       256U    /* in one command, as an import's commits */
-#define UNKNOWN_FROM  500000U /* numbers of nobody: from here on, of a million */
-#define UNKNOWN_RANGE 500000U
-#define SETTLE_FIRST  (30 * CPIS_MS_MINUTE)
-#define BIRTH_DATE    20200229U
-#define PLAN_START    202601010000U
-#define UNBORN_END    202912310000U
+#define CHANGES      256U /* in one command, as an import's commits */
+#define SETTLE_FIRST (30 * CPIS_MS_MINUTE)
 
 struct flow { /* events of one kind, at a rate that changes by the hour */
     struct run *run;
@@ -33,35 +27,7 @@ struct run_load {
     struct practice *practice;
 };
 
-/* --- numbers --- */
-
-/* A number of the 999 range that no child has: the first valid one from the dice on. */
-static struct nhs_number number_of_nobody(struct random_stream *dice)
-{
-    struct nhs_number n = {{0}};
-    uint32_t at = 10U * (UNKNOWN_FROM + (uint32_t)random_below(dice, UNKNOWN_RANGE));
-    if (sim_next_number(&at, &n)) return n;
-    at = 10U * UNKNOWN_FROM; /* behind the last: from the first again */
-    (void)sim_next_number(&at, &n);
-    return n;
-}
-
 /* --- plans --- */
-
-static struct child_change upsert_of(const struct run_child *c, uint32_t which)
-{
-    const uint32_t plan = 1 + (uint32_t)(c->number.digits[8] - '0') % 3;
-    return (struct child_change){.type = CHANGE_UPSERT,
-                                 .number = c->number,
-                                 .birth_date = BIRTH_DATE,
-                                 .given = "Test",
-                                 .family = "Child",
-                                 .local_id = "L1",
-                                 .plan = which == 0 ? plan : 2,
-                                 .start = PLAN_START,
-                                 .end = which == 0 && plan == 3 ? UNBORN_END : 0,
-                                 .visibility = VISIBILITY_FULL};
-}
 
 /* Changes of one authority, sent as they fill a command. */
 struct sheaf {
@@ -90,14 +56,11 @@ static void put(struct sheaf *h, const struct child_change *c)
 
 static struct run_child *new_child(struct run *t, uint32_t holder)
 {
-    struct nhs_number n;
-    if (!sim_next_number(&t->number_next, &n) || t->number_next > UNKNOWN_FROM * 10) return NULL;
+    struct run_child made;
+    if (!arrival_child(t->sc, &t->number_next, &t->chance, holder, &made)) return NULL;
     t->child = sim_grow(t->child, t->children, &t->children_cap, sizeof *t->child);
     struct run_child *c = &t->child[t->children++];
-    *c = (struct run_child){.number = n, .holder = {holder, INDEX_NONE}};
-    const uint64_t others = t->sc->topology.authorities - 1;
-    if (others > 0 && random_chance(&t->chance, (unsigned)t->sc->topology.shared_permille))
-        c->holder[1] = (uint32_t)((holder + 1 + random_below(&t->chance, others)) % (others + 1));
+    *c = made;
     return c;
 }
 
@@ -108,7 +71,7 @@ static void load_authority(struct run *t, uint32_t index)
         for (uint32_t k = 0; k < 2; k++) {
             const struct run_child *c = &t->child[i];
             if (c->gone || c->holder[k] != index) continue;
-            const struct child_change change = upsert_of(c, k);
+            const struct child_change change = arrival_plan(c, k);
             put(&h, &change);
         }
     send_sheaf(&h);
@@ -123,7 +86,7 @@ void load_foreign(struct run *t, uint32_t index, const size_t *child, size_t cou
 {
     struct sheaf h = {.run = t, .authority = index};
     for (size_t i = 0; i < count; i++) {
-        struct child_change change = upsert_of(&t->child[child[i]], 1);
+        struct child_change change = arrival_plan(&t->child[child[i]], 1);
         if (!listed) change.type = CHANGE_DELETE;
         put(&h, &change);
     }
@@ -138,7 +101,7 @@ void load_move(struct run *t, uint32_t from, uint32_t to)
             struct run_child *c = &t->child[i];
             if (c->gone || c->holder[k] != from) continue;
             c->holder[k] = to;
-            const struct child_change change = upsert_of(c, k);
+            const struct child_change change = arrival_plan(c, k);
             put(&h, &change);
         }
     send_sheaf(&h);
@@ -172,7 +135,7 @@ static void start_plan(struct run *t)
     for (uint32_t k = 0; k < 2; k++) {
         struct sheaf h = {.run = t, .authority = c->holder[k]};
         if (c->holder[k] == INDEX_NONE) continue;
-        const struct child_change change = upsert_of(c, k);
+        const struct child_change change = arrival_plan(c, k);
         put(&h, &change);
         send_sheaf(&h);
     }
@@ -189,7 +152,7 @@ static void end_plan(struct run *t, bool deleted)
     for (uint32_t k = 0; k < 2; k++) {
         struct sheaf h = {.run = t, .authority = c->holder[k]};
         if (c->holder[k] == INDEX_NONE) continue;
-        struct child_change change = upsert_of(c, k);
+        struct child_change change = arrival_plan(c, k);
         change.type = deleted ? CHANGE_DELETE : CHANGE_END;
         change.end = deleted ? 0 : 202701010000U;
         put(&h, &change);
@@ -198,17 +161,6 @@ static void end_plan(struct run *t, bool deleted)
 }
 
 /* --- the next of a kind: an exponential wait at the present rate --- */
-
-static sim_us wait_for(struct random_stream *dice, uint64_t milli_per_hour)
-{
-    const uint64_t rate = milli_per_hour == 0 ? 1 : milli_per_hour;
-    const sim_us mean = HOUR_US * 1000U / rate;
-    const struct delay d = {.type = DELAY_TAIL,
-                            .mean = mean < (1ULL << 39) ? mean : (1ULL << 39),
-                            .max = (1ULL << 40) - 1};
-    const sim_us wait = delay_draw(&d, dice);
-    return wait < HOUR_US ? wait : HOUR_US; /* the rate may be another one then */
-}
 
 static void flow_on(struct flow *f);
 
@@ -229,9 +181,8 @@ static void flow_look_again(void *arg, struct sim *s)
 
 static void flow_on(struct flow *f)
 {
-    const uint64_t rate = f->rate(f->run);
-    const sim_us wait = wait_for(f->dice, rate);
-    const bool comes = rate > 0 && wait < HOUR_US;
+    sim_us wait;
+    const bool comes = arrival_next(f->dice, f->rate(f->run), &wait);
     run_at(f->run, run_now(f->run) + wait, comes ? flow_event : flow_look_again, f);
 }
 
@@ -251,7 +202,7 @@ static void ask_at(struct run *t, unsigned query, bool hit, bool scheduled)
 {
     const struct run_child *c =
         hit && t->children > 0 ? &t->child[random_below(&t->arrivals, t->children)] : NULL;
-    const struct nhs_number n = c != NULL ? c->number : number_of_nobody(&t->arrivals);
+    const struct nhs_number n = c != NULL ? c->number : arrival_nobody(&t->arrivals);
     if (query == NODE_NONE) return;
     if (c != NULL) watch_asked(t, query, &n);
     (void)sim_lookup(t->s, query, &n, scheduled);

@@ -12,6 +12,7 @@
  * lists are live. */
 #ifndef CPIS_SIMULATIONS_RUN_STATE_H
 #define CPIS_SIMULATIONS_RUN_STATE_H
+#include "simulations/arrival.h"
 #include "simulations/random.h"
 #include "simulations/run.h"
 #include "simulations/sim.h"
@@ -19,12 +20,6 @@
 #include <limits.h>
 #include <setjmp.h>
 
-struct run_child {
-    struct nhs_number number;
-    uint32_t holder[2]; /* authorities by index; the second may be INDEX_NONE */
-    bool gone;          /* ended or deleted since */
-    bool foreign;       /* some authority lists it, or has listed it, that it is not of */
-};
 struct run_authority {
     unsigned node; /* of the engine; NODE_NONE: not there yet */
     bool joins;    /* admitted by a fault "join", not at the founding */

@@ -2,7 +2,7 @@
  * line, how they end, where scenarios are found. One process runs one command. */
 #ifndef CPIS_SIMULATIONS_TOOL_H
 #define CPIS_SIMULATIONS_TOOL_H
-#include "simulations/scenario.h"
+#include "simulations/run.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -27,8 +27,8 @@ struct tool_entry {
     int (*fn)(const struct tool_line *l);
     const struct tool_option *options;
 };
-extern const struct tool_entry tool_run, tool_sweep, tool_list, tool_check, tool_explain,
-    tool_report, tool_compare, tool_calibrate;
+extern const struct tool_entry tool_run, tool_emulate, tool_sweep, tool_list, tool_check,
+    tool_explain, tool_report, tool_compare, tool_calibrate;
 
 #define TOOL_GIVEN_MAX 64U
 struct tool_line {
@@ -71,4 +71,13 @@ int tool_results(const struct tool_line *l, const char *path, json_t **ret);
 /* Writes a file whole, through a temporary one beside it, "-": standard output. */
 typedef void (*tool_writer)(FILE *to, void *arg);
 int tool_write(const struct tool_line *l, const char *path, tool_writer fn, void *arg);
+
+/* deliver.c: what run and emulate share. An empty folder in $TMPDIR or /tmp; and away with it. */
+bool tool_scratch(char ret[static TOOL_PATH_BYTES]);
+void tool_unscratch(const char *path);
+/* For run_options and emulate_options: a line on the terminal that is written over. */
+void tool_progress(void *arg, const struct run_progress *p, const struct run_result *r);
+/* What --out, --csv, --summary and --json ask for, or text for people. TOOL_DONE, or the exit code,
+ * having said why. */
+int tool_deliver(const struct tool_line *l, const struct run_result *r);
 #endif

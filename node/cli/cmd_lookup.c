@@ -195,12 +195,56 @@ static int ask(const struct cli *c, const struct numbers *n, const json_t *who)
     return a.code;
 }
 
+/* --- --stream: each number as its line comes --- */
+
+static cpis_err ask_one(struct control_client *client, const char *number, const json_t *who,
+                        struct asked *a, char why[static CONTROL_WHY_BYTES])
+{
+    json_t *fields = json_pack("{s:[s],s:O}", "numbers", number, "ask", who), *reply = NULL;
+    cpis_err err = control_call(client, "lookup", fields, TIMEOUT_MS, show, a, &reply, why);
+    json_decref(fields);
+    json_decref(reply);
+    return err;
+}
+
+/* Ends at the first line that can't be a number: what was asked before it has been answered. */
+static int ask_stream(const struct cli *c, const json_t *who)
+{
+    struct asked a = {.json = cli_has(c, "json")};
+    char line[LINE_BYTES], number[11], why[CONTROL_WHY_BYTES] = "";
+    struct control_client *client = cli_connect(c);
+    cpis_err err = CPIS_OK;
+    bool good = true;
+    if (client == NULL) return CLI_ERROR;
+    for (size_t n = 1; err == CPIS_OK && good && fgets(line, sizeof line, stdin) != NULL; n++) {
+        size_t len = strcspn(line, "\r\n"), before = a.shown;
+        bool whole = line[len] != '\0' || feof(stdin);
+        line[len] = '\0';
+        if (line[strspn(line, " \t")] == '\0') continue;
+        good = cli_nhs_number(c, whole ? line : "", n, number);
+        if (good) err = ask_one(client, number, who, &a, why);
+        if (good && err == CPIS_OK && a.shown == before) err = CPIS_E_MALFORMED;
+    }
+    sodium_memzero(line, sizeof line);
+    sodium_memzero(number, sizeof number);
+    control_close(&client);
+    if (!good) return CLI_USAGE;
+    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    return ferror(stdin) ? CLI_ERROR : a.code;
+}
+
 static int lookup(struct cli *c)
 {
     struct numbers n = {.at = NULL};
     json_t *who = NULL;
     int code = CLI_USAGE;
-    if (gather(c, &n) && who_asks(c, &who)) code = ask(c, &n, who);
+    bool stream = cli_has(c, "stream");
+    if (stream && (c->args_count != 1 || strcmp(c->args[0], "-") != 0))
+        return cli_usage(c, "--stream takes its numbers from standard input: give - alone");
+    if (stream && who_asks(c, &who))
+        code = ask_stream(c, who);
+    else if (!stream && gather(c, &n) && who_asks(c, &who))
+        code = ask(c, &n, who);
     json_decref(who);
     if (n.at != NULL) sodium_memzero(n.at, n.cap * sizeof *n.at);
     free(n.at);
@@ -212,7 +256,8 @@ const struct cli_command cmd_lookup = {
     .summary = "ask the federation whether children are known; - reads numbers from stdin",
     .more = "Who asks is told to every authority that holds the child. Without options: the\n"
             "`asker` of node.conf, or else the login name. A number that can't be one is refused "
-            "before any is asked.",
+            "before any is asked;\nwith --stream each is asked as its line comes, one after the "
+            "other, and such a line is the last.",
     .exits = "0 no flag, 10 flag, 11 flag with details to follow, 20 incomplete, 30 unknown,\n"
              "  1 error, 2 usage error; of several numbers the largest",
     .takes_dir = true,
@@ -231,6 +276,7 @@ const struct cli_command cmd_lookup = {
         {"unscheduled", NULL, "the opposite, where node.conf says scheduled"},
         {"purpose", "WORD", "direct-care (default) or not-brought: an appointment was missed"},
         {"correlation", "ID", "an id of the asking system, kept with the access"},
+        {"stream", NULL, "answer each line of standard input before the next is read"},
         {"json", NULL, "one JSON object for each number, on a line"},
         {0}}};
 
