@@ -259,8 +259,7 @@ static inline struct tag_words tag_words(const uint8_t t[static TOKEN_BYTES], ui
 struct tag stub_handle_tag(const struct token *token, const struct handle *handle)
 {
     struct tag ret;
-    const struct tag_words w =
-        tag_words(token->b, stub_load(handle->b), stub_load(handle->b + 8));
+    const struct tag_words w = tag_words(token->b, stub_load(handle->b), stub_load(handle->b + 8));
     _Static_assert(sizeof w == sizeof ret.b, "a tag is two words");
     memcpy(ret.b, &w, sizeof w);
     return ret;

@@ -250,8 +250,7 @@ static bool has_token(const struct tokens_seen *s, struct bytes b)
     for (size_t at = 8; at <= b.len; at++) {
         if (v == 0) at = behind_zeros(b, at);
         const uint64_t k = v >> (64U - TOKEN_BITS);
-        if ((s->bit[k / 64] >> (k % 64) & 1U) != 0 && v != 0 && *token_slot(s, v) == v)
-            return true;
+        if ((s->bit[k / 64] >> (k % 64) & 1U) != 0 && v != 0 && *token_slot(s, v) == v) return true;
         if (at < b.len) v = v << 8 | b.p[at];
     }
     return false;

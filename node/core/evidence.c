@@ -262,8 +262,8 @@ struct record_heads {
 
 static bool hash_heads(const struct row_evidence *ev, struct arena *a, struct record_heads *ret)
 {
-    *ret = (struct record_heads){arena_take(a, ev->heads_count * sizeof *ret->head),
-                                 ev->heads_count};
+    *ret =
+        (struct record_heads){arena_take(a, ev->heads_count * sizeof *ret->head), ev->heads_count};
     for (size_t i = 0; ret->head != NULL && i < ret->count; i++)
         ret->head[i] =
             (struct record_head){.as_signed = &ev->heads[i], .hash = signed_hash(&ev->heads[i])};
@@ -284,8 +284,7 @@ static struct record_head *head_by_hash(const struct record_heads *heads,
 }
 
 /* The heads behind one statement's S; each is found by its hash, and together they give S. */
-static enum evidence_fault check_heads(const struct registry *r,
-                                       const struct record_heads *all,
+static enum evidence_fault check_heads(const struct registry *r, const struct record_heads *all,
                                        const struct row_statement *row,
                                        const struct checked_statement *s, uint32_t epoch,
                                        struct arena *a, struct judged_statement *ret)

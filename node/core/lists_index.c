@@ -6,9 +6,9 @@
 
 /* The tokens of a bucket, of all lists in one piece, so that a search reads through memory once and
  * in order: it tries each of a thousand tokens, and they would be a thousand places. Beside them,
- * where each bucket begins in each list: one row to a bucket, one column to a list. 32 bytes a token
- * again, and 4 to a bucket and list. A list that changes moves what stands behind it in its buckets,
- * nothing else. */
+ * where each bucket begins in each list: one row to a bucket, one column to a list. 32 bytes a
+ * token again, and 4 to a bucket and list. A list that changes moves what stands behind it in its
+ * buckets, nothing else. */
 
 static void buckets_free(struct epoch_index *x)
 {
