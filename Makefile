@@ -92,7 +92,7 @@ $(G)/proto/cpis.pb-c.h $(GEN_SRC) &: proto/cpis.proto
 	$(Q)protoc-c --c_out=$(G) $<
 
 $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
-	$(call link,$(CORE_LIBS))
+	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)

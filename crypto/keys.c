@@ -66,6 +66,19 @@ bool tag_equal(const struct tag *a, const struct tag *b)
     return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+size_t handle_find(const struct token *tokens, size_t n, const struct handle *handle,
+                   const struct tag *tag, size_t *ret, size_t cap)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct tag mine = handle_tag(&tokens[i], handle);
+        if (!tag_equal(&mine, tag)) continue;
+        if (count < cap) ret[count] = i;
+        count++;
+    }
+    return count;
+}
+
 int token_compare(const struct token *a, const struct token *b)
 {
     return memcmp(a->b, b->b, sizeof a->b);

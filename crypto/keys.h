@@ -34,8 +34,13 @@ void symmetric_key_wipe(struct symmetric_key *key);
 /* R = BLAKE2b-128("cpx1/handle" || epoch(4) || query id || rid) */
 struct handle handle_make(uint32_t epoch, const struct cpis_id *query, const struct cpis_id *rid);
 struct tag handle_tag(const struct token *token,
-                      const struct handle *handle);              /* HChaCha20, 16 bytes */
-bool tag_equal(const struct tag *a, const struct tag *b);        /* constant time */
+                      const struct handle *handle);       /* HChaCha20, 16 bytes */
+bool tag_equal(const struct tag *a, const struct tag *b); /* constant time */
+/* Which of n tokens has this tag under this handle: how many there are (more than one where a token
+ * stands twice), and in ret[] the places of the first `cap` of them, rising. Every token is tried,
+ * no early exit. */
+size_t handle_find(const struct token *tokens, size_t n, const struct handle *handle,
+                   const struct tag *tag, size_t *ret, size_t cap);
 int token_compare(const struct token *a, const struct token *b); /* memcmp order */
 /* The first `bits` bits of the token; bits 1..BUCKET_BITS_MAX (asserted). */
 uint32_t token_bucket(const struct token *token, uint32_t bits);

@@ -21,9 +21,9 @@ static void trace(struct sim *s, unsigned n, enum trace_what what, uint64_t deta
 
 /* A message in the trace: its kind for whoever reads it, and in the rest its length and eight of
  * its bytes, in which a difference shows. */
-static void trace_message(struct sim *s, unsigned n, enum trace_what what, const struct payload *p)
+static void trace_message(struct sim *s, unsigned n, enum trace_what what, const struct payload *p,
+                          struct frame_look l)
 {
-    const struct frame_look l = frame_look(payload_bytes(p));
     const size_t at = p->len >= 72 ? 64 : 0;
     uint64_t some = 0;
     memcpy(&some, p->b + at, p->len - at < sizeof some ? p->len - at : sizeof some);
@@ -124,18 +124,18 @@ void batch_drop(struct sim_node *m)
 
 /* --- letting out --- */
 
-static void send_one(struct sim *s, unsigned n, const struct cpis_id *peer, struct payload *whole)
+static void send_one(struct sim *s, unsigned n, const struct cpis_id *peer, struct payload *whole,
+                     bool again)
 {
     struct arrival to[ARRIVALS_MAX];
     const struct sim_hooks *h = &s->conf.hooks;
-    trace_message(s, n, TRACE_SENT, whole);
+    struct sim_sent m = {frame_look(payload_bytes(whole)), payload_bytes(whole), again};
+    trace_message(s, n, TRACE_SENT, whole, m.look);
     const size_t count = network_send(s->network, n, peer, kernel_now(s->kernel), to);
     for (size_t i = 0; i < count; i++) {
         struct payload *p = whole;
-        if (h->sent != NULL) {
-            const struct frame_look look = frame_look(payload_bytes(p));
-            h->sent(h->arg, n, to[i].to, &look, payload_bytes(p));
-        }
+        if (h->sent != NULL) h->sent(h->arg, n, to[i].to, &m);
+        m.again = true;
         if (s->tap == NULL) {
             p = payload_share(p);
         } else {
@@ -155,7 +155,7 @@ static void send_one(struct sim *s, unsigned n, const struct cpis_id *peer, stru
 void sim_inject(struct sim *s, unsigned from, const struct cpis_id *to, struct bytes frame)
 {
     struct payload *p = payload_new(frame);
-    send_one(s, from, to, p);
+    send_one(s, from, to, p, false);
     payload_drop(p);
 }
 
@@ -166,7 +166,7 @@ static void let_out(struct sim *s, unsigned n)
     for (size_t i = 0; i < m->batch.count; i++) {
         const struct waiting *w = &m->batch.waiting[i];
         if (w->type == OUT_SEND) {
-            send_one(s, n, &w->peer, w->payload);
+            send_one(s, n, &w->peer, w->payload, i > 0 && w[-1].payload == w->payload);
         } else if (w->type == OUT_RESULT) {
             check_release(s, n, &m->batch.finding[w->number]);
         } else {
@@ -365,7 +365,7 @@ static void wait(struct sim *s, unsigned n, struct input in)
 void batch_message(struct sim *s, unsigned n, uint32_t from, struct payload *p)
 {
     struct sim_node *m = s->node[n];
-    trace_message(s, n, TRACE_HEARD, p);
+    trace_message(s, n, TRACE_HEARD, p, frame_look(payload_bytes(p)));
     if (may_step(s, m)) {
         begin(s, n);
         step_message(s, n, from, p);

@@ -65,6 +65,10 @@ WRAP(sign_check, cpis_err,
 /* keys.h */
 WRAP(handle_tag, struct tag, (const struct token *token, const struct handle *handle),
      (token, handle))
+WRAP(handle_find, size_t,
+     (const struct token *tokens, size_t n, const struct handle *handle, const struct tag *tag,
+      size_t *ret, size_t cap),
+     (tokens, n, handle, tag, ret, cap))
 /* seal.h */
 WRAP(details_key, cpis_err,
      (const struct symmetric_key *request, const struct box_secret *own,

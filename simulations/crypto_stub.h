@@ -37,6 +37,7 @@ __typeof__(box_public_of) stub_box_public_of;
 __typeof__(sign_make) stub_sign_make;
 __typeof__(sign_check) stub_sign_check;
 __typeof__(handle_tag) stub_handle_tag;
+__typeof__(handle_find) stub_handle_find;
 __typeof__(details_key) stub_details_key;
 __typeof__(answer_key) stub_answer_key;
 __typeof__(seal_make) stub_seal_make;

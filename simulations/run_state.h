@@ -87,6 +87,7 @@ struct run {
     uint64_t due;                /* notifications that should come of verdicts */
     struct tokens_seen *tokens;  /* what no query node may get */
     uint64_t looked_at;          /* messages looked through for them */
+    bool is_looked_at;           /* the one that goes to several just now */
 };
 
 /* run.c */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAMPLE_EVERY  (10 * 60 * SIM_US_SECOND) /* of freshness */
-#define LOOK_AT_EVERY 16U                       /* so many messages to query nodes, above: */
+#define LOOK_AT_EVERY 16U /* so many messages to query nodes, above so many: */
 #define LOOK_AT_ALL   2000000U
 #define TOKEN_BITS    24U
 
@@ -231,17 +231,31 @@ static void learn_tokens(struct run *t, struct bytes frame)
     arena_free(&a);
 }
 
+/* `at` has eight zeros before it: the next place where that is not so, or the end. No token begins
+ * with eight zeros, and most of a padded frame is nothing else. */
+static size_t behind_zeros(struct bytes b, size_t at)
+{
+    static const uint8_t zeros[64];
+    while (at + sizeof zeros <= b.len && memcmp(b.p + at, zeros, sizeof zeros) == 0)
+        at += sizeof zeros;
+    while (at < b.len && b.p[at] == 0)
+        at++;
+    return at;
+}
+
 static bool has_token(const struct tokens_seen *s, struct bytes b)
 {
     uint64_t v = b.len >= 8 ? first_bytes(b.p) : 0;
     for (size_t at = 8; at <= b.len; at++) {
+        if (v == 0) at = behind_zeros(b, at);
         const uint64_t k = v >> (64U - TOKEN_BITS);
-        if ((s->bit[k / 64] >> (k % 64) & 1U) != 0 && s->count > 0 && *token_slot(s, v) == v)
-            return true;
+        if ((s->bit[k / 64] >> (k % 64) & 1U) != 0 && v != 0 && *token_slot(s, v) == v) return true;
         if (at < b.len) v = v << 8 | b.p[at];
     }
     return false;
 }
+
+static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
 static bool has_number(struct bytes b)
 {
@@ -250,7 +264,7 @@ static bool has_number(struct bytes b)
         const uint8_t *nine = memchr(b.p + at, '9', b.len - at);
         if (nine == NULL) return false;
         at = (size_t)(nine - b.p);
-        if (at + NHS_NUMBER_DIGITS <= b.len &&
+        if (at + NHS_NUMBER_DIGITS <= b.len && is_digit(nine[1]) && is_digit(nine[2]) &&
             nhs_number_parse((const char *)nine, NHS_NUMBER_DIGITS, &n) == CPIS_OK)
             return true;
     }
@@ -262,29 +276,34 @@ static void directory_load(struct run *t, unsigned node, enum result_load kind)
     if (node < t->sc->topology.directories) result_load(t->r, node, kind, run_now(t), 1);
 }
 
-static void sent(void *arg, unsigned from, unsigned to, const struct frame_look *look,
-                 struct bytes frame)
+static void look_for_tokens(struct run *t, const struct sim_sent *m)
+{
+    if (t->is_looked_at) return;
+    t->is_looked_at = true;
+    const bool looks = t->looked_at < LOOK_AT_ALL || t->looked_at % LOOK_AT_EVERY == 0;
+    t->looked_at++;
+    if (looks && has_token(t->tokens, m->frame))
+        run_breach(t, "a token of a list went to a query node");
+}
+
+static void sent(void *arg, unsigned from, unsigned to, const struct sim_sent *m)
 {
     struct run *t = arg;
     if (t->s == NULL) return; /* being founded: no list has a child yet */
     const enum node_role sender = sim_role(t->s, from), hears = sim_role(t->s, to);
-    if (look->kind == FRAME_LIST_UPDATE && sender == ROLE_AUTHORITY && to == 0)
-        learn_tokens(t, frame); /* each goes to all directories */
-    if (sender == ROLE_AUTHORITY && has_number(frame))
+    const unsigned kind = m->look.kind;
+    if (kind == FRAME_LIST_UPDATE && sender == ROLE_AUTHORITY && to == 0)
+        learn_tokens(t, m->frame); /* each goes to all directories */
+    if (sender == ROLE_AUTHORITY && !m->again && has_number(m->frame))
         run_breach(t, "an NHS number left an authority unsealed");
+    if (!m->again) t->is_looked_at = false;
     if (t->zero == 0) return;
-    if (look->kind != 0) result_message(t->r, (enum frame_kind)look->kind, frame.len);
-    if (hears == ROLE_QUERY && look->kind != FRAME_EVALUATE_REPLY) {
-        const bool looks = t->looked_at < LOOK_AT_ALL || t->looked_at % LOOK_AT_EVERY == 0;
-        t->looked_at++;
-        if (looks && has_token(t->tokens, frame))
-            run_breach(t, "a token of a list went to a query node");
-    }
-    if (look->kind == FRAME_EVALUATE_REPLY) directory_load(t, from, LOAD_EVALUATION);
-    if (look->kind == FRAME_LOOKUP_REPLY) directory_load(t, from, LOAD_LOOKUP);
-    if (look->kind == FRAME_LIST_UPDATE && sender == ROLE_AUTHORITY)
-        directory_load(t, to, LOAD_LIST);
-    if (look->signed_type == SIGNED_LOOKUP && sender == ROLE_DIRECTORY)
+    if (kind != 0) result_message(t->r, (enum frame_kind)kind, m->frame.len);
+    if (hears == ROLE_QUERY && kind != FRAME_EVALUATE_REPLY) look_for_tokens(t, m);
+    if (kind == FRAME_EVALUATE_REPLY) directory_load(t, from, LOAD_EVALUATION);
+    if (kind == FRAME_LOOKUP_REPLY) directory_load(t, from, LOAD_LOOKUP);
+    if (kind == FRAME_LIST_UPDATE && sender == ROLE_AUTHORITY) directory_load(t, to, LOAD_LIST);
+    if (m->look.signed_type == SIGNED_LOOKUP && sender == ROLE_DIRECTORY)
         directory_load(t, from, LOAD_FORWARD);
 }
 

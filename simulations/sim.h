@@ -61,6 +61,11 @@ struct sim_outcome { /* what a command came to; durable */
     size_t lookup;                           /* VERDICT: of sim_verdict */
     unsigned outcomes[OUTCOME_TOO_MANY + 1]; /* CHANGES: how many of each child_outcome */
 };
+struct sim_sent { /* a message on its way; before a tap changes it */
+    struct frame_look look;
+    struct bytes frame;
+    bool again; /* these very bytes went to another node just before, of the same batch */
+};
 /* Each may be NULL. They may give commands, which wait until the batch under way is over, and plan
  * calls (sim_at); whatever stops, starts or runs goes into such a call. */
 struct sim_hooks {
@@ -69,9 +74,7 @@ struct sim_hooks {
     void (*event)(void *arg, unsigned node, enum event e, const struct cpis_id *peer,
                   uint64_t number);
     void (*committed)(void *arg, unsigned node); /* a batch is durable and let out */
-    /* A message is on its way; before a tap changes it. */
-    void (*sent)(void *arg, unsigned from, unsigned to, const struct frame_look *look,
-                 struct bytes frame);
+    void (*sent)(void *arg, unsigned from, unsigned to, const struct sim_sent *m);
     void (*breach)(void *arg, const char *what); /* all is printed; when it returns: abort */
 };
 struct sim_conf {

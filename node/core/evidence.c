@@ -248,32 +248,60 @@ static enum evidence_fault check_lookup(const struct registry *r, const struct r
     return right ? EVIDENCE_HOLDS : EVIDENCE_LOOKUP;
 }
 
-static const struct signed_message *head_by_hash(const struct row_evidence *ev,
-                                                 const struct cpis_hash *hash)
+/* The record's heads, each hashed and judged once: several states name the same. */
+struct record_head {
+    const struct signed_message *as_signed;
+    struct cpis_hash hash;
+    uint32_t epoch; /* that `judged` is for; 0: not judged yet */
+    struct judged_head judged;
+};
+struct record_heads {
+    struct record_head *head;
+    size_t count;
+};
+
+static bool hash_heads(const struct row_evidence *ev, struct arena *a, struct record_heads *ret)
 {
-    for (size_t i = 0; i < ev->heads_count; i++) {
-        const struct cpis_hash h = signed_hash(&ev->heads[i]);
-        if (hash_equal(&h, hash)) return &ev->heads[i];
+    *ret =
+        (struct record_heads){arena_take(a, ev->heads_count * sizeof *ret->head), ev->heads_count};
+    for (size_t i = 0; ret->head != NULL && i < ret->count; i++)
+        ret->head[i] =
+            (struct record_head){.as_signed = &ev->heads[i], .hash = signed_hash(&ev->heads[i])};
+    return ret->head != NULL;
+}
+
+/* Looks on from behind the last one: they mostly stand in one order. */
+static struct record_head *head_by_hash(const struct record_heads *heads,
+                                        const struct cpis_hash *hash, size_t *at)
+{
+    for (size_t i = 0, k = *at; i < heads->count; i++, k++) {
+        if (k >= heads->count) k = 0;
+        if (!hash_equal(&heads->head[k].hash, hash)) continue;
+        *at = k + 1;
+        return &heads->head[k];
     }
     return NULL;
 }
 
 /* The heads behind one statement's S; each is found by its hash, and together they give S. */
-static enum evidence_fault check_heads(const struct registry *r, const struct row_evidence *ev,
+static enum evidence_fault check_heads(const struct registry *r, const struct record_heads *all,
                                        const struct row_statement *row,
                                        const struct checked_statement *s, uint32_t epoch,
                                        struct arena *a, struct judged_statement *ret)
 {
     const size_t count = row->heads.len / CPIS_HASH_BYTES;
+    size_t at = 0;
     struct cpis_hash *hashes = arena_copy(a, row->heads.p, row->heads.len);
     struct judged_head *heads = arena_take(a, count * sizeof *heads);
     if (hashes == NULL || heads == NULL) return EVIDENCE_NO_MEMORY;
     const struct cpis_hash state = state_of(epoch, hashes, count);
     if (!hash_equal(&state, &s->state)) return EVIDENCE_HEADS;
     for (size_t i = 0; i < count; i++) {
-        const struct signed_message *m = head_by_hash(ev, &hashes[i]);
-        if (m == NULL) return EVIDENCE_HEADS;
-        evidence_judge_head(r, m, epoch, a, &heads[i]);
+        struct record_head *h = head_by_hash(all, &hashes[i], &at);
+        if (h == NULL) return EVIDENCE_HEADS;
+        if (h->epoch != epoch) evidence_judge_head(r, h->as_signed, epoch, a, &h->judged);
+        h->epoch = epoch;
+        heads[i] = h->judged;
         if (i > 0 && id_compare(&heads[i - 1].authority, &heads[i].authority) >= 0)
             return EVIDENCE_HEADS;
     }
@@ -313,6 +341,7 @@ void evidence_add_answer(struct judged_answer *list, size_t *count, size_t cap,
 }
 
 struct gathered {
+    struct record_heads heads;
     struct judged_statement statements[SEARCHES_MAX][STATEMENTS_MAX];
     struct judged_search searches[SEARCHES_MAX];
     size_t searches_count;
@@ -345,7 +374,7 @@ static enum evidence_fault gather_statements(const struct registry *r,
         for (size_t k = 0; k < s.presences_count; k++)
             evidence_add_presence(g->presences, &g->presences_count, GATHERED_MAX, &s.presences[k]);
         if (!s.absent && row->heads.len == 0) continue; /* a presence needs none */
-        enum evidence_fault fault = check_heads(r, ev, row, &s, asked->lookup.epoch, a, to);
+        enum evidence_fault fault = check_heads(r, &g->heads, row, &s, asked->lookup.epoch, a, to);
         if (fault != EVIDENCE_HOLDS) return fault;
     }
     return EVIDENCE_HOLDS;
@@ -466,7 +495,7 @@ enum evidence_fault evidence_verify(const struct registry *r, const struct row_e
         return EVIDENCE_NUMBER;
     if (ev->searches_count == 0 || ev->searches_count > SEARCHES_MAX) return EVIDENCE_LOOKUP;
     struct gathered *g = arena_take(a, sizeof *g);
-    if (g == NULL) return EVIDENCE_NO_MEMORY;
+    if (g == NULL || !hash_heads(ev, a, &g->heads)) return EVIDENCE_NO_MEMORY;
     for (size_t i = 0; i < ev->searches_count && fault == EVIDENCE_HOLDS; i++)
         fault = gather_search(r, ev, &number, &ev->searches[i], a, &epoch, g);
     return fault == EVIDENCE_HOLDS ? judge(r, ev, g, a, ret_verdict) : fault;

@@ -10,11 +10,18 @@
 #define RECENT_MAX    8U
 #define REQUEST_EVERY CPIS_MS_SECOND
 
-struct state { /* of one directory in one epoch: rising by authority id */
-    uint32_t epoch;
+/* Rising by authority id. While a snapshot shares it, it is not changed but copied: heads come all
+ * day, and hardly ever in the tenth of a second that a lookup takes. */
+struct head_set {
+    unsigned refs;
     struct known_head **head;
-    struct cpis_hash *hash; /* of each, in one piece: what S is made of */
+    struct judged_head *judged;
+    struct cpis_hash *hash; /* what S is made of */
     size_t count, cap;
+};
+struct state { /* of one directory in one epoch */
+    uint32_t epoch;
+    struct head_set *set; /* NULL: no head yet */
     uint64_t sequence;
     cpis_ms requested;
 };
@@ -55,19 +62,29 @@ static void release(struct known_head *k)
     if (--k->refs == 0) free(k);
 }
 
+static void set_drop(struct head_set *set)
+{
+    if (set == NULL || --set->refs > 0) return;
+    for (size_t i = 0; i < set->count; i++)
+        release(set->head[i]);
+    free(set->head);
+    free(set->judged);
+    free(set->hash);
+    free(set);
+}
+
 static void state_clear(struct state *s)
 {
-    for (size_t i = 0; i < s->count; i++)
-        release(s->head[i]);
-    s->count = 0;
+    set_drop(s->set);
+    s->set = NULL;
 }
+
+static size_t count_of(const struct state *s) { return s->set == NULL ? 0 : s->set->count; }
 
 static void directory_clear(struct directory *d)
 {
     for (size_t i = 0; i < d->states; i++) {
         state_clear(&d->state[i]);
-        free(d->state[i].head);
-        free(d->state[i].hash);
         d->state[i] = (struct state){0};
     }
     d->states = 0;
@@ -230,8 +247,6 @@ static struct state *state_add(struct directory *d, uint32_t epoch)
             if (d->state[i].epoch < d->state[lowest].epoch) lowest = i;
         if (epoch < d->state[lowest].epoch) return NULL;
         state_clear(&d->state[lowest]);
-        free(d->state[lowest].head);
-        free(d->state[lowest].hash);
         d->state[lowest] = d->state[--d->states];
     }
     d->state[d->states] = (struct state){.epoch = epoch};
@@ -240,10 +255,10 @@ static struct state *state_add(struct directory *d, uint32_t epoch)
 
 static size_t place_of(const struct state *s, const struct cpis_id *authority)
 {
-    size_t lo = 0, hi = s->count;
+    size_t lo = 0, hi = count_of(s);
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (id_compare(&s->head[mid]->judged.authority, authority) < 0)
+        if (id_compare(&s->set->judged[mid].authority, authority) < 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -253,8 +268,8 @@ static size_t place_of(const struct state *s, const struct cpis_id *authority)
 
 static struct known_head *at_place(const struct state *s, size_t i, const struct cpis_id *authority)
 {
-    bool there = i < s->count && id_equal(&s->head[i]->judged.authority, authority);
-    return there ? s->head[i] : NULL;
+    bool there = i < count_of(s) && id_equal(&s->set->judged[i].authority, authority);
+    return there ? s->set->head[i] : NULL;
 }
 
 static struct known_head *known_new(struct env *e, const struct signed_message *m, uint32_t epoch,
@@ -284,16 +299,42 @@ static struct known_head *shared(const struct heads *h, const struct signed_mess
     return NULL;
 }
 
-static bool state_grow(struct state *s)
+static bool set_grow(struct head_set *set, size_t cap)
 {
-    size_t cap = s->cap == 0 ? 16 : 2 * s->cap;
-    struct known_head **head = realloc(s->head, cap * sizeof *head);
+    struct known_head **head = realloc(set->head, cap * sizeof *head);
     if (head == NULL) return false;
-    s->head = head;
-    struct cpis_hash *hash = realloc(s->hash, cap * sizeof *hash);
+    set->head = head;
+    struct judged_head *judged = realloc(set->judged, cap * sizeof *judged);
+    if (judged == NULL) return false;
+    set->judged = judged;
+    struct cpis_hash *hash = realloc(set->hash, cap * sizeof *hash);
     if (hash == NULL) return false;
-    s->hash = hash;
-    s->cap = cap;
+    set->hash = hash;
+    set->cap = cap;
+    return true;
+}
+
+/* A set of the state's own, with room for one more. False: out of memory, and nothing has changed.
+ */
+static bool set_own(struct state *s)
+{
+    struct head_set *was = s->set;
+    if (was != NULL && was->refs == 1) return was->count < was->cap || set_grow(was, 2 * was->cap);
+    struct head_set *set = calloc(1, sizeof *set);
+    if (set == NULL) return false;
+    set->refs = 1;
+    if (!set_grow(set, count_of(s) + 16)) {
+        set_drop(set);
+        return false;
+    }
+    for (; was != NULL && set->count < was->count; set->count++) {
+        set->head[set->count] = was->head[set->count];
+        set->head[set->count]->refs++;
+        set->judged[set->count] = was->judged[set->count];
+        set->hash[set->count] = was->hash[set->count];
+    }
+    set_drop(was);
+    s->set = set;
     return true;
 }
 
@@ -301,46 +342,48 @@ static cpis_err put(struct heads *h, struct env *e, struct state *s, const struc
 {
     const struct cpis_hash hash = signed_hash(m);
     struct known_head *k = shared(h, m, s->epoch, &hash);
+    if (!set_own(s)) return CPIS_E_NOMEM;
     if (k == NULL) {
         k = known_new(e, m, s->epoch, &hash);
         if (k == NULL) return CPIS_E_NOMEM;
         raise_floor(h, e, &k->judged);
     }
     k->refs++;
-    size_t i = place_of(s, &m->signer);
+    struct head_set *set = s->set;
+    const size_t i = place_of(s, &m->signer), behind = set->count - i;
     if (at_place(s, i, &m->signer) != NULL) {
-        release(s->head[i]);
-        s->head[i] = k;
-        s->hash[i] = hash;
-        return CPIS_OK;
+        release(set->head[i]);
+    } else {
+        memmove(&set->head[i + 1], &set->head[i], behind * sizeof set->head[0]);
+        memmove(&set->judged[i + 1], &set->judged[i], behind * sizeof set->judged[0]);
+        memmove(&set->hash[i + 1], &set->hash[i], behind * sizeof set->hash[0]);
+        set->count++;
     }
-    if (s->count == s->cap && !state_grow(s)) {
-        release(k);
-        return CPIS_E_NOMEM;
-    }
-    memmove(&s->head[i + 1], &s->head[i], (s->count - i) * sizeof s->head[0]);
-    memmove(&s->hash[i + 1], &s->hash[i], (s->count - i) * sizeof s->hash[0]);
-    s->head[i] = k;
-    s->hash[i] = hash;
-    s->count++;
+    set->head[i] = k;
+    set->judged[i] = k->judged;
+    set->hash[i] = hash;
     return CPIS_OK;
 }
 
-static void take_away(struct state *s, const struct cpis_id *authority)
+static cpis_err take_away(struct state *s, const struct cpis_id *authority)
 {
-    size_t i = place_of(s, authority);
-    if (at_place(s, i, authority) == NULL) return;
-    release(s->head[i]);
-    s->count--;
-    memmove(&s->head[i], &s->head[i + 1], (s->count - i) * sizeof s->head[0]);
-    memmove(&s->hash[i], &s->hash[i + 1], (s->count - i) * sizeof s->hash[0]);
+    const size_t i = place_of(s, authority);
+    if (at_place(s, i, authority) == NULL) return CPIS_OK;
+    if (!set_own(s)) return CPIS_E_NOMEM;
+    struct head_set *set = s->set;
+    release(set->head[i]);
+    const size_t behind = --set->count - i;
+    memmove(&set->head[i], &set->head[i + 1], behind * sizeof set->head[0]);
+    memmove(&set->judged[i], &set->judged[i + 1], behind * sizeof set->judged[0]);
+    memmove(&set->hash[i], &set->hash[i + 1], behind * sizeof set->hash[0]);
+    return CPIS_OK;
 }
 
 /* Heads that do not verify are kept too, so a directory could fill our memory: not beyond this.
  * What is dropped leaves a gap, and its statements without heads. */
 static bool has_room(const struct state *s, const struct msg_heads *m)
 {
-    const size_t before = m->whole ? 0 : s->count;
+    const size_t before = m->whole ? 0 : count_of(s);
     if (before + m->heads_count > STATE_HEADS_MAX) return false;
     for (size_t i = 0; i < m->heads_count; i++)
         if (m->heads[i].head.body.len > HEAD_BODY_BYTES_MAX) return false;
@@ -366,7 +409,8 @@ void heads_recv(struct heads *h, struct env *e, const struct cpis_id *directory,
         emit_event(e, EVENT_EPOCH_UNKNOWN, directory, m->epoch);
         return;
     }
-    if (s->count > 0 && m->sequence < s->sequence) { /* overtaken on the way: S would tell anyway */
+    if (count_of(s) > 0 &&
+        m->sequence < s->sequence) { /* overtaken on the way: S would tell anyway */
         emit_event(e, EVENT_REPLAY, directory, 0);
         return;
     }
@@ -378,9 +422,9 @@ void heads_recv(struct heads *h, struct env *e, const struct cpis_id *directory,
     if (m->whole) state_clear(s);
     for (size_t i = 0; i < m->heads_count; i++) {
         const struct msg_head_shown *shown = &m->heads[i];
-        if (!shown->in_state) {
-            take_away(s, &shown->head.signer);
-        } else if (put(h, e, s, &shown->head) != CPIS_OK) {
+        cpis_err err =
+            shown->in_state ? put(h, e, s, &shown->head) : take_away(s, &shown->head.signer);
+        if (err != CPIS_OK) {
             emit_failure(e);
             return;
         }
@@ -405,23 +449,23 @@ cpis_err heads_snapshot(const struct heads *h, const struct cpis_id *directory, 
 {
     const struct state *s = state_of_directory(h, directory, epoch);
     if (s == NULL) return CPIS_E_NOTFOUND;
-    const struct cpis_hash mine = state_of(epoch, s->hash, s->count);
-    const size_t count = s->count;
+    static const struct cpis_hash none[1];
+    const struct cpis_hash mine =
+        state_of(epoch, s->set == NULL ? none : s->set->hash, count_of(s));
     if (!hash_equal(&mine, state)) return CPIS_E_NOTFOUND;
-    struct known_head **list = malloc((count + 1) * sizeof *list);
-    if (list == NULL) return CPIS_E_NOMEM;
-    if (count > 0) memcpy(list, s->head, count * sizeof *list);
-    for (size_t i = 0; i < count; i++)
-        list[i]->refs++;
-    *ret = (struct snapshot){list, count};
+    *ret = (struct snapshot){.set = s->set};
+    if (s->set == NULL) return CPIS_OK;
+    s->set->refs++;
+    ret->head = s->set->head;
+    ret->judged = s->set->judged;
+    ret->hash = s->set->hash;
+    ret->count = s->set->count;
     return CPIS_OK;
 }
 
 void snapshot_release(struct snapshot *s)
 {
-    for (size_t i = 0; i < s->count; i++)
-        release(s->head[i]);
-    free(s->head);
+    set_drop(s->set);
     *s = (struct snapshot){0};
 }
 
@@ -439,20 +483,25 @@ static void forget_gone(struct heads *h, const struct registry *r)
     h->directories = kept;
 }
 
+/* In place: a lookup under way is judged by what is known when it is judged. */
+static void judge_again(struct heads *h, struct env *e, struct state *s)
+{
+    for (size_t i = 0; i < count_of(s); i++) {
+        struct known_head *k = s->set->head[i];
+        if (s->set->judged[i].verified) continue;
+        if (!k->judged.verified)
+            evidence_judge_head(e->registry, &k->as_signed, s->epoch, e->scratch, &k->judged);
+        s->set->judged[i] = k->judged;
+        raise_floor(h, e, &k->judged); /* only a verified one does */
+    }
+}
+
 void heads_registry_changed(struct heads *h, struct env *e)
 {
     forget_gone(h, e->registry);
     for (size_t i = 0; i < h->directories; i++)
-        for (size_t k = 0; k < h->directory[i].states; k++) {
-            struct state *s = &h->directory[i].state[k];
-            for (size_t m = 0; m < s->count; m++) {
-                struct known_head *head = s->head[m];
-                if (head->judged.verified) continue;
-                evidence_judge_head(e->registry, &head->as_signed, s->epoch, e->scratch,
-                                    &head->judged);
-                raise_floor(h, e, &head->judged); /* only a verified one does */
-            }
-        }
+        for (size_t k = 0; k < h->directory[i].states; k++)
+            judge_again(h, e, &h->directory[i].state[k]);
 }
 
 static void count_states(const struct heads *h, uint32_t epoch, const struct cpis_id *authority,
@@ -484,5 +533,5 @@ bool heads_lack(const struct heads *h, const struct registry *r, uint32_t curren
 size_t heads_known(const struct heads *h, const struct cpis_id *directory, uint32_t epoch)
 {
     const struct state *s = state_of_directory(h, directory, epoch);
-    return s == NULL ? 0 : s->count;
+    return s == NULL ? 0 : count_of(s);
 }

@@ -19,8 +19,12 @@ struct known_head {        /* shared by all states and snapshots that hold it */
     unsigned refs;
     uint32_t noted; /* the day on which it was last put into TABLE_SEEN_HEAD; 0: never */
 };
+struct head_set;  /* the heads of one state, shared by it and its snapshots */
 struct snapshot { /* the heads behind one S, in S's order; released by whoever took it */
-    struct known_head **head;
+    struct head_set *set;
+    struct known_head *const *head;
+    const struct judged_head *judged; /* of each, in one piece */
+    const struct cpis_hash *hash;     /* of each */
     size_t count;
 };
 struct heads;

@@ -45,10 +45,14 @@ struct held { /* one authority's list in one epoch */
     cpis_ms asked_until;
     bool column_stale; /* its entries have changed since its column was filled */
 };
-struct epoch_index {                   /* lists_index.c */
-    struct held **held;                /* a column each: the searched lists, rising by authority */
-    const struct list_entry **entries; /* of each */
-    uint32_t *first;                   /* (2^bits + 1) rows of `columns` */
+struct bucket { /* its tokens in all columns, column by column, each rising */
+    struct token *token;
+    size_t count, cap;
+};
+struct epoch_index {       /* lists_index.c */
+    struct held **held;    /* a column each: the searched lists, rising by authority */
+    struct bucket *bucket; /* 2^bits */
+    uint32_t *first;       /* (2^bits + 1) rows of `columns`: where a bucket begins in a list */
     size_t columns;
     uint32_t bits;
     uint64_t of; /* l->set as it was built */

@@ -101,64 +101,72 @@ cpis_err lookup_from_row(struct env *e, struct bytes b, struct lookup **ret)
 
 /* --- judging --- */
 
-static struct judged_head *heads_of(const struct snapshot *s, struct arena *a)
-{
-    struct judged_head *heads = arena_take(a, s->count * sizeof *heads);
-    for (size_t i = 0; heads != NULL && i < s->count; i++)
-        heads[i] = s->head[i]->judged;
-    return heads;
-}
-
 /* What directories have said of one lookup. */
-static cpis_err judge_search(const struct lookup *k, struct env *e, struct judged_statement *list,
-                             struct judged_search *ret)
+static void gather_search(const struct lookup *k, struct judged_statement *list,
+                          struct judged_search *ret)
 {
     *ret = (struct judged_search){.t = k->t, .statements = list};
     for (size_t i = 0; i < k->holders; i++) {
         const struct holder *h = &k->holder[i];
         if (h->state != HOLDER_ABSENT && h->state != HOLDER_PRESENT) continue;
-        struct judged_statement *s = &list[ret->statements_count++];
-        *s = (struct judged_statement){.index = h->index, .absent = h->state == HOLDER_ABSENT};
-        if (!h->heads_known) continue;
-        s->heads_known = true;
-        s->heads = heads_of(&h->snapshot, e->scratch);
-        s->heads_count = h->snapshot.count;
-        if (s->heads == NULL) return CPIS_E_NOMEM;
+        list[ret->statements_count++] =
+            (struct judged_statement){.index = h->index,
+                                      .absent = h->state == HOLDER_ABSENT,
+                                      .heads_known = h->heads_known,
+                                      .heads = h->heads_known ? h->snapshot.judged : NULL,
+                                      .heads_count = h->heads_known ? h->snapshot.count : 0};
     }
-    return CPIS_OK;
 }
 
 #define PROVEN_MAX (SEARCHES_MAX * OUTBOX_AUTHORITIES_MAX)
-cpis_err question_judge(const struct question *q, struct env *e, struct verdict *ret)
-{
+struct gathered {
     struct judged_statement statements[SEARCHES_MAX][STATEMENTS_MAX];
     struct judged_search searches[SEARCHES_MAX];
     struct judged_presence presences[PROVEN_MAX];
     struct judged_answer answers[PROVEN_MAX];
-    struct evidence ev = {.registry = e->registry,
-                          .trust = registry_trust(e->registry, e->now, e->wall),
-                          .wall = e->wall,
-                          .searches = searches,
-                          .presences = presences,
-                          .answers = answers,
-                          .floors = q->floors,
-                          .floors_count = q->floors_count};
+    struct evidence ev;
+};
+
+/* What there is now; ret->ev points into *ret. */
+static void gather(const struct question *q, const struct env *e, struct gathered *ret)
+{
+    struct evidence *ev = &ret->ev;
+    *ev = (struct evidence){.registry = e->registry,
+                            .trust = registry_trust(e->registry, e->now, e->wall),
+                            .wall = e->wall,
+                            .searches = ret->searches,
+                            .presences = ret->presences,
+                            .answers = ret->answers,
+                            .floors = q->floors,
+                            .floors_count = q->floors_count};
     for (size_t i = 0; i < q->searches; i++) {
         const struct lookup *k = q->search[i];
-        const size_t at = ev.searches_count;
+        const size_t at = ev->searches_count;
         if (k->stage != LOOKUP_ASKING) continue;
-        cpis_err err = judge_search(k, e, statements[at], &searches[at]);
-        if (err != CPIS_OK) return err;
-        ev.searches_count++;
+        gather_search(k, ret->statements[at], &ret->searches[at]);
+        ev->searches_count++;
         for (size_t n = 0; n < k->proven_count; n++) {
             const struct proven *p = &k->proven[n];
             const struct judged_presence j = {p->authority, p->head_version};
-            evidence_add_presence(presences, &ev.presences_count, PROVEN_MAX, &j);
+            evidence_add_presence(ret->presences, &ev->presences_count, PROVEN_MAX, &j);
             if (p->answer.len > 0)
-                evidence_add_answer(answers, &ev.answers_count, PROVEN_MAX, &p->judged);
+                evidence_add_answer(ret->answers, &ev->answers_count, PROVEN_MAX, &p->judged);
         }
     }
-    return verdict_judge(&ev, e->scratch, ret);
+}
+
+bool question_lacks_statements(const struct question *q, const struct env *e)
+{
+    struct gathered g;
+    gather(q, e, &g);
+    return verdict_lacks_statements(&g.ev);
+}
+
+cpis_err question_judge(const struct question *q, struct env *e, struct verdict *ret)
+{
+    struct gathered g;
+    gather(q, e, &g);
+    return verdict_judge(&g.ev, e->scratch, ret);
 }
 
 /* --- evidence --- */

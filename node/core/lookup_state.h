@@ -122,6 +122,8 @@ void lookups_follow_successors(struct lookups *l, struct env *e);
 void lookup_persist(struct lookup *k, struct env *e); /* the outbox row */
 void lookup_unpersist(const struct lookup *k, struct env *e);
 CPIS_CHECK cpis_err lookup_from_row(struct env *e, struct bytes row, struct lookup **ret);
+/* verdict_lacks_statements, by what is there now: costs a hundredth of judging. */
+bool question_lacks_statements(const struct question *q, const struct env *e);
 /* Judges by what is there now. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err question_judge(const struct question *q, struct env *e, struct verdict *ret);
 /* Persists the evidence of a verdict and logs it. */

@@ -85,8 +85,7 @@ static void keep_whole(struct whole *w, struct env *e, uint32_t epoch,
         emit_failure(e);
         return;
     }
-    for (size_t i = 0; i < heads->count; i++)
-        hash[i] = heads->head[i]->hash;
+    if (heads->count > 0) memcpy(hash, heads->hash, heads->count * sizeof *hash);
     free(w->hash);
     *w = (struct whole){epoch, expiry_today(e), *state, hash, heads->count};
     const struct row_state row = {.hashes = {hash->b, heads->count * sizeof *hash}};
@@ -103,10 +102,10 @@ static bool keep_differences(struct whole *w, struct env *e, const struct cpis_h
     size_t count = 0;
     if (w->hash == NULL || w->count != heads->count) return false;
     for (size_t i = 0; i < heads->count; i++) {
-        if (hash_equal(&w->hash[i], &heads->head[i]->hash)) continue;
+        if (hash_equal(&w->hash[i], &heads->hash[i])) continue;
         if (count == SEEN_CHANGES_MAX) return false;
         cursor_put_u16(&c, (uint16_t)i);
-        hash[count++] = heads->head[i]->hash;
+        hash[count++] = heads->hash[i];
     }
     const struct row_state row = {
         .whole = w->state, .places = {place, c.at}, .hashes = {hash[0].b, count * sizeof hash[0]}};

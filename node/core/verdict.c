@@ -122,23 +122,29 @@ static struct finding find_authority(const struct evidence *ev, const struct reg
     return f;
 }
 
-static void describe(struct named_authority *to, const struct registry_node *n, enum named_why why,
-                     uint64_t list_time)
+/* to NULL: it is only counted. */
+static void describe(struct named_authority *to, size_t *count, const struct registry_node *n,
+                     enum named_why why, uint64_t list_time)
 {
-    *to = (struct named_authority){.id = n->id, .why = why, .list_time = list_time};
-    memcpy(to->code, n->d.code, sizeof to->code);
-    memcpy(to->name, n->d.name, sizeof to->name);
-    memcpy(to->emergency, n->d.emergency, sizeof to->emergency);
-    memcpy(to->office, n->d.office, sizeof to->office);
+    const size_t at = (*count)++;
+    if (to == NULL) return;
+    to[at] = (struct named_authority){.id = n->id, .why = why, .list_time = list_time};
+    memcpy(to[at].code, n->d.code, sizeof to->code);
+    memcpy(to[at].name, n->d.name, sizeof to->name);
+    memcpy(to[at].emergency, n->d.emergency, sizeof to->emergency);
+    memcpy(to[at].office, n->d.office, sizeof to->office);
 }
 
-static void describe_expected(struct named_authority *to, const struct msg_register_expected *x)
+static void describe_expected(struct named_authority *to, size_t *count,
+                              const struct msg_register_expected *x)
 {
-    *to = (struct named_authority){.why = NAMED_EXPECTED};
-    memcpy(to->code, x->code, sizeof to->code);
-    memcpy(to->name, x->name, sizeof to->name);
-    memcpy(to->emergency, x->emergency, sizeof to->emergency);
-    memcpy(to->office, x->office, sizeof to->office);
+    const size_t at = (*count)++;
+    if (to == NULL) return;
+    to[at] = (struct named_authority){.why = NAMED_EXPECTED};
+    memcpy(to[at].code, x->code, sizeof to->code);
+    memcpy(to[at].name, x->name, sizeof to->name);
+    memcpy(to[at].emergency, x->emergency, sizeof to->emergency);
+    memcpy(to[at].office, x->office, sizeof to->office);
 }
 
 static const struct judged_answer *answer_of(const struct evidence *ev, const struct cpis_id *id)
@@ -178,7 +184,7 @@ static bool judge_presences(const struct evidence *ev, struct verdict *v)
             continue;
         }
         const struct registry_node *n = registry_node_ever(ev->registry, &p->authority);
-        if (n != NULL) describe(&v->pending[v->pending_count++], n, NAMED_PENDING, 0);
+        if (n != NULL) describe(v->pending, &v->pending_count, n, NAMED_PENDING, 0);
     }
     if (standing == 0) return false;
     v->kind = opened > 0 ? VERDICT_FLAG : VERDICT_DETAILS_TO_FOLLOW;
@@ -186,7 +192,41 @@ static bool judge_presences(const struct evidence *ev, struct verdict *v)
     return true;
 }
 
-/* Fills the verdict for one choice of absences; returns how many counted authorities fail. */
+static void note(struct verdict *v, const struct registry_node *n, enum named_why why,
+                 const struct finding *f)
+{
+    describe(v->notes, &v->notes_count, n, why, f->oldest);
+}
+
+/* One authority whose list is searched, for one choice of absences. */
+static void judge_authority(const struct evidence *ev, const struct registry_node *n,
+                            const struct choice *c, struct walk *w, struct verdict *v)
+{
+    const struct finding f = find_authority(ev, n, c, w);
+    v->expected++;
+    v->asked += f.searched;
+    if (!registry_is_counted(n)) {
+        note(v, n, NAMED_JOINING, &f);
+        return;
+    }
+    v->lagging |= f.lagging;
+    if (!f.holds) {
+        describe(v->unconfirmed, &v->unconfirmed_count, n, f.why, f.oldest);
+        return;
+    }
+    if (!f.notice && f.oldest < v->as_of) v->as_of = f.oldest;
+    if (f.notice)
+        note(v, n, NAMED_NOTICE, &f);
+    else if (n->state == NODE_SUSPENDED)
+        note(v, n, NAMED_SUSPENDED, &f);
+    else if (f.before)
+        note(v, n, NAMED_EPOCH, &f);
+    else if (f.oldest + LIST_OLD < ev->wall)
+        note(v, n, NAMED_OLD, &f);
+}
+
+/* Fills the verdict for one choice of absences, and its lists of authorities where there is room
+ * for them; returns how many counted authorities fail. */
 static size_t judge_absences(const struct evidence *ev, const struct choice *c, struct verdict *v)
 {
     struct walk w = {{{0}}, 0};
@@ -194,33 +234,12 @@ static size_t judge_absences(const struct evidence *ev, const struct choice *c, 
     v->asked = v->expected = 0;
     v->as_of = UINT64_MAX;
     v->lagging = false;
-    for (size_t i = 0; i < registry_count(ev->registry); i++) {
-        const struct registry_node *n = registry_at(ev->registry, i);
-        if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
-        struct finding f = find_authority(ev, n, c, &w);
-        v->expected++;
-        v->asked += f.searched;
-        if (!registry_is_counted(n)) {
-            describe(&v->notes[v->notes_count++], n, NAMED_JOINING, f.oldest);
-            continue;
-        }
-        v->lagging |= f.lagging;
-        if (!f.holds) {
-            describe(&v->unconfirmed[v->unconfirmed_count++], n, f.why, f.oldest);
-            continue;
-        }
-        if (!f.notice && f.oldest < v->as_of) v->as_of = f.oldest;
-        if (f.notice)
-            describe(&v->notes[v->notes_count++], n, NAMED_NOTICE, f.oldest);
-        else if (n->state == NODE_SUSPENDED)
-            describe(&v->notes[v->notes_count++], n, NAMED_SUSPENDED, f.oldest);
-        else if (f.before)
-            describe(&v->notes[v->notes_count++], n, NAMED_EPOCH, f.oldest);
-        else if (f.oldest + LIST_OLD < ev->wall)
-            describe(&v->notes[v->notes_count++], n, NAMED_OLD, f.oldest);
+    for (size_t i = 0; i < registry_role_count(ev->registry, ROLE_AUTHORITY); i++) {
+        const struct registry_node *n = registry_role_at(ev->registry, ROLE_AUTHORITY, i);
+        if (registry_is_searched(n)) judge_authority(ev, n, c, &w, v);
     }
     for (size_t i = 0; i < registry_expected_count(ev->registry); i++)
-        describe_expected(&v->notes[v->notes_count++], registry_expected_at(ev->registry, i));
+        describe_expected(v->notes, &v->notes_count, registry_expected_at(ev->registry, i));
     v->expected += (uint32_t)registry_expected_count(ev->registry);
     if (v->as_of == UINT64_MAX) v->as_of = 0; /* nothing but lists under notice */
     v->kind = v->unconfirmed_count == 0 ? VERDICT_NO_FLAG : VERDICT_INCOMPLETE;
@@ -250,17 +269,28 @@ static uint32_t usable(const struct judged_search *search)
     return mask;
 }
 
-static size_t counted_authorities(const struct registry *r)
+static bool counts_somebody(const struct registry *r)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < registry_count(r); i++)
-        n += registry_is_counted(registry_at(r, i));
-    return n;
+    for (size_t i = 0; i < registry_role_count(r, ROLE_AUTHORITY); i++)
+        if (registry_is_counted(registry_role_at(r, ROLE_AUTHORITY, i))) return true;
+    return false;
+}
+
+/* Names those that the judgement counted; mostly there are none. */
+static cpis_err name_them(const struct evidence *ev, const struct choice *c, struct arena *a,
+                          struct verdict *v)
+{
+    if (v->unconfirmed_count + v->notes_count == 0) return CPIS_OK;
+    v->unconfirmed = arena_take(a, v->unconfirmed_count * sizeof *v->unconfirmed);
+    v->notes = arena_take(a, v->notes_count * sizeof *v->notes);
+    if (v->unconfirmed == NULL || v->notes == NULL) return CPIS_E_NOMEM;
+    (void)judge_absences(ev, c, v);
+    return CPIS_OK;
 }
 
 /* "Judged over any t statements": the choice under which the fewest authorities fail; in the first
  * search, then in the second for those that are left. */
-static void choose_absences(const struct evidence *ev, struct verdict *v)
+static cpis_err choose_absences(const struct evidence *ev, struct arena *a, struct verdict *v)
 {
     struct choice best = {{0}};
     size_t fewest = SIZE_MAX;
@@ -278,7 +308,8 @@ static void choose_absences(const struct evidence *ev, struct verdict *v)
         }
     }
     assert(best.of[0] != 0);
-    (void)judge_absences(ev, &best, v);
+    if (fewest > 0) (void)judge_absences(ev, &best, v); /* else it was the last one judged */
+    return name_them(ev, &best, a, v);
 }
 
 static bool is_searched_in(const struct judged_search *s, const struct cpis_id *authority,
@@ -300,10 +331,10 @@ static void count_searched(const struct evidence *ev, struct verdict *v)
     struct walk w = {{{0}}, 0};
     v->asked = 0;
     v->expected = (uint32_t)registry_expected_count(ev->registry);
-    for (size_t i = 0; i < registry_count(ev->registry); i++) {
-        const struct registry_node *n = registry_at(ev->registry, i);
+    for (size_t i = 0; i < registry_role_count(ev->registry, ROLE_AUTHORITY); i++) {
+        const struct registry_node *n = registry_role_at(ev->registry, ROLE_AUTHORITY, i);
         bool searched = false;
-        if (n->d.role != ROLE_AUTHORITY || !registry_is_searched(n)) continue;
+        if (!registry_is_searched(n)) continue;
         v->expected++;
         for (size_t k = 0; k < ev->searches_count; k++)
             searched |= is_searched_in(&ev->searches[k], &n->id, w.head[k]);
@@ -311,37 +342,36 @@ static void count_searched(const struct evidence *ev, struct verdict *v)
     }
 }
 
-static cpis_err make_room(const struct evidence *ev, struct arena *a, struct verdict *v)
+bool verdict_lacks_statements(const struct evidence *ev)
 {
-    size_t nodes = registry_count(ev->registry) + registry_expected_count(ev->registry);
-    v->pending = arena_take(a, ev->presences_count * sizeof *v->pending);
-    v->unconfirmed = arena_take(a, nodes * sizeof *v->unconfirmed);
-    v->notes = arena_take(a, nodes * sizeof *v->notes);
-    return v->pending != NULL && v->unconfirmed != NULL && v->notes != NULL ? CPIS_OK
-                                                                            : CPIS_E_NOMEM;
+    return ev->trust != REGISTER_STALE && ev->presences_count == 0 &&
+           counts_somebody(ev->registry) && bit_count(usable(&ev->searches[0])) < ev->searches[0].t;
 }
 
 cpis_err verdict_judge(const struct evidence *ev, struct arena *a, struct verdict *ret)
 {
     struct verdict v = {.kind = VERDICT_UNKNOWN, .as_of = ev->wall};
+    cpis_err err = CPIS_OK;
     assert(ev->searches_count >= 1 && ev->searches_count <= SEARCHES_MAX);
     for (size_t i = 0; i < ev->searches_count; i++)
         assert(ev->searches[i].statements_count <= STATEMENTS_MAX && ev->searches[i].t >= 1);
-    cpis_err err = make_room(ev, a, &v);
-    if (err != CPIS_OK) return err;
-    count_searched(ev, &v);
+    v.pending = arena_take(a, ev->presences_count * sizeof *v.pending);
+    if (v.pending == NULL) return CPIS_E_NOMEM;
     if (ev->trust == REGISTER_STALE) {
         v.reason = REASON_REGISTER;
     } else if (judge_presences(ev, &v)) {
         v.reason = REASON_NONE;
-    } else if (counted_authorities(ev->registry) == 0) {
+    } else if (!counts_somebody(ev->registry)) {
         v.reason = REASON_NO_AUTHORITY;
     } else if (bit_count(usable(&ev->searches[0])) >= ev->searches[0].t) {
-        choose_absences(ev, &v);
+        err = choose_absences(ev, a, &v);
+        if (err == CPIS_OK) *ret = v;
+        return err;
     } else {
         v.reason = ev->presences_count > 0 ? REASON_LIST_CHANGING : REASON_STATEMENTS;
         v.lagging = true;
     }
+    count_searched(ev, &v);
     *ret = v;
     return CPIS_OK;
 }

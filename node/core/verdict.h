@@ -132,6 +132,9 @@ struct verdict {
     struct named_authority *notes; /* named beside a NO FLAG or INCOMPLETE, not failing */
     size_t notes_count;
 };
+/* Is only a further absence, or a presence, of use: whatever else the evidence holds, verdict_judge
+ * would say UNKNOWN for want of statements (REASON_STATEMENTS, lagging)? Looks at no heads. */
+bool verdict_lacks_statements(const struct evidence *ev);
 /* CPIS_E_NOMEM: nothing is said. Never says NO_FLAG for want of memory or evidence. */
 CPIS_CHECK cpis_err verdict_judge(const struct evidence *ev, struct arena *a, struct verdict *ret);
 #endif

@@ -191,7 +191,8 @@ static const char *const promised[] = {"quiet-day",
                                        "disaster-day",
                                        "gp-batch",
                                        "small",
-                                       "demo"};
+                                       "demo",
+                                       "emulate-small"};
 
 Test(scenario, every_shipped_scenario_is_right_and_says_what_it_is_for)
 {

@@ -202,15 +202,15 @@ Test(heads, a_snapshot_outlives_what_the_directory_says_next)
     struct snapshot s = {0};
     show_whole(1);
     cr_assert_eq(snapshot_of(1, 3, &s), CPIS_OK);
-    const struct cpis_hash was = s.head[0]->hash;
+    const struct cpis_hash was = s.hash[0];
     move_on(0, 1000);
     move_on(1, 1000);
     move_on(2, 1000);
     stream(&(struct frame_of){1, 2, 1, 0, true, false}, head, 3);
-    cr_expect(hash_equal(&was, &s.head[0]->hash));
-    cr_expect(s.head[0]->judged.verified);
+    cr_expect(hash_equal(&was, &s.hash[0]));
+    cr_expect(s.judged[0].verified);
     heads_free(&heads);
-    cr_expect(s.head[2]->judged.verified, "and the whole machine");
+    cr_expect(s.judged[2].verified, "and the whole machine");
     snapshot_release(&s);
     cr_expect_eq(s.count, 0);
 }
@@ -221,7 +221,7 @@ static const struct judged_head *in_snapshot(const struct snapshot *s, unsigned 
 {
     const struct cpis_id id = rf_id(author);
     for (size_t i = 0; i < s->count; i++)
-        if (id_equal(&s->head[i]->judged.authority, &id)) return &s->head[i]->judged;
+        if (id_equal(&s->judged[i].authority, &id)) return &s->judged[i];
     cr_assert_fail("no head of %u", author);
     return NULL;
 }

@@ -15,14 +15,15 @@ static struct seen *seen;
 static struct known_head head[NATION];
 static uint8_t body[NATION][8];
 static struct known_head *in_order[NATION];
-static struct snapshot snapshot = {in_order, NATION};
+static struct cpis_hash hash[NATION];
+static struct snapshot snapshot = {.head = in_order, .hash = hash, .count = NATION};
 
 static void re_sign(size_t i, uint64_t n)
 {
     memcpy(body[i], &n, sizeof n);
     head[i].as_signed = (struct signed_message){.type = SIGNED_HEAD, .body = {body[i], sizeof n}};
     memcpy(head[i].as_signed.signer.b, &i, sizeof i);
-    head[i].hash = signed_hash(&head[i].as_signed);
+    head[i].hash = hash[i] = signed_hash(&head[i].as_signed);
     head[i].noted = 0;
 }
 static void setup(void)
@@ -42,13 +43,7 @@ static void teardown(void)
 }
 TestSuite(seen, .init = setup, .fini = teardown);
 
-static struct cpis_hash state_now(void)
-{
-    struct cpis_hash hash[NATION];
-    for (size_t i = 0; i < snapshot.count; i++)
-        hash[i] = in_order[i]->hash;
-    return state_of(VF_EPOCH, hash, snapshot.count);
-}
+static struct cpis_hash state_now(void) { return state_of(VF_EPOCH, hash, snapshot.count); }
 static struct cpis_hash keep(void)
 {
     const struct cpis_hash s = state_now();
