@@ -35,6 +35,13 @@ bool run_is_up(const struct run *t, unsigned node)
     return node != NODE_NONE && !sim_is_down(t->s, node);
 }
 
+uint32_t run_authority_of(const struct run *t, unsigned node)
+{
+    for (uint32_t i = 0; i < t->sc->topology.authorities; i++)
+        if (t->authority[i].node == node) return i;
+    return INDEX_NONE;
+}
+
 void run_breach(struct run *t, const char *what)
 {
     result_breach(t->r, t->zero == 0 ? 0 : run_now(t), what);
@@ -152,7 +159,7 @@ static void number_nodes(struct run *t)
     t->directory = sim_must(calloc(t->sc->topology.directories, sizeof *t->directory));
     t->query = sim_must(calloc(t->sc->topology.queries, sizeof *t->query));
     for (uint64_t i = 0; i < a; i++)
-        t->authority[i].node = NODE_NONE;
+        t->authority[i] = (struct run_authority){.run = t, .index = (uint32_t)i, .node = NODE_NONE};
     for (size_t i = 0; i < t->sc->faults; i++) {
         const struct run_fault *f = &t->fault[i];
         for (size_t k = 0; f->f->type == FAULT_JOIN && k < f->whos; k++)

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIRM_AFTER                                                                              \
-    (2 * 60 * SIM_US_SECOND) /* an officer, after the snapshot of a restored node */
 #define PPM_MAX 500000
 
 /* --- whom --- */
@@ -188,7 +186,8 @@ static bool is_kept_down(const struct run *t, unsigned node)
 
 void fault_stop(struct run *t, unsigned node)
 {
-    if (run_is_up(t, node)) sim_stop(t->s, node);
+    if (node != NODE_NONE)
+        sim_stop(t->s, node); /* down after a crash: it does not come up by itself */
 }
 
 void fault_start(struct run *t, unsigned node)
@@ -227,16 +226,6 @@ static void back_up(void *arg, struct sim *s)
             f->backup[i] = disk_copy(sim_disk(s, who_node(f, i)), kind_of(f->who[i].role));
 }
 
-/* What its people do: the case system sends everything again, then an officer confirms. */
-static void officer_confirms(void *arg, struct sim *s)
-{
-    const struct run_fault *f = arg;
-    const struct command c = {.type = COMMAND_CONFIRM_RESTORE};
-    for (size_t i = 0; i < f->whos; i++)
-        if (f->who[i].role == ROLE_AUTHORITY && run_is_up(f->run, who_node(f, i)))
-            (void)sim_command(s, who_node(f, i), &c);
-}
-
 static void put_back(struct run_fault *f)
 {
     struct run *t = f->run;
@@ -245,9 +234,10 @@ static void put_back(struct run_fault *f)
         if (n == NODE_NONE || f->backup[i] == NULL || !sim_is_down(t->s, n)) continue;
         sim_restore(t->s, n, f->backup[i]);
         fault_start(t, n);
-        if (f->who[i].role == ROLE_AUTHORITY) load_resend(t, f->who[i].index);
+        if (f->who[i].role != ROLE_AUTHORITY) continue;
+        load_resend(t, f->who[i].index);
+        people_look(t, f->who[i].index);
     }
-    run_at(t, run_now(t) + CONFIRM_AFTER, officer_confirms, f);
 }
 
 static void run_copies(struct run_fault *f, bool on)

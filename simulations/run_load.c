@@ -41,9 +41,10 @@ static void send_sheaf(struct sheaf *h)
 {
     const unsigned node = h->run->authority[h->authority].node;
     if (h->count == 0) return;
-    if (run_is_up(h->run, node) && sim_change(h->run->s, node, h->change, h->count) != 0 &&
-        h->run->safety)
-        watch_saved(h->run, h->authority, h->saved);
+    const uint64_t id =
+        run_is_up(h->run, node) ? sim_change(h->run->s, node, h->change, h->count) : 0;
+    if (id != 0) people_given(h->run, h->authority, id);
+    if (id != 0 && h->run->safety) watch_saved(h->run, h->authority, h->saved);
     h->count = h->saved = 0;
 }
 
@@ -79,7 +80,8 @@ static void load_authority(struct run *t, uint32_t index)
 
 void load_resend(struct run *t, uint32_t index)
 {
-    if (run_is_up(t, t->authority[index].node)) load_authority(t, index);
+    t->authority[index].given = t->authority[index].answered = 0;
+    load_authority(t, index);
 }
 
 void load_foreign(struct run *t, uint32_t index, const size_t *child, size_t count, bool listed)

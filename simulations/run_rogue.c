@@ -8,9 +8,7 @@
 
 #define LISTENS_BEFORE  (30 * CPIS_MS_MINUTE) /* three signings of every head */
 #define FOREIGN_MAX     64U                   /* children that one authority lists wrongly */
-#define OFFICER_AFTER   (2 * 60 * SIM_US_SECOND)
 #define OFFICER_EVERY   (30 * SIM_US_SECOND)
-#define OFFICER_LOOKS   10U
 #define PERMILLE        1000U
 #define DETAILS_DROPPED 500U /* permille, where the scenario does not say */
 
@@ -22,7 +20,6 @@ struct run_rogue { /* one of the chosen nodes */
     size_t probed;       /* numbers so far */
     size_t *child;       /* lists-foreign: of the run's children */
     size_t children;
-    unsigned looks; /* of the officer, when it is over */
 };
 
 static bool is_on_the_wire(const struct run_fault *f)
@@ -108,21 +105,6 @@ static void list_foreign(struct run_rogue *g)
 
 /* --- what people do when it is over --- */
 
-static void officer_looks(void *arg, struct sim *s)
-{
-    struct run_rogue *g = arg;
-    struct run *t = g->f->run;
-    const unsigned node = node_of(g);
-    const struct command restored = {.type = COMMAND_CONFIRM_RESTORE};
-    const struct command shrinks = {.type = COMMAND_CONFIRM_SHRINK};
-    struct publisher_status p;
-    if (run_is_up(t, node) && node_published(sim_node(s, node), &p, 1) > 0) {
-        if (p.unsure) (void)sim_command(s, node, &restored);
-        if (p.shrink_held) (void)sim_command(s, node, &shrinks);
-    }
-    if (++g->looks < OFFICER_LOOKS) run_at(t, run_now(t) + OFFICER_EVERY, officer_looks, g);
-}
-
 static void delete_foreign(void *arg, struct sim *s)
 {
     struct run_rogue *g = arg;
@@ -133,7 +115,7 @@ static void delete_foreign(void *arg, struct sim *s)
         return;
     }
     load_foreign(t, g->who.index, g->child, g->children, false);
-    run_at(t, run_now(t) + OFFICER_AFTER, officer_looks, g);
+    people_look(t, g->who.index);
 }
 
 /* The honest node is back, and finds a head of its own that it does not know. */
@@ -142,7 +124,7 @@ static void start_again(struct run_rogue *g)
     struct run *t = g->f->run;
     fault_start(t, node_of(g));
     load_resend(t, g->who.index);
-    run_at(t, run_now(t) + OFFICER_AFTER, officer_looks, g);
+    people_look(t, g->who.index);
 }
 
 /* --- begin, end --- */

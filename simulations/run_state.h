@@ -5,6 +5,7 @@
  *   run_fault.c    faults that come and go: nodes, disks, network, clocks
  *   run_steward.c  registers: renewed, and changed as the scenario says
  *   run_rogue.c    nodes that misbehave
+ *   run_people.c   what an authority's people do after it came back from an old copy
  *   run_watch.c    what happened, told to result.h; what must hold beside the checks of check.c
  *   run_records.c  at the end: one record for each look, logs that verify
  *
@@ -21,11 +22,16 @@
 #include <setjmp.h>
 
 struct run_authority {
+    struct run *run;
+    uint32_t index;
     unsigned node; /* of the engine; NODE_NONE: not there yet */
     bool joins;    /* admitted by a fault "join", not at the founding */
     sim_us *saved; /* plans that are not live yet: when each was saved */
     size_t waiting, waiting_cap;
-    size_t notifications; /* rows seen so far */
+    size_t notifications;   /* rows seen so far */
+    uint64_t first;         /* command since its case system last began to send everything */
+    size_t given, answered; /* commands since */
+    bool looked_after;      /* run_people.c */
     bool rogue; /* what it lists it has no keys of: no record of such a look is expected */
 };
 #define NODE_NONE UINT_MAX
@@ -97,6 +103,7 @@ sim_us run_now(const struct run *t);                             /* us since the
 void run_at(struct run *t, sim_us at, sim_call call, void *arg); /* scenario's time */
 unsigned run_node(const struct run *t, const struct scenario_node *n); /* or NODE_NONE */
 bool run_is_up(const struct run *t, unsigned node);
+uint32_t run_authority_of(const struct run *t, unsigned node); /* or INDEX_NONE */
 void run_breach(struct run *t, const char *what);
 
 /* run_load.c */
@@ -142,6 +149,12 @@ void watch_free(struct run *t);
 void look_add(struct look_map *m, const struct look_key *k);
 uint32_t look_count(const struct look_map *m, const struct look_key *k);
 void look_free(struct look_map *m);
+
+/* run_people.c */
+/* Authority `index` has a list that its people must look at, in two minutes. */
+void people_look(struct run *t, uint32_t index);
+void people_given(struct run *t, uint32_t index, uint64_t command); /* changes, to its node */
+void people_answered(struct run *t, unsigned node, uint64_t command);
 
 /* run_records.c */
 void records_check(struct run *t);

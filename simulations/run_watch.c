@@ -96,6 +96,7 @@ static void verdict_given(struct run *t, const struct sim_verdict *v, bool batch
 static void outcome(void *arg, const struct sim_outcome *o)
 {
     struct run *t = arg;
+    if (o->type == RESULT_CHANGES && o->err == CPIS_OK) people_answered(t, o->node, o->command);
     if (o->type != RESULT_VERDICT || t->zero == 0) return;
     verdict_given(t, sim_verdict(t->s, o->lookup), false);
 }
@@ -112,16 +113,9 @@ void watch_saved(struct run *t, uint32_t authority, size_t plans)
     }
 }
 
-static uint32_t authority_of(const struct run *t, unsigned node)
-{
-    for (uint32_t i = 0; i < t->sc->topology.authorities; i++)
-        if (t->authority[i].node == node) return i;
-    return INDEX_NONE;
-}
-
 static void list_is_live(struct run *t, unsigned node)
 {
-    const uint32_t index = authority_of(t, node);
+    const uint32_t index = run_authority_of(t, node);
     if (index == INDEX_NONE || !sim_is_live(t->s, node)) return;
     struct run_authority *a = &t->authority[index];
     for (size_t i = 0; i < a->waiting; i++)
@@ -169,7 +163,7 @@ static void committed(void *arg, unsigned node)
     struct run *t = arg;
     if (t->zero == 0 || sim_role(t->s, node) != ROLE_AUTHORITY) return;
     const size_t count = disk_count(sim_disk(t->s, node), TABLE_NOTIFICATION);
-    const uint32_t index = authority_of(t, node);
+    const uint32_t index = run_authority_of(t, node);
     if (index == INDEX_NONE || count <= t->authority[index].notifications) return;
     struct newest n = {t, index, count - t->authority[index].notifications};
     t->authority[index].notifications = count;
@@ -324,7 +318,7 @@ static void sample(void *arg, struct sim *s)
     for (size_t i = 0; i < count && i < cap; i++) {
         uint32_t node;
         if (!network_find(sim_network(s), &held[i].authority, &node)) continue;
-        const uint32_t index = authority_of(t, node);
+        const uint32_t index = run_authority_of(t, node);
         if (index != INDEX_NONE)
             result_freshness(t->r, index, run_now(t),
                              wall > held[i].time ? (wall - held[i].time) * 1000U : 0);
