@@ -166,6 +166,7 @@ static void let_out(struct sim *s, unsigned n)
     for (size_t i = 0; i < m->batch.count; i++) {
         const struct waiting *w = &m->batch.waiting[i];
         if (w->type == OUT_SEND) {
+            check_spoken(s, n, &w->peer, payload_bytes(w->payload));
             send_one(s, n, &w->peer, w->payload, i > 0 && w[-1].payload == w->payload);
         } else if (w->type == OUT_RESULT) {
             check_release(s, n, &m->batch.finding[w->number]);

@@ -340,6 +340,43 @@ const struct sim_verdict *sim_ask(struct sim *s, unsigned query, const struct nh
 
 /* --- invariants --- */
 
+static bool has_row(const struct view *v, enum table t, const uint8_t *key, size_t key_len)
+{
+    static uint8_t row[TABLE_ROW_BYTES_MAX];
+    size_t len;
+    return v->get(v->ctx, t, key, key_len, row, sizeof row, &len) == CPIS_OK;
+}
+
+/* Durable before spoken. A directory forwards what it has stored for that authority; an authority
+ * acknowledges what it has recorded, or keeps until it matches. */
+void check_spoken(struct sim *s, unsigned n, const struct cpis_id *peer, struct bytes frame)
+{
+    const struct frame_look look = frame_look(frame);
+    const enum node_role role = s->node[n]->role;
+    const bool forward = role == ROLE_DIRECTORY && look.signed_type == SIGNED_LOOKUP;
+    const bool ack = role == ROLE_AUTHORITY && look.signed_type == SIGNED_ACK;
+    if (!forward && !ack) return;
+    const struct view *v = disk_view(s->node[n]->disk);
+    struct arena a = arena_make(4U * FRAME_BYTES_MAX);
+    struct frame f;
+    struct signed_message m;
+    struct msg_ack said;
+    CHECK(s, frame_unwrap(frame, &a, &f) == CPIS_OK);
+    CHECK(s, signed_message_decode(f.payload, &a, &m) == CPIS_OK);
+    if (forward) {
+        uint8_t key[CPIS_HASH_BYTES + CPIS_ID_BYTES];
+        const struct cpis_hash rh = signed_hash(&m);
+        memcpy(key, rh.b, sizeof rh.b);
+        memcpy(key + sizeof rh.b, peer->b, sizeof peer->b);
+        CHECK(s, has_row(v, TABLE_COPY, key, sizeof key));
+    } else {
+        CHECK(s, ack_decode(m.body, &a, &said) == CPIS_OK);
+        CHECK(s, has_row(v, TABLE_ACCESS, said.rh.b, sizeof said.rh.b) ||
+                     has_row(v, TABLE_UNMATCHED, said.rh.b, sizeof said.rh.b));
+    }
+    arena_free(&a);
+}
+
 /* A verdict's evidence holds offline, with the register alone. */
 static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
 {

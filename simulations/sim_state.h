@@ -169,6 +169,8 @@ unsigned found_node(struct sim *s, enum node_role role, const struct sim_node *o
 
 /* check.c */
 struct pending *check_pending(struct sim *s, unsigned n, const struct command *c, size_t lookup);
+/* A frame that this node is about to let out says nothing that its store does not hold. */
+void check_spoken(struct sim *s, unsigned n, const struct cpis_id *peer, struct bytes frame);
 void check_died(struct sim *s,
                 struct sim_node *m); /* commands that it had taken get no result any more */
 void check_result(struct sim *s, unsigned n, uint64_t command, const struct result *r,
