@@ -74,10 +74,12 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
 {
     struct run_result *r = NULL;
     char why[RUN_WHY_BYTES] = "";
+    uint64_t lost = 0;
     const bool terminal = isatty(STDERR_FILENO) == 1;
     if (terminal) o->progress = tool_progress;
     tool_catch_signals();
     o->stop = &tool_stop;
+    o->lost = &lost;
     const cpis_err err = emulate_scenario(sc, o, why, &r);
     if (terminal) (void)fprintf(stderr, "\r\033[K");
     if (err == CPIS_E_INVAL) {
@@ -85,6 +87,9 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
         return TOOL_USAGE;
     }
     if (err != CPIS_OK) return tool_trouble(l, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    if (lost > 0)
+        (void)fprintf(stderr, "%" PRIu64 " lookups had no verdict: their query node was killed\n",
+                      lost);
     int code = tool_deliver(l, r);
     const bool stopped = tool_stop != 0;
     if (code == TOOL_DONE && !result_ok(r)) {

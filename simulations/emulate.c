@@ -300,6 +300,7 @@ cpis_err emulate_scenario(const struct scenario *sc, const struct emulate_option
         begin_world(t);
         run_phases(t);
     }
+    if (o->lost != NULL) *o->lost = t->lost;
     emulation_free(t);
     if (err != CPIS_OK) result_free(&r);
     *ret = r;

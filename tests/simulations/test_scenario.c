@@ -189,6 +189,7 @@ static const char *const promised[] = {"quiet-day",
                                        "long-dark",
                                        "clock-drift",
                                        "disaster-day",
+                                       "emulate-small",
                                        "gp-batch",
                                        "small",
                                        "demo"};
