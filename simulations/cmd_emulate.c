@@ -74,12 +74,10 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
 {
     struct run_result *r = NULL;
     char why[RUN_WHY_BYTES] = "";
-    uint64_t lost = 0;
     const bool terminal = isatty(STDERR_FILENO) == 1;
     if (terminal) o->progress = tool_progress;
     tool_catch_signals();
     o->stop = &tool_stop;
-    o->lost = &lost;
     const cpis_err err = emulate_scenario(sc, o, why, &r);
     if (terminal) (void)fprintf(stderr, "\r\033[K");
     if (err == CPIS_E_INVAL) {
@@ -87,9 +85,9 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
         return TOOL_USAGE;
     }
     if (err != CPIS_OK) return tool_trouble(l, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    if (lost > 0)
+    if (*o->lost > 0)
         (void)fprintf(stderr, "%" PRIu64 " lookups had no verdict: their query node was killed\n",
-                      lost);
+                      *o->lost);
     int code = tool_deliver(l, r);
     const bool stopped = tool_stop != 0;
     if (code == TOOL_DONE && !result_ok(r)) {
@@ -105,7 +103,8 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
 static int emulate(const struct tool_line *l)
 {
     static struct scenario sc;
-    struct emulate_options o = {.seed = 1};
+    uint64_t lost = 0;
+    struct emulate_options o = {.seed = 1, .lost = &lost};
     char scratch[TOOL_PATH_BYTES], cpis[PATH_MAX];
     if (l->args_count != 1) return tool_usage(l, "one scenario: a name or a file");
     int code = tool_scenario(l, l->args[0], &sc);

@@ -10,10 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KINDS      2U /* silent reads, and others */
-#define SPARE      1U /* idle ones of each kind, kept ready */
-#define FIGURE_MS  30000U
-#define SYNC_BYTES 4096U
+#define SPARE 1U /* idle ones of each kind, kept ready */
 
 /* --- sessions --- */
 
