@@ -85,6 +85,9 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
         return TOOL_USAGE;
     }
     if (err != CPIS_OK) return tool_trouble(l, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    if (*o->lost > 0)
+        (void)fprintf(stderr, "%" PRIu64 " lookups had no verdict: their query node was killed\n",
+                      *o->lost);
     int code = tool_deliver(l, r);
     const bool stopped = tool_stop != 0;
     if (code == TOOL_DONE && !result_ok(r)) {
@@ -100,7 +103,8 @@ static int perform(const struct tool_line *l, const struct scenario *sc, struct 
 static int emulate(const struct tool_line *l)
 {
     static struct scenario sc;
-    struct emulate_options o = {.seed = 1};
+    uint64_t lost = 0;
+    struct emulate_options o = {.seed = 1, .lost = &lost};
     char scratch[TOOL_PATH_BYTES], cpis[PATH_MAX];
     if (l->args_count != 1) return tool_usage(l, "one scenario: a name or a file");
     int code = tool_scenario(l, l->args[0], &sc);

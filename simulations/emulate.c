@@ -33,6 +33,10 @@ static cpis_ms wall_ms(void)
 static sim_us since_began(const struct emulation *t) { return monotonic_us() - t->began_us; }
 
 sim_us emu_now(const struct emulation *t) { return since_began(t) - t->zero; }
+sim_us emu_due_at(const struct emulation *t)
+{
+    return kernel_now(t->k) > t->zero ? kernel_now(t->k) - t->zero : 0;
+}
 bool emu_is_stopped(const struct emulation *t) { return t->o->stop != NULL && *t->o->stop != 0; }
 
 void emu_breach(struct emulation *t, const char *what)
@@ -296,6 +300,7 @@ cpis_err emulate_scenario(const struct scenario *sc, const struct emulate_option
         begin_world(t);
         run_phases(t);
     }
+    if (o->lost != NULL) *o->lost = t->lost;
     emulation_free(t);
     if (err != CPIS_OK) result_free(&r);
     *ret = r;

@@ -22,6 +22,8 @@ struct emulate_options {
     const volatile sig_atomic_t *stop; /* as in run.h */
     void (*progress)(void *arg, const struct run_progress *p, const struct run_result *r);
     void *arg;
+    uint64_t
+        *lost; /* set: lookups that had no verdict, as their query node was killed; may be NULL */
 };
 /* CPIS_OK: it ran to an end; result_ok tells, as with run_scenario. CPIS_E_INVAL: the scenario asks
  * for what processes can't be made to do; `why` says what, with the fault's line. CPIS_E_STATE:

@@ -10,10 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KINDS      2U /* silent reads, and others */
-#define SPARE      1U /* idle ones of each kind, kept ready */
-#define FIGURE_MS  30000U
-#define SYNC_BYTES 4096U
+#define SPARE 1U /* idle ones of each kind, kept ready */
 
 /* --- sessions --- */
 
@@ -297,7 +294,7 @@ static void next_lookup(struct emulation *t)
                                           : scenario_lookups_milli(t->sc, emu_now(t) / 1000U)) *
                           t->surge;
     const bool comes = arrival_next(&t->arrivals, rate, &wait);
-    emu_at(t, emu_now(t) + wait, comes ? lookup_comes : lookup_looks_again, NULL);
+    emu_at(t, emu_due_at(t) + wait, comes ? lookup_comes : lookup_looks_again, NULL);
 }
 
 static void next_burst(struct emulation *t);
@@ -319,7 +316,7 @@ static void next_burst(struct emulation *t)
 {
     sim_us wait;
     const bool comes = arrival_next(&t->arrivals, t->sc->demand.bursts_per_day * 1000U / 24, &wait);
-    emu_at(t, emu_now(t) + wait, comes ? burst_comes : burst_looks_again, NULL);
+    emu_at(t, emu_due_at(t) + wait, comes ? burst_comes : burst_looks_again, NULL);
 }
 
 /* --- practices that trace their lists --- */
@@ -331,7 +328,7 @@ static void trace_next(struct emulation *t, void *arg)
     if (p->left == 0 || !t->safety) return;
     p->left--;
     if (q->node->up) ask_at(t, q, draw_hit(t), (struct emu_lookup){.scheduled = true});
-    emu_at(t, emu_now(t) + SIM_US_SECOND / p->b->per_second, trace_next, p);
+    emu_at(t, emu_due_at(t) + SIM_US_SECOND / p->b->per_second, trace_next, p);
 }
 
 static void begin_batches(struct emulation *t)

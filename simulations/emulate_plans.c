@@ -280,7 +280,7 @@ static void next(struct emulation *t, enum child_change_type type)
     sim_us wait;
     const uint64_t rate = scenario_churn_milli(t->sc, a_day(t, type), emu_now(t) / 1000U);
     const bool one_comes = arrival_next(&t->churn, rate, &wait);
-    emu_at(t, emu_now(t) + wait, calls[type], one_comes ? NULL : t);
+    emu_at(t, emu_due_at(t) + wait, calls[type], one_comes ? NULL : t);
 }
 
 void emu_churn_begin(struct emulation *t)

@@ -141,6 +141,8 @@ struct emulation {
 
 /* emulate.c */
 sim_us emu_now(const struct emulation *t); /* us since moment 0; before it, since the beginning */
+/* In a call: when it was due, be it done late. What arrives next is drawn from there on. */
+sim_us emu_due_at(const struct emulation *t);
 void emu_at(struct emulation *t, sim_us at, emu_call call, void *arg);
 /* Does what is due and reads what comes, until then or a stop; false: stopped. */
 bool emu_run_until(struct emulation *t, sim_us until);

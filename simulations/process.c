@@ -114,10 +114,10 @@ bool process_ended(struct process *p, int *ret_code)
 int process_end(struct process *p, int signal)
 {
     int status = 0, code = 0;
+    if (signal != 0) process_signal(p, signal); /* first: the end of its input may end it, too */
     if (p->in >= 0) (void)close(p->in);
     if (p->out >= 0) (void)close(p->out);
     if (p->pid > 0) {
-        if (signal != 0) process_signal(p, signal);
         while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
             ;
         code = code_of(status);

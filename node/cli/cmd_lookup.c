@@ -2,6 +2,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
 #include "node/cli/lookup_text.h"
+#include "proto/nhs_number.h"
 #include "proto/text.h"
 
 #include <pwd.h>
@@ -207,6 +208,22 @@ static cpis_err ask_one(struct control_client *client, const char *number, const
     return err;
 }
 
+/* As cli_nhs_number; but what came before it has been asked. */
+static bool stream_number(const struct cli *c, const char *text, size_t position,
+                          char ret[static 11])
+{
+    struct nhs_number n;
+    if (nhs_number_parse(text, strlen(text), &n) != CPIS_OK) {
+        (void)fprintf(stderr, "cpis %s: number %zu: %s; not asked, nor any after it\n",
+                      c->command->name, position,
+                      nhs_number_fault_text(nhs_number_fault(text, strlen(text))));
+        return false;
+    }
+    memcpy(ret, n.digits, sizeof n.digits);
+    nhs_number_wipe(&n);
+    return true;
+}
+
 /* Ends at the first line that can't be a number: what was asked before it has been answered. */
 static int ask_stream(const struct cli *c, const json_t *who)
 {
@@ -221,7 +238,7 @@ static int ask_stream(const struct cli *c, const json_t *who)
         bool whole = line[len] != '\0' || feof(stdin);
         line[len] = '\0';
         if (line[strspn(line, " \t")] == '\0') continue;
-        good = cli_nhs_number(c, whole ? line : "", n, number);
+        good = stream_number(c, whole ? line : "", n, number);
         if (good) err = ask_one(client, number, who, &a, why);
         if (good && err == CPIS_OK && a.shown == before) err = CPIS_E_MALFORMED;
     }

@@ -137,12 +137,14 @@ int main(void)
     static const char text[] =
         "topology = { authorities = 1; directories = 1; threshold = 1; queries = 1; };"
         "links = ( { name = \"slow\"; delay_min_us = 20000; delay_median_us = 20000;"
-        " delay_p90_us = 20000; delay_p99_us = 20000; delay_max_us = 20000; } );"
+        " delay_p90_us = 20000; delay_p99_us = 20000; delay_max_us = 20000; },"
+        " { name = \"ragged\"; delay_min_us = 1000; delay_median_us = 10000;"
+        " delay_p90_us = 30000; delay_p99_us = 50000; delay_max_us = 50000; } );"
         "network = { directory_directory = \"slow\"; authority_directory = \"slow\";"
-        " query_directory = \"slow\"; };";
+        " query_directory = \"ragged\"; };";
     char why[WAN_WHY_BYTES] = "";
     struct wan *w = NULL;
-    struct end a, b;
+    struct end a, b, c;
     const int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (scenario_parse(text, "probe", &sc, &mistakes) != CPIS_OK) {
         fputs(mistakes.text, stderr);
@@ -154,12 +156,13 @@ int main(void)
     }
     open_end(w, 0, home, &a);
     open_end(w, 1, home, &b);
+    open_end(w, 2, home, &c);
     bool ok = check_delay(&a, &b, 0, "no delay before the run begins");
     wan_begin(w);
     unsigned n;
     (void)hears(&a, SILENT_MS, &n);
     ok &= check_delay(&a, &b, ONE_WAY, "the profile's delay, both ways");
-    ok &= check_order(&a, &b);
+    ok &= check_order(&a, &c);
     ok &= check_trouble(w, &a, &b);
     ok &= check_delay(&a, &b, ONE_WAY, "healed: as before");
     wan_free(&w);

@@ -126,3 +126,14 @@ Test(kernel, the_last_of_the_trace_is_kept_oldest_first)
     cr_expect_eq(tail[0].what, 200 - KERNEL_TAIL);
     cr_expect_eq(tail[KERNEL_TAIL - 1].what, 199);
 }
+
+Test(kernel, the_next_moment_is_told_without_taking_it)
+{
+    struct kernel_event e;
+    cr_expect_eq(kernel_next(k), SIM_US_NEVER);
+    add(70, 0, 0);
+    add(30, 1, 0);
+    cr_expect_eq(kernel_next(k), 30);
+    cr_assert(kernel_take(k, 30, &e));
+    cr_expect_eq(kernel_next(k), 70);
+}

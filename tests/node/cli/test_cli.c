@@ -323,11 +323,30 @@ Test(cli, a_wrong_number_is_refused_unsaid_before_anything_is_asked)
     expect(2, "number 1", "$CPIS lookup $W/q 7777777777");
     expect(2, "which NHS number", "$CPIS lookup $W/q");
     expect(2, "which NHS number", "printf '\\n \\n' | $CPIS lookup $W/q -");
+    expect(2, "give - alone", "$CPIS lookup $W/q 9990000018 --stream");
+    expect(2, "give - alone", "$CPIS lookup $W/q 9990000018 - --stream");
+    expect(1, "no node runs", "echo 9990000018 | $CPIS lookup $W/q - --stream");
     expect(1, "no node runs", "$CPIS lookup $W/q 9990000018");
     expect(1, "no node runs", "CPIS_DIR=$W/q $CPIS lookup 9990000018");
     expect(2, "first word", "$CPIS 9990000018");
     cr_expect(strstr(output, "9990000018") == NULL, "%s", output);
     expect(2, "not-brought", "$CPIS lookup $W/q 9990000018 --purpose curiosity");
+}
+
+/* no federation answers: each verdict is UNKNOWN, and there it is */
+Test(cli, a_stream_answers_each_line_before_the_next_comes)
+{
+    make_query();
+    expect(0, NULL,
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done");
+    expect(2, "number 3",
+           "{ echo 9990000018; for i in $(seq 100); do grep -q verdict $W/out && break; sleep 0.1; "
+           "done; wc -l <$W/out >$W/seen; echo 9990000018; echo 9990000019; echo 9990000018; } | "
+           "$CPIS lookup $W/q - --stream --json --user me >$W/out");
+    cr_expect(strstr(output, "9990000019") == NULL, "%s", output);
+    expect(0, "1 2", "echo $(cat $W/seen) $(grep -c unknown $W/out)");
+    expect(0, NULL, "$CPIS stop $W/q");
 }
 
 Test(cli, a_number_is_taken_out_of_argv)
