@@ -162,6 +162,7 @@ void sim_inject(struct sim *s, unsigned from, const struct cpis_id *to, struct b
 static void let_out(struct sim *s, unsigned n)
 {
     struct sim_node *m = s->node[n];
+    CHECK(s, disk_is_durable(m->disk));
     s->releasing++;
     for (size_t i = 0; i < m->batch.count; i++) {
         const struct waiting *w = &m->batch.waiting[i];

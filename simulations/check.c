@@ -347,8 +347,8 @@ static bool has_row(const struct view *v, enum table t, const uint8_t *key, size
     return v->get(v->ctx, t, key, key_len, row, sizeof row, &len) == CPIS_OK;
 }
 
-/* Durable before spoken. A directory forwards what it has stored for that authority; an authority
- * acknowledges what it has recorded, or keeps until it matches. */
+/* That all is committed has been checked. A directory forwards what it has stored for that
+ * authority; an authority acknowledges what it has recorded, or keeps until it matches. */
 void check_spoken(struct sim *s, unsigned n, const struct cpis_id *peer, struct bytes frame)
 {
     const struct frame_look look = frame_look(frame);

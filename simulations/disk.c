@@ -131,6 +131,8 @@ cpis_err disk_commit(struct disk *d)
     return CPIS_OK;
 }
 
+bool disk_is_durable(const struct disk *d) { return d->puts + d->deletes == 0; }
+
 void disk_abort(struct disk *d)
 {
     d->puts = d->deletes = 0;

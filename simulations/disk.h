@@ -35,6 +35,7 @@ void disk_delete(struct disk *d, enum table t, const uint8_t *key, size_t key_le
 sim_us disk_commit_time(struct disk *d);
 /* Ends the batch whatever it returns: errors leave the last commit. CPIS_E_FULL, CPIS_E_STORE. */
 CPIS_CHECK cpis_err disk_commit(struct disk *d);
+bool disk_is_durable(const struct disk *d); /* nothing put or deleted since the last commit */
 void disk_abort(struct disk *d);
 void disk_crash(struct disk *d); /* ends the process when the store can't be opened again */
 const struct view *disk_view(struct disk *d); /* until disk_close */

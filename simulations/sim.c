@@ -144,7 +144,7 @@ static const char *under_way(const struct sim *s, unsigned n)
     sim_status(s, n, &st);
     if (!st.listed) return NULL; /* revoked, retired, not admitted: nobody waits for it */
     if (st.copies_waiting > 0) return "keeps copies that are not signed for";
-    if (st.outbox > 0) return "has lookups in its outbox";
+    if (disk_count(m->disk, TABLE_OUTBOX) > 0) return "has lookups in its outbox";
     if (st.lookups_active > 0) return "has lookups without a verdict";
     if (m->role == ROLE_AUTHORITY && !sim_is_live(s, n)) return "has a list that is not live";
     return NULL;
