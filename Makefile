@@ -50,7 +50,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all sim test demo kills emulate vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
+.PHONY: all sim test demo kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -108,6 +108,15 @@ kills: deps
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
+# A small federation with all faults on: 200 seeds, and 100 that are others every day.
+sweep: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim
+	@today=$$(($$(date +%s) / 86400 * 100)); for seeds in 1..200 $$today..$$((today + 99)); do \
+	  build/release/cpis-sim sweep small --seeds $$seeds --jobs 2 >build/sweep-$$seeds.jsonl || exit 1; done
+# Bugs planted in a copy, each of which a sweep must find within SEEDS=10 seeds.
+planted:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=patch
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim && tests/e2e/planted.sh
 # What the simulator's kernel costs, and a message with codec and empty handlers: ARGS=--json for a program.
 bench-sim: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/bench_kernel && build/release/bench_kernel $(ARGS)
