@@ -551,6 +551,20 @@ Test(lookup, refusals_are_unknown_with_their_reason_never_absent)
     }
 }
 
+Test(lookup, what_all_refused_over_the_days_limit_is_not_kept_what_one_was_too_busy_for_is)
+{
+    for (unsigned busy = 0; busy < 2; busy++) {
+        begin();
+        for (unsigned i = 0; i < 2 * VF_DIRECTORIES; i++) { /* some are asked as further ones */
+            const unsigned d = 1 + i % VF_DIRECTORIES;
+            say_refused(d, busy == 1 && d == 3 ? REFUSAL_BUSY : REFUSAL_QUOTA);
+            if (given() != NULL) expect_given(VERDICT_UNKNOWN, REASON_QUOTA);
+        }
+        cr_expect_eq(lookups_active(lookups), 0);
+        cr_expect_eq(outbox(), busy, "it may have matched, and could store nothing");
+    }
+}
+
 Test(lookup, a_late_reply_is_no_absence)
 {
     begin();
