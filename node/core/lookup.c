@@ -245,6 +245,8 @@ static bool is_final(const struct question *q, const struct verdict *v, cpis_ms 
     case VERDICT_INCOMPLETE: return age >= LOOKUP_LAGGING_WAIT || (!v->lagging && !is_wanting(q));
     case VERDICT_UNKNOWN:
         if (v->reason == REASON_REGISTER || v->reason == REASON_NO_AUTHORITY) return true;
+        /* too few are left for a "no", and one presence is enough for a flag */
+        if (age < LOOKUP_REPLY_WAIT && somebody_still_speaks(q, now)) return false;
         return first->stage == LOOKUP_ASKING && !first->reachable && !is_wanting(q);
     }
     return true;

@@ -13,15 +13,25 @@ static size_t count_state(const struct lookup *k, enum holder_state state)
     return n;
 }
 
+/* Has this directory nothing to tell any more? Who said late has stored and forwarded what it
+ * found; who refused over the day's limit did so before it looked. */
+static bool has_spoken(const struct holder *h)
+{
+    return h->state == HOLDER_ABSENT || h->state == HOLDER_LATE || h->state == HOLDER_OVER_QUOTA;
+}
+
 /* Section 7: the entry ends with a committed NO FLAG, or with acks from all proven authorities; and
- * where t directories have said absent or late, no directory is left that could say present
- * unheard: who said late has stored and forwarded what it found. */
+ * with no presence proven, when t directories have said absent or late, or all have spoken: nobody
+ * is left who could say present unheard. */
 static bool is_delivered(const struct lookup *k)
 {
     for (size_t i = 0; i < k->proven_count; i++)
         if (k->proven[i].state != PROVEN_COMPLETED) return false;
     if (k->proven_count > 0) return true;
-    return count_state(k, HOLDER_ABSENT) + count_state(k, HOLDER_LATE) >= k->t;
+    if (count_state(k, HOLDER_ABSENT) + count_state(k, HOLDER_LATE) >= k->t) return true;
+    for (size_t i = 0; i < k->holders; i++)
+        if (!has_spoken(&k->holder[i])) return false;
+    return k->holders > 0;
 }
 
 /* After the verdict nobody looks at heads and statements again: they are given back. */

@@ -157,7 +157,7 @@ void lookups_recv_reply(struct lookups *l, struct env *e, const struct cpis_id *
         h->state = HOLDER_LATE;
         emit_event(e, EVENT_LATE, directory, 0);
     } else {
-        h->state = HOLDER_REFUSED;
+        h->state = m->reason == REFUSAL_QUOTA ? HOLDER_OVER_QUOTA : HOLDER_REFUSED;
         k->over_quota |= m->reason == REFUSAL_QUOTA;
         if (m->reason == REFUSAL_QUOTA) emit_event(e, EVENT_QUOTA, directory, 0);
     }

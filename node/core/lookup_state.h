@@ -26,6 +26,7 @@ enum holder_state { /* of one directory, for this lookup */
                     HOLDER_PRESENT,
                     HOLDER_LATE,          /* has matched, stored and forwarded; says no more */
                     HOLDER_REFUSED,       /* or what it said does not hold */
+                    HOLDER_OVER_QUOTA,    /* has refused before it looked */
                     HOLDER_NEEDS_REGISTER /* its statement names a newer register: being fetched */
 };
 struct holder {

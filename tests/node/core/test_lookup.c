@@ -551,6 +551,48 @@ Test(lookup, refusals_are_unknown_with_their_reason_never_absent)
     }
 }
 
+Test(lookup, a_presence_under_way_is_waited_for_when_the_others_have_refused)
+{
+    begin();
+    const unsigned slow = who[0];
+    for (unsigned i = 0; i < 2 * VF_DIRECTORIES; i++)
+        if (1 + i % VF_DIRECTORIES != slow) say_refused(1 + i % VF_DIRECTORIES, REFUSAL_QUOTA);
+    cr_assert_null(given(), "one may still say present");
+    say_present(slow);
+    answer(102, ANSWER_FLAGS, list[1].version);
+    expect_given(VERDICT_FLAG, REASON_NONE);
+}
+
+Test(lookup, a_silence_when_the_others_have_refused_is_unknown_after_a_second)
+{
+    begin();
+    const unsigned silent = who[0];
+    for (unsigned i = 0; i < 2 * VF_DIRECTORIES; i++)
+        if (1 + i % VF_DIRECTORIES != silent) say_refused(1 + i % VF_DIRECTORIES, REFUSAL_QUOTA);
+    cr_assert_null(given());
+    const cpis_ms asked_at = v.now;
+    for (unsigned i = 0; i < 100 && given() == NULL; i++) {
+        const cpis_ms next = lookups_deadline(lookups);
+        tick(next > v.now ? next - v.now : 1);
+    }
+    cr_expect_leq(v.now, asked_at + LOOKUP_REPLY_WAIT + LOOKUP_ASK_AGAIN);
+    expect_given(VERDICT_UNKNOWN, REASON_QUOTA);
+}
+
+Test(lookup, what_all_refused_over_the_days_limit_is_not_kept_what_one_was_too_busy_for_is)
+{
+    for (unsigned busy = 0; busy < 2; busy++) {
+        begin();
+        for (unsigned i = 0; i < 2 * VF_DIRECTORIES; i++) { /* some are asked as further ones */
+            const unsigned d = 1 + i % VF_DIRECTORIES;
+            say_refused(d, busy == 1 && d == 3 ? REFUSAL_BUSY : REFUSAL_QUOTA);
+            if (given() != NULL) expect_given(VERDICT_UNKNOWN, REASON_QUOTA);
+        }
+        cr_expect_eq(lookups_active(lookups), 0);
+        cr_expect_eq(outbox(), busy, "it may have matched, and could store nothing");
+    }
+}
+
 Test(lookup, a_late_reply_is_no_absence)
 {
     begin();
