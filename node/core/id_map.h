@@ -1,14 +1,14 @@
 /* node/core/id_map.h - where in an array the element with this id stands: open addressing over
- * elements that begin with their id, which the map neither holds nor copies. Ids are hashes, and are
- * spread by their own first bytes; somebody who seeks ids that meet makes a search as long as the
- * array is, no longer. Inside a node; one owner. */
+ * elements that begin with their id, which the map neither holds nor copies. Ids are hashes, and
+ * are spread by their own first bytes; somebody who seeks ids that meet makes a search as long as
+ * the array is, no longer. Inside a node; one owner. */
 #ifndef CPIS_NODE_CORE_ID_MAP_H
 #define CPIS_NODE_CORE_ID_MAP_H
 #include "crypto/hash.h"
 
 #define ID_MAP_NONE SIZE_MAX
 
-struct id_map { /* zeroed: empty */
+struct id_map {     /* zeroed: empty */
     uint32_t *slot; /* a place + 1; 0: free. At most half are taken */
     size_t cap, count;
 };
