@@ -73,28 +73,14 @@ struct cpis_hash hash_of_signed(const uint8_t *body, size_t len, const uint8_t s
     return ret;
 }
 
-/* Written out, gcc makes one load of it; as a loop it does not. */
-static inline uint64_t big_endian(const uint8_t *p)
-{
-    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
-           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
-           (uint64_t)p[6] << 8 | p[7];
-}
-
-int id_compare(const struct cpis_id *a, const struct cpis_id *b)
-{
-    const uint64_t x = big_endian(a->b), y = big_endian(b->b);
-    if (x != y) return x < y ? -1 : 1;
-    const uint64_t v = big_endian(a->b + 8), w = big_endian(b->b + 8);
-    return v < w ? -1 : v > w;
-}
-
+#define BLOCK_WORDS 8U
 bool bytes_are_zero(const uint8_t *p, size_t len)
 {
-    uint64_t any = 0, word; /* all words into one: no early exit */
+    uint64_t any = 0, word[BLOCK_WORDS]; /* all words into one: no early exit */
     for (; len >= sizeof word; p += sizeof word, len -= sizeof word) {
-        memcpy(&word, p, sizeof word);
-        any |= word;
+        memcpy(word, p, sizeof word);
+        for (size_t i = 0; i < BLOCK_WORDS; i++)
+            any |= word[i];
     }
     for (; len > 0; p++, len--)
         any |= *p;

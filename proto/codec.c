@@ -221,6 +221,10 @@ struct reader {
 static bool get_varint(struct reader *r, size_t *ret)
 {
     size_t v = 0;
+    if (r->p < r->end && *r->p < 128) { /* mostly */
+        *ret = *r->p++;
+        return true;
+    }
     for (unsigned shift = 0; shift < 28 && r->p < r->end; shift += 7) {
         const uint8_t b = *r->p++;
         v |= (size_t)(b & 127) << shift;
@@ -246,6 +250,11 @@ static bool get_tag(struct reader *r, size_t tag)
 {
     const size_t len = varint_size(tag);
     uint8_t want[4];
+    if (len == 1) { /* nearly all */
+        if (r->p == r->end || *r->p != tag) return false;
+        r->p++;
+        return true;
+    }
     (void)put_varint(want + len, tag);
     if (len > (size_t)(r->end - r->p) || memcmp(r->p, want, len) != 0) return false;
     r->p += len;

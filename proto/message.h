@@ -337,9 +337,9 @@ struct msg_flag_payload {
 };
 
 struct msg_descriptor {
+    uint32_t role; /* enum node_role; on the wire behind the keys */
     struct sign_public sign_key;
     struct box_public sealing_key, transport_key;
-    uint32_t role; /* enum node_role */
     char code[CODE_BYTES_MAX + 1], name[ORGANISATION_BYTES_MAX + 1];
     char endpoint[ENDPOINT_BYTES_MAX + 1]; /* directories: tcp://host:port */
     char emergency[TELEPHONE_BYTES_MAX + 1], office[TELEPHONE_BYTES_MAX + 1];

@@ -384,12 +384,12 @@ static void check_evidence(struct sim *s, unsigned n, const struct cpis_id *rid)
     struct row_evidence ev;
     struct verdict v;
     const struct view view = *disk_view(s->node[n]->disk);
-    uint8_t *buf = arena_take(&a, TABLE_ROW_BYTES_MAX);
     size_t len;
-    cpis_err err =
-        view.get(view.ctx, TABLE_EVIDENCE, rid->b, sizeof rid->b, buf, TABLE_ROW_BYTES_MAX, &len);
+    if (s->row == NULL) s->row = sim_must(malloc(TABLE_ROW_BYTES_MAX));
+    cpis_err err = view.get(view.ctx, TABLE_EVIDENCE, rid->b, sizeof rid->b, s->row,
+                            TABLE_ROW_BYTES_MAX, &len);
     if (err == CPIS_OK) {
-        CHECK(s, row_evidence_decode((struct bytes){buf, len}, &a, &ev) == CPIS_OK);
+        CHECK(s, row_evidence_decode((struct bytes){s->row, len}, &a, &ev) == CPIS_OK);
         CHECK(s, seen_complete(&view, &a, &ev) == CPIS_OK);
         enum evidence_fault fault = evidence_verify(node_registry(s->node[n]->node), &ev, &a, &v);
         CHECK(s, fault == EVIDENCE_HOLDS);

@@ -83,6 +83,8 @@ void result_breach(struct run_result *r, uint64_t at_us, const char *what);
 
 struct result_end {
     uint64_t virtual_us, wall_us, events;
+    /* processor time of the process; founding: until the scenario's time 0, in all three */
+    uint64_t cpu_us, founding_cpu_us, founding_events;
     struct cpis_hash trace;
     uint64_t peak_rss_kib;
     bool partial;            /* stopped before its time */

@@ -153,7 +153,10 @@ static void put_head(const struct run_result *r, json_t *o, bool *ok)
     put(o, "topology", t, ok);
     put(o, "virtual_s", seconds(r->end.virtual_us), ok);
     put(o, "wall_s", seconds(r->end.wall_us), ok);
+    put(o, "cpu_s", seconds(r->end.cpu_us), ok);
+    put(o, "founding_cpu_s", seconds(r->end.founding_cpu_us), ok);
     put(o, "events", integer(r->end.events), ok);
+    put(o, "founding_events", integer(r->end.founding_events), ok);
     put(o, "messages", integer(r->messages), ok);
     put(o, "lookups", integer(r->lookups), ok);
     put(o, "scheduled", integer(r->scheduled), ok);

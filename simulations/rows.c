@@ -6,18 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct place {
+    size_t chunk, at;
+};
 struct item {
     uint32_t value_len;
     uint8_t key_len;
     uint8_t b[]; /* key, value */
 };
+/* A row's key lies somewhere in memory: what it begins with, as a number, stands beside the
+ * pointer, and mostly says all. */
 struct chunk {
     uint32_t count; /* never 0 in a list */
+    uint64_t begins[ROWS_CHUNK];
     struct item *item[ROWS_CHUNK];
 };
 struct list { /* rising by key */
     struct chunk **chunk;
-    size_t chunks, cap, count;
+    uint64_t *last; /* of each chunk's last row, what its key begins with */
+    size_t chunks, cap, last_cap, count;
+    struct place finger; /* of the row put in last: rows often come in order */
     /* rows_keep: the keys of the rows made last, a ring; 0: all are kept */
     struct item **made;
     size_t most, made_at, made_count;
@@ -33,10 +41,6 @@ struct rows {
     size_t undos, undos_cap;
     size_t bytes;
 };
-struct place {
-    size_t chunk, at;
-};
-
 struct rows *rows_new(void) { return sim_must(calloc(1, sizeof(struct rows))); }
 
 static void forget_made(struct list *l)
@@ -60,6 +64,7 @@ void rows_free(struct rows **p)
             free(l->chunk[c]);
         }
         free(l->chunk);
+        free(l->last);
         forget_made(l);
     }
     free((*p)->undo);
@@ -82,21 +87,59 @@ static bool begins(const struct item *i, const uint8_t *prefix, size_t len)
     return i->key_len >= len && (len == 0 || memcmp(i->b, prefix, len) == 0);
 }
 
-/* Below the place that is looked for: the first row that is not below the key, or with `after` the
- * first that is above all that begin with it. */
-static bool below(const struct item *i, const uint8_t *key, size_t len, bool after)
+/* The first eight bytes as a number: of two keys it has their order, or is equal. */
+static uint64_t beginning(const uint8_t *key, size_t len, uint8_t padding)
 {
-    return compare(i, key, len) < 0 || (after && begins(i, key, len));
+    uint64_t v = 0;
+    for (size_t i = 0; i < sizeof v; i++)
+        v = v << 8 | (i < len ? key[i] : padding);
+    return v;
+}
+
+/* A place that is looked for: the first row that is not below the key, or with `after` the first
+ * that is above all that begin with it. */
+struct wanted {
+    const uint8_t *key;
+    size_t len;
+    bool after;
+    uint64_t from, to; /* below is what begins below `from`, not what begins above `to` */
+};
+
+static struct wanted wanted(const uint8_t *key, size_t len, bool after)
+{
+    return (struct wanted){key, len, after, beginning(key, len, 0),
+                           beginning(key, len, after ? 0xff : 0)};
+}
+
+static bool below(const struct wanted *w, uint64_t begins_with, const struct item *i)
+{
+    if (begins_with < w->from) return true;
+    if (begins_with > w->to) return false;
+    return compare(i, w->key, w->len) < 0 || (w->after && begins(i, w->key, w->len));
+}
+
+/* Is it right behind the row that was put in last? */
+static bool is_behind_finger(const struct list *l, const struct wanted *w)
+{
+    const struct place f = l->finger;
+    if (f.chunk >= l->chunks || f.at + 1 >= l->chunk[f.chunk]->count) return false;
+    const struct chunk *c = l->chunk[f.chunk];
+    return below(w, c->begins[f.at], c->item[f.at]) &&
+           !below(w, c->begins[f.at + 1], c->item[f.at + 1]);
 }
 
 /* In [.., chunks]: at == count of its chunk never stands, except {chunks, 0} for the end. */
-static struct place place(const struct list *l, const uint8_t *key, size_t len, bool after)
+static struct place place(const struct list *l, const struct wanted *w)
 {
     size_t lo = 0, hi = l->chunks;
+    if (is_behind_finger(l, w)) return (struct place){l->finger.chunk, l->finger.at + 1};
+    if (hi > 0 && below(w, l->last[hi - 1], l->chunk[hi - 1]->item[l->chunk[hi - 1]->count - 1]))
+        return (struct place){hi, 0};
     while (lo < hi) { /* the first chunk whose last row is not below */
         size_t mid = lo + (hi - lo) / 2;
-        const struct chunk *c = l->chunk[mid];
-        if (below(c->item[c->count - 1], key, len, after))
+        const uint64_t last = l->last[mid];
+        if (last < w->from ||
+            (last <= w->to && below(w, last, l->chunk[mid]->item[l->chunk[mid]->count - 1])))
             lo = mid + 1;
         else
             hi = mid;
@@ -106,7 +149,7 @@ static struct place place(const struct list *l, const uint8_t *key, size_t len, 
     const struct chunk *c = l->chunk[lo];
     for (hi = c->count; p.at < hi;) {
         size_t mid = p.at + (hi - p.at) / 2;
-        if (below(c->item[mid], key, len, after))
+        if (below(w, c->begins[mid], c->item[mid]))
             p.at = mid + 1;
         else
             hi = mid;
@@ -125,9 +168,23 @@ static struct item **find(const struct list *l, struct place p, const uint8_t *k
 static struct chunk *add_chunk(struct list *l, size_t at)
 {
     l->chunk = sim_grow(l->chunk, l->chunks, &l->cap, sizeof *l->chunk);
+    l->last = sim_grow(l->last, l->chunks, &l->last_cap, sizeof *l->last);
     memmove(&l->chunk[at + 1], &l->chunk[at], (l->chunks - at) * sizeof *l->chunk);
+    memmove(&l->last[at + 1], &l->last[at], (l->chunks - at) * sizeof *l->last);
     l->chunks++;
     return l->chunk[at] = sim_must(calloc(1, sizeof(struct chunk)));
+}
+
+static void note_last(struct list *l, size_t chunk)
+{
+    const struct chunk *c = l->chunk[chunk];
+    l->last[chunk] = c->begins[c->count - 1];
+}
+
+static void move_rows(struct chunk *to, size_t to_at, const struct chunk *from, size_t at)
+{
+    memmove(&to->item[to_at], &from->item[at], (from->count - at) * sizeof from->item[0]);
+    memmove(&to->begins[to_at], &from->begins[at], (from->count - at) * sizeof from->begins[0]);
 }
 
 static void insert(struct list *l, struct place p, struct item *new)
@@ -140,38 +197,46 @@ static void insert(struct list *l, struct place p, struct item *new)
         struct chunk *next = add_chunk(l, p.chunk + 1);
         /* rising keys (logs, days) fill chunks to the brim, others are halved */
         uint32_t keep = p.at == ROWS_CHUNK ? ROWS_CHUNK : ROWS_CHUNK / 2;
-        memcpy(next->item, &c->item[keep], (c->count - keep) * sizeof(struct item *));
+        move_rows(next, 0, c, keep);
         next->count = c->count - keep;
         c->count = keep;
-        if (p.at >= keep) {
-            p.at -= keep;
-            c = next;
-        }
+        note_last(l, p.chunk);
+        if (next->count > 0) note_last(l, p.chunk + 1);
+        if (p.at >= keep) p = (struct place){p.chunk + 1, p.at - keep};
+        c = l->chunk[p.chunk];
     }
-    memmove(&c->item[p.at + 1], &c->item[p.at], (c->count - p.at) * sizeof(struct item *));
+    move_rows(c, p.at + 1, c, p.at);
     c->item[p.at] = new;
+    c->begins[p.at] = beginning(new->b, new->key_len, 0);
     c->count++;
     l->count++;
+    note_last(l, p.chunk);
+    l->finger = p;
 }
 
 static struct item *take_out(struct list *l, struct place p)
 {
     struct chunk *c = l->chunk[p.chunk];
     struct item *was = c->item[p.at];
+    move_rows(c, p.at, c, p.at + 1);
     c->count--;
-    memmove(&c->item[p.at], &c->item[p.at + 1], (c->count - p.at) * sizeof(struct item *));
     l->count--;
-    if (c->count > 0) return was;
+    if (c->count > 0) {
+        note_last(l, p.chunk);
+        return was;
+    }
     free(c);
     l->chunks--;
     memmove(&l->chunk[p.chunk], &l->chunk[p.chunk + 1], (l->chunks - p.chunk) * sizeof *l->chunk);
+    memmove(&l->last[p.chunk], &l->last[p.chunk + 1], (l->chunks - p.chunk) * sizeof *l->last);
     return was;
 }
 
 /* Puts a row in place of what stands there (returned, or NULL). */
 static struct item *exchange(struct list *l, const uint8_t *key, size_t len, struct item *new)
 {
-    const struct place p = place(l, key, len, false);
+    const struct wanted w = wanted(key, len, false);
+    const struct place p = place(l, &w);
     struct item **at = find(l, p, key, len), *was = at == NULL ? NULL : *at;
     if (at != NULL && new != NULL)
         *at = new;
@@ -281,7 +346,8 @@ static cpis_err get(void *ctx, enum table t, const uint8_t *key, size_t key_len,
                     size_t cap, size_t *ret_len)
 {
     const struct list *l = &((const struct rows *)ctx)->table[t];
-    struct item *const *at = find(l, place(l, key, key_len, false), key, key_len);
+    const struct wanted w = wanted(key, key_len, false);
+    struct item *const *at = find(l, place(l, &w), key, key_len);
     if (at == NULL) return CPIS_E_NOTFOUND;
     if ((*at)->value_len > cap) return CPIS_E_LIMIT;
     if ((*at)->value_len > 0) memcpy(ret, (*at)->b + (*at)->key_len, (*at)->value_len);
@@ -300,8 +366,9 @@ static cpis_err scan(void *ctx, enum table t, const uint8_t *prefix, size_t pref
 {
     const struct list *l = &((const struct rows *)ctx)->table[t];
     assert(prefix_len == 0 || prefix_len >= table_hidden(t));
-    struct place from = place(l, prefix, prefix_len, false),
-                 to = place(l, prefix, prefix_len, true);
+    const struct wanted first = wanted(prefix, prefix_len, false),
+                        behind = wanted(prefix, prefix_len, true);
+    struct place from = place(l, &first), to = place(l, &behind);
     while (from.chunk != to.chunk || from.at != to.at) {
         struct place *p = newest_first ? &to : &from;
         if (newest_first) { /* one back */

@@ -13,8 +13,12 @@
 #define SLICE         (2 * SIM_US_SECOND) /* of virtual time between two looks at the wall clock */
 #define PROGRESS_US   250000U
 #define EVIDENCE_KEPT 1000U /* verdicts of a query node whose evidence stays, in memory */
-#define SETTLE_STEP   CPIS_MS_SECOND
-#define HEALING       (15 * CPIS_MS_SECOND) /* between two looks whether all has converged */
+/* And of what these name: a state for each of seven directories at most, mostly four, and what they
+ * are differences from; all heads of a day and a half, where lookups are few. */
+#define STATES_KEPT (16U * EVIDENCE_KEPT)
+#define HEADS_KEPT  (64U * EVIDENCE_KEPT)
+#define SETTLE_STEP CPIS_MS_SECOND
+#define HEALING     (15 * CPIS_MS_SECOND) /* between two looks whether all has converged */
 
 sim_us run_now(const struct run *t) { return sim_now_us(t->s) - t->zero; }
 
@@ -35,9 +39,13 @@ bool run_is_up(const struct run *t, unsigned node)
     return node != NODE_NONE && !sim_is_down(t->s, node);
 }
 
+/* They are numbered in one row behind the directories, but for those that join later. */
 uint32_t run_authority_of(const struct run *t, unsigned node)
 {
-    for (uint32_t i = 0; i < t->sc->topology.authorities; i++)
+    const uint64_t count = t->sc->topology.authorities;
+    const uint64_t guess = node - t->sc->topology.directories;
+    if (guess < count && t->authority[guess].node == node) return (uint32_t)guess;
+    for (uint32_t i = 0; i < count; i++)
         if (t->authority[i].node == node) return i;
     return INDEX_NONE;
 }
@@ -49,13 +57,21 @@ void run_breach(struct run *t, const char *what)
     if (t->s != NULL) sim_halt(t->s);
 }
 
-/* --- the wall clock: for progress and the result alone --- */
+/* --- the wall clock and what the processor was busy: for progress and the result alone --- */
 
 static uint64_t wall_us(void)
 {
     struct timespec at;
     (void)clock_gettime(CLOCK_MONOTONIC, &at);
     return (uint64_t)at.tv_sec * 1000000U + (uint64_t)at.tv_nsec / 1000U;
+}
+
+static uint64_t cpu_us(void)
+{
+    struct rusage use;
+    if (getrusage(RUSAGE_SELF, &use) != 0) return 0;
+    return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000U +
+           (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
 }
 
 static bool is_stopped(const struct run *t) { return t->o->stop != NULL && *t->o->stop != 0; }
@@ -149,6 +165,8 @@ static void begin_world(struct run *t)
     for (unsigned n = 0; n < sim_nodes(t->s) && !is_zero(d, sizeof *d); n++)
         disk_faults(sim_disk(t->s, n))->latency = run_delay(&d->commit, 1);
     t->zero = sim_now_us(t->s);
+    t->founding_cpu_us = cpu_us();
+    t->founding_events = sim_kernel_events(t->s);
 }
 
 static void number_nodes(struct run *t)
@@ -206,8 +224,9 @@ static bool found(struct run *t)
         struct rows *rows = sim_rows(t->s, t->query[i]);
         if (rows == NULL) continue;
         rows_keep(rows, TABLE_EVIDENCE, EVIDENCE_KEPT);
-        rows_keep(rows, TABLE_SEEN_STATE, 64U * EVIDENCE_KEPT);
-        rows_keep(rows, TABLE_SEEN_HEAD, 64U * EVIDENCE_KEPT);
+        rows_keep(rows, TABLE_SEEN_STATE, STATES_KEPT);
+        rows_keep(rows, TABLE_SEEN_HEAD, HEADS_KEPT);
+        rows_keep(rows, TABLE_EXPIRY, EVIDENCE_KEPT + STATES_KEPT + HEADS_KEPT);
     }
     return load_population(t);
 }
@@ -243,7 +262,10 @@ static void finish(struct run *t, bool reached, bool converged, sim_us healed)
     const sim_us now = t->zero == 0 ? 0 : run_now(t);
     struct result_end end = {.virtual_us = now,
                              .wall_us = wall_us() - t->wall_began_us,
+                             .cpu_us = cpu_us(),
+                             .founding_cpu_us = t->founding_cpu_us,
                              .events = t->s == NULL ? 0 : sim_kernel_events(t->s),
+                             .founding_events = t->founding_events,
                              .partial = stopped || (t->breached && !reached),
                              .liveness_asked = reached && (converged || !stopped) && !t->breached,
                              .converged = converged,

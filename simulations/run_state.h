@@ -71,7 +71,7 @@ struct run {
     struct sim *s;
     sim_us zero;  /* 0: not founded yet */
     jmp_buf home; /* where a breach of the engine ends the run */
-    uint64_t wall_began_us;
+    uint64_t wall_began_us, founding_cpu_us, founding_events;
     bool safety; /* lookups arrive and faults come */
     bool breached;
     bool doubles; /* a question may be found in two epochs: epoch changes are on */

@@ -11,6 +11,8 @@
 #define LOOK_AT_EVERY 16U /* so many messages to query nodes, above so many: */
 #define LOOK_AT_ALL   2000000U
 #define TOKEN_BITS    24U
+#define LOOK_STEP     4U
+_Static_assert(64 % LOOK_STEP == 0 && LOOK_STEP + 8 <= TOKEN_BYTES, "a token is not stepped over");
 
 /* --- maps --- */
 
@@ -173,17 +175,16 @@ static void committed(void *arg, unsigned node)
 
 /* --- what may be in a message --- */
 
-struct tokens_seen { /* of every list, by their first bytes */
+struct tokens_seen { /* of every list, eight bytes each, LOOK_STEP times */
     uint64_t bit[(1U << TOKEN_BITS) / 64U];
-    uint64_t *token; /* open addressing by first bytes; 0: free */
+    uint64_t *token; /* open addressing; 0: free */
     size_t count, cap;
 };
 
 static uint64_t first_bytes(const uint8_t *p)
 {
-    uint64_t v = 0;
-    for (size_t i = 0; i < 8; i++)
-        v = v << 8 | p[i];
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
     return v;
 }
 
@@ -198,6 +199,7 @@ static uint64_t *token_slot(const struct tokens_seen *s, uint64_t v)
 static void token_add(struct tokens_seen *s, const uint8_t *p)
 {
     const uint64_t v = first_bytes(p);
+    if (v == 0) return; /* once in 2^64 */
     if (2 * s->count >= s->cap) {
         struct tokens_seen old = *s;
         s->cap = s->cap == 0 ? 4096 : 2 * s->cap;
@@ -221,30 +223,33 @@ static void learn_tokens(struct run *t, struct bytes frame)
     if (frame_unwrap(frame, &a, &f) == CPIS_OK && list_update_decode(f.payload, &a, &m) == CPIS_OK)
         for (size_t at = 0; at + TOKEN_BYTES + SALT_BYTES <= m.additions.len;
              at += TOKEN_BYTES + SALT_BYTES)
-            token_add(t->tokens, m.additions.p + at);
+            for (size_t i = 0; i < LOOK_STEP; i++)
+                token_add(t->tokens, m.additions.p + at + i);
     arena_free(&a);
 }
 
-/* `at` has eight zeros before it: the next place where that is not so, or the end. No token begins
- * with eight zeros, and most of a padded frame is nothing else. */
+/* From `at`, in steps: the next place where eight bytes are not all zero; most of a padded frame is
+ * nothing else. */
 static size_t behind_zeros(struct bytes b, size_t at)
 {
     static const uint8_t zeros[64];
     while (at + sizeof zeros <= b.len && memcmp(b.p + at, zeros, sizeof zeros) == 0)
         at += sizeof zeros;
-    while (at < b.len && b.p[at] == 0)
-        at++;
     return at;
 }
 
+/* Of each token the eight bytes from its first, second, .. place on are known: wherever it lies,
+ * one of them is at a multiple of LOOK_STEP. */
 static bool has_token(const struct tokens_seen *s, struct bytes b)
 {
-    uint64_t v = b.len >= 8 ? first_bytes(b.p) : 0;
-    for (size_t at = 8; at <= b.len; at++) {
-        if (v == 0) at = behind_zeros(b, at);
-        const uint64_t k = v >> (64U - TOKEN_BITS);
-        if ((s->bit[k / 64] >> (k % 64) & 1U) != 0 && v != 0 && *token_slot(s, v) == v) return true;
-        if (at < b.len) v = v << 8 | b.p[at];
+    for (size_t at = 0; at + 8 <= b.len; at += LOOK_STEP) {
+        const uint64_t v = first_bytes(b.p + at), k = v >> (64U - TOKEN_BITS);
+        if (v == 0) {
+            const size_t next = behind_zeros(b, at);
+            if (next > at) at = next - LOOK_STEP;
+            continue;
+        }
+        if ((s->bit[k / 64] >> (k % 64) & 1U) != 0 && *token_slot(s, v) == v) return true;
     }
     return false;
 }

@@ -331,6 +331,7 @@ void sim_free(struct sim **p)
         free(s->lookup[i]);
     free(s->link);
     free(s->lookup);
+    free(s->row);
     free(s->truths.truth);
     free(s->truths.head);
     registry_free(&s->stewards);

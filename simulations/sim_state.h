@@ -149,6 +149,7 @@ struct sim {
     struct sim_verdict **lookup;
     size_t lookups, lookups_cap;
     uint64_t verdicts;
+    uint8_t *row;       /* room for one, for the check of evidence; NULL: none was checked yet */
     cpis_err last_done; /* of the last command that was no lookup */
 };
 _Noreturn void sim_breach(const struct sim *s, const char *file, int line, const char *what);

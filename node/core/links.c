@@ -1,5 +1,7 @@
 #include "node/core/links.h"
 
+#include "node/core/id_map.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +17,9 @@ struct link {
 };
 struct links {
     uint64_t session;
-    struct link *link; /* in rising order of id */
+    struct link *link; /* in no order */
     size_t count, cap;
+    struct id_map places;
     cpis_ms deadline;
 };
 
@@ -33,30 +36,17 @@ void links_free(struct links **p)
 {
     if (*p == NULL) return;
     free((*p)->link);
+    id_map_free(&(*p)->places);
     free(*p);
     *p = NULL;
 }
 
 uint64_t links_session(const struct links *l) { return l->session; }
 
-/* The first link whose id is not below this one. */
-static size_t place(const struct links *l, const struct cpis_id *id)
-{
-    size_t lo = 0, hi = l->count;
-    while (lo < hi) {
-        const size_t mid = lo + (hi - lo) / 2;
-        if (id_compare(&l->link[mid].id, id) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 static struct link *find(const struct links *l, const struct cpis_id *id)
 {
-    const size_t i = place(l, id);
-    return i < l->count && id_equal(&l->link[i].id, id) ? &l->link[i] : NULL;
+    const size_t at = id_map_find(&l->places, l->link, sizeof *l->link, id);
+    return at == ID_MAP_NONE ? NULL : &l->link[at];
 }
 
 static struct link *find_or_add(struct links *l, const struct cpis_id *id)
@@ -70,11 +60,9 @@ static struct link *find_or_add(struct links *l, const struct cpis_id *id)
         l->link = grown;
         l->cap = cap;
     }
-    const size_t i = place(l, id);
-    memmove(&l->link[i + 1], &l->link[i], (l->count - i) * sizeof l->link[0]);
-    l->count++;
-    l->link[i] = (struct link){.id = *id};
-    return &l->link[i];
+    l->link[l->count] = (struct link){.id = *id};
+    if (id_map_add(&l->places, l->link, sizeof *l->link, l->count) != CPIS_OK) return NULL;
+    return &l->link[l->count++];
 }
 
 static bool is_reachable(const struct link *k, cpis_ms now)

@@ -228,10 +228,10 @@ static bool fill_searches(const struct question *q, struct env *e, struct row_ev
 /* Is this floor above a head that was judged? Walks along: both rise by authority. */
 static bool undercuts(const struct snapshot *s, const struct judged_floor *f, size_t *at)
 {
-    while (*at < s->count && id_compare(&s->head[*at]->judged.authority, &f->authority) < 0)
+    while (*at < s->count && id_compare(&s->judged[*at].authority, &f->authority) < 0)
         ++*at;
     if (*at == s->count) return false;
-    const struct judged_head *h = &s->head[*at]->judged;
+    const struct judged_head *h = &s->judged[*at];
     return id_equal(&h->authority, &f->authority) && h->version < f->version;
 }
 

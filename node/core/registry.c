@@ -27,6 +27,7 @@ void registry_free(struct registry **p)
     free(r->links);
     free(r->gone);
     free(r->times);
+    id_map_free(&r->places);
     arena_free(&r->arena);
     free(r);
     *p = NULL;
@@ -269,6 +270,16 @@ static void group_by_role(struct registry *r, const struct registry_node **room)
     }
 }
 
+static bool map_ids(const struct cpis_id *ids, size_t count, struct id_map *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id_map_add(ret, ids, sizeof *ids, i) != CPIS_OK) {
+            id_map_free(ret);
+            return false;
+        }
+    return true;
+}
+
 /* Takes over c's arena. */
 static cpis_err adopt(struct registry *r, struct candidate *c)
 {
@@ -279,12 +290,16 @@ static cpis_err adopt(struct registry *r, struct candidate *c)
     struct cpis_id *ids = arena_take(&c->arena, reg->nodes_count * sizeof *ids);
     const struct registry_node **grouped =
         arena_take(&c->arena, reg->nodes_count * sizeof(struct registry_node *));
+    struct id_map places = {NULL, 0, 0};
     if (nodes == NULL || epochs == NULL || notices == NULL || ids == NULL || grouped == NULL ||
         !reserve(r))
         return CPIS_E_NOMEM;
     for (size_t i = 0; i < reg->nodes_count; i++)
         fill_node(r, reg, &reg->nodes[i], &nodes[i]);
     if (reg->nodes_count > 0) qsort(nodes, reg->nodes_count, sizeof *nodes, by_id);
+    for (size_t i = 0; i < reg->nodes_count; i++)
+        ids[i] = nodes[i].id;
+    if (!map_ids(ids, reg->nodes_count, &places)) return CPIS_E_NOMEM;
     for (size_t i = 0; i < reg->epochs_count; i++)
         fill_epoch(&reg->epochs[i], &epochs[i]);
     for (size_t i = 0; i < reg->notices_count; i++)
@@ -303,8 +318,8 @@ static cpis_err adopt(struct registry *r, struct candidate *c)
     r->epochs = epochs;
     r->notices = notices;
     r->ids = ids;
-    for (size_t i = 0; i < reg->nodes_count; i++)
-        ids[i] = nodes[i].id;
+    id_map_free(&r->places);
+    r->places = places;
     group_by_role(r, grouped);
     for (size_t i = 0; i < reg->epochs_count; i++)
         if (epochs[i].number > r->epoch_highest) r->epoch_highest = epochs[i].number;
@@ -479,17 +494,8 @@ const struct registry_node *registry_role_at(const struct registry *r, enum node
 
 const struct registry_node *registry_node(const struct registry *r, const struct cpis_id *id)
 {
-    size_t lo = 0, hi = registry_count(r);
-    while (lo < hi) {
-        const size_t mid = lo + (hi - lo) / 2;
-        const int side = id_compare(&r->ids[mid], id);
-        if (side == 0) return &r->nodes[mid];
-        if (side < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
+    const size_t at = id_map_find(&r->places, r->ids, sizeof *r->ids, id);
+    return at == ID_MAP_NONE ? NULL : &r->nodes[at];
 }
 
 const struct registry_node *registry_node_ever(const struct registry *r, const struct cpis_id *id)

@@ -26,17 +26,17 @@
 #define CLOCK_CORRECTED_FROM    (5 * CPIS_MS_SECOND)
 #define CLOCK_ALARM_FROM        (30 * CPIS_MS_SECOND)
 
-struct registry_node {
+struct registry_node { /* first what every message asks for */
     struct cpis_id id;
-    struct msg_descriptor d;
     enum node_state state;
+    uint64_t gone; /* 0: in force or retired; else `issued` of the first register without it, or
+                      where it is revoked */
+    struct msg_descriptor d;
     uint64_t evaluations_per_day, lookups_per_day, tokens_max;
     struct cpis_id replaces;
     struct cpis_id successors[SUCCESSORS_MAX]; /* authorities: its retirement is announced */
     uint32_t successors_count;
     uint64_t announced; /* `issued` of the register since which these successors stand; 0: none */
-    uint64_t gone; /* 0: in force or retired; else `issued` of the first register without it, or
-                      where it is revoked */
 };
 struct registry_epoch {
     uint32_t number, n, t, bucket_bits;

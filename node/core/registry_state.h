@@ -2,6 +2,7 @@
  * registry_time.c only. */
 #ifndef CPIS_NODE_CORE_REGISTRY_STATE_H
 #define CPIS_NODE_CORE_REGISTRY_STATE_H
+#include "node/core/id_map.h"
 #include "node/core/registry.h"
 
 #define REGISTER_TIME_BODY_MAX 128U
@@ -26,6 +27,7 @@ struct registry {
     struct cpis_hash hash;
     struct registry_node *nodes;                       /* in rising order of id */
     struct cpis_id *ids;                               /* of them: a search touches these alone */
+    struct id_map places;                              /* in both */
     const struct registry_node **role[ROLE_QUERY + 1]; /* those in force */
     size_t role_count[ROLE_QUERY + 1];
     struct registry_epoch *epochs;

@@ -2,11 +2,14 @@
  * message costs with kernel, network and codec around handlers that do nothing. A national run is
  * compared with the second figure: within three times of it.
  *
- *   bench_kernel [--json] [MILLIONS OF EVENTS]
+ *   bench_kernel [--json] [--mix HEADS,SIGNED,REPLY,REQUEST,EVALUATED,HELLO] [--events PERMILLE]
+ *                [MILLIONS OF EVENTS]
  *
- * The mix is that of a lookup at t of 7 directories (7 evaluations asked and answered, 7 lookups,
- * 7 replies) with a heads frame for every few of them; what is inside is of the real sizes and
- * zeros. Best of three rounds: the machine may be busy. */
+ * --mix: how many of each kind, in the order of the table; without it that of a lookup at t of 7
+ * directories with a heads frame for every few of them. --events: how many events the kernel takes
+ * for a thousand messages: in a run where computing costs time a message is two, its arrival and
+ * the moment when the node is done with it, and there are ticks; 1000 without it. What is inside is
+ * of the real sizes and zeros. Best of three rounds: the machine may be busy. */
 #include "proto/codec.h"
 #include "simulations/network.h"
 #include "simulations/payload.h"
@@ -20,7 +23,7 @@
 #define ROUNDS 3U
 #define NODES  180U
 #define FLIGHT 4096U /* events in the heap: 180 nodes' ticks and what is on its way */
-#define MIXED  5U
+#define MIXED  6U
 
 struct row {
     const char *name;
@@ -32,7 +35,7 @@ struct row {
 static double now_ns(void)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
@@ -198,6 +201,20 @@ static void read_evaluated(struct bytes payload, struct arena *a)
     must(evaluate_reply_decode(payload, a, &m) == CPIS_OK);
 }
 
+static struct bytes make_hello(struct arena *a)
+{
+    const struct msg_hello m = {.session = SIZE_MAX >> 1, .register_version = 5};
+    struct bytes b;
+    must(hello_encode(&m, a, &b) == CPIS_OK);
+    return framed(FRAME_HELLO, b, a);
+}
+
+static void read_hello(struct bytes payload, struct arena *a)
+{
+    struct msg_hello m;
+    must(hello_decode(payload, a, &m) == CPIS_OK);
+}
+
 static const struct kind {
     const char *name;
     make_fn make;
@@ -206,9 +223,16 @@ static const struct kind {
                   {"lookup", make_lookup, read_lookup},
                   {"lookup reply", make_reply, read_reply},
                   {"evaluate request", make_request, read_request},
-                  {"evaluate reply", make_evaluated, read_evaluated}};
+                  {"evaluate reply", make_evaluated, read_evaluated},
+                  {"hello", make_hello, read_hello}};
 
 /* --- kernel, network and codec around empty handlers --- */
+
+struct mix {
+    uint64_t of[MIXED], all; /* how many of each kind in how many */
+    uint64_t events;         /* for a thousand messages */
+};
+#define NOTHING MIXED /* type of an event that is no message */
 
 struct empty { /* a federation of nodes that do nothing */
     struct kernel *kernel;
@@ -247,14 +271,31 @@ static void empty_hear(struct empty *m, const struct kernel_event *e)
     payload_drop(e->p);
 }
 
+static const struct kind *draw_kind(struct empty *m, const struct mix *mix)
+{
+    uint64_t at = random_below(&m->dice, mix->all);
+    size_t i = 0;
+    while (at >= mix->of[i])
+        at -= mix->of[i++];
+    return &kinds[i];
+}
+
+/* Takes a message: what comes before it is an event at which nothing happens. */
+static void empty_take(struct empty *m, struct kernel_event *ret)
+{
+    do {
+        must(kernel_take(m->kernel, SIM_US_NEVER, ret));
+        if (ret->type == NOTHING) kernel_trace(m->kernel, ret->node, ret->order);
+    } while (ret->type == NOTHING);
+}
+
 static void drop(void *arg, const struct kernel_event *e)
 {
     (void)arg;
     payload_drop(e->p);
 }
 
-/* only == MIXED: all kinds in turn. */
-static double message_round(uint64_t messages, unsigned only)
+static double message_round(uint64_t messages, const struct mix *mix)
 {
     const struct link_profile wan = {.delay = {.min = 2000, .max = 20000}};
     struct empty m = {.kernel = kernel_new(), .network = network_new(1, &wan)};
@@ -269,12 +310,18 @@ static double message_round(uint64_t messages, unsigned only)
         (void)kernel_add_node(m.kernel);
     }
     for (unsigned i = 0; i < FLIGHT; i++)
-        empty_send(&m, i % NODES, &kinds[only < MIXED ? only : i % MIXED]);
+        empty_send(&m, i % NODES, draw_kind(&m, mix));
     const double from = now_ns();
-    for (uint64_t i = 0; i < messages; i++) {
-        must(kernel_take(m.kernel, SIM_US_NEVER, &e));
+    for (uint64_t i = 0, more = 0; i < messages; i++) {
+        empty_take(&m, &e);
         empty_hear(&m, &e);
-        empty_send(&m, e.node, &kinds[only < MIXED ? only : i % MIXED]);
+        empty_send(&m, e.node, draw_kind(&m, mix));
+        for (more += mix->events; more >= 2000; more -= 1000) {
+            const struct kernel_event done = {
+                .at = e.at + 100 + random_below(&m.dice, 500), .node = e.node, .type = NOTHING};
+            kernel_add(m.kernel, &done);
+        }
+        more -= 1000;
     }
     const double took = now_ns() - from;
     kernel_free(&m.kernel, drop, NULL);
@@ -292,10 +339,12 @@ static size_t size_of(unsigned kind)
 
 /* --- what is printed --- */
 
-static void measure(uint64_t events, struct row rows[static MIXED + 2])
+static void measure(uint64_t events, const struct mix *mix, struct row rows[static MIXED + 2])
 {
     for (unsigned i = 0; i < MIXED + 2; i++) {
         struct row *r = &rows[i];
+        struct mix one = {.all = 1, .events = 1000};
+        if (i >= 2) one.of[i - 2] = 1;
         r->count = i == 0 ? events : events / 4;
         r->name = i == 0   ? "kernel, empty event"
                   : i == 1 ? "kernel + codec, mixed"
@@ -303,7 +352,7 @@ static void measure(uint64_t events, struct row rows[static MIXED + 2])
         r->bytes = i < 2 ? 0 : size_of(i - 2);
         for (unsigned k = 0; k < ROUNDS; k++) {
             const double ns =
-                i == 0 ? kernel_round(r->count) : message_round(r->count, i == 1 ? MIXED : i - 2);
+                i == 0 ? kernel_round(r->count) : message_round(r->count, i == 1 ? mix : &one);
             if (k == 0 || ns < r->ns) r->ns = ns;
         }
     }
@@ -327,22 +376,42 @@ static void print_json(const struct row *rows)
     puts("}}");
 }
 
+static bool read_mix(const char *text, struct mix *ret)
+{
+    ret->all = 0;
+    for (unsigned i = 0; i < MIXED; i++) {
+        char *end;
+        ret->of[i] = strtoull(text, &end, 10);
+        if (end == text || *end != (i + 1 < MIXED ? ',' : '\0')) return false;
+        ret->all += ret->of[i];
+        text = end + 1;
+    }
+    return ret->all > 0;
+}
+
 int main(int argc, char **argv)
 {
     struct row rows[MIXED + 2];
-    bool json = false;
+    struct mix mix = {.of = {1, 1, 1, 1, 1, 0}, .all = 5, .events = 1000};
+    bool json = false, good = sodium_init() >= 0;
     uint64_t millions = 2;
     for (int i = 1; i < argc; i++) {
+        const bool more = i + 1 < argc;
         if (strcmp(argv[i], "--json") == 0)
             json = true;
+        else if (strcmp(argv[i], "--mix") == 0 && more)
+            good &= read_mix(argv[++i], &mix);
+        else if (strcmp(argv[i], "--events") == 0 && more)
+            mix.events = strtoull(argv[++i], NULL, 10);
         else
             millions = strtoull(argv[i], NULL, 10);
     }
-    if (sodium_init() < 0 || millions == 0 || millions > 1000) {
-        fprintf(stderr, "usage: bench_kernel [--json] [MILLIONS OF EVENTS, 1 to 1000]\n");
+    if (!good || millions == 0 || millions > 1000 || mix.events < 1000 || mix.events > 100000) {
+        fprintf(stderr, "usage: bench_kernel [--json] [--mix H,S,L,R,E,O] [--events PERMILLE] "
+                        "[MILLIONS OF EVENTS, 1 to 1000]\n");
         return 2;
     }
-    measure(millions * 1000000, rows);
+    measure(millions * 1000000, &mix, rows);
     if (json)
         print_json(rows);
     else

@@ -57,6 +57,9 @@ struct run_result *made_result(const char *name, uint64_t seed, uint64_t latency
     result_event(r, EVENT_LATE);
     struct result_end end = {.virtual_us = 3600000000U,
                              .wall_us = 1500000U,
+                             .cpu_us = 1400000U,
+                             .founding_cpu_us = 400000U,
+                             .founding_events = 321,
                              .events = 4321,
                              .peak_rss_kib = 20480,
                              .liveness_asked = true,

@@ -192,8 +192,7 @@ static const char *const promised[] = {"quiet-day",
                                        "emulate-small",
                                        "gp-batch",
                                        "small",
-                                       "demo",
-                                       "emulate-small"};
+                                       "demo"};
 
 Test(scenario, every_shipped_scenario_is_right_and_says_what_it_is_for)
 {
