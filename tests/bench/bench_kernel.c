@@ -7,9 +7,9 @@
  *
  * --mix: how many of each kind, in the order of the table; without it that of a lookup at t of 7
  * directories with a heads frame for every few of them. --events: how many events the kernel takes
- * for a thousand messages: in a run where computing costs time a message is two, its arrival and the
- * moment when the node is done with it, and there are ticks; 1000 without it. What is inside is of
- * the real sizes and zeros. Best of three rounds: the machine may be busy. */
+ * for a thousand messages: in a run where computing costs time a message is two, its arrival and
+ * the moment when the node is done with it, and there are ticks; 1000 without it. What is inside is
+ * of the real sizes and zeros. Best of three rounds: the machine may be busy. */
 #include "proto/codec.h"
 #include "simulations/network.h"
 #include "simulations/payload.h"
@@ -351,8 +351,8 @@ static void measure(uint64_t events, const struct mix *mix, struct row rows[stat
                            : kinds[i - 2].name;
         r->bytes = i < 2 ? 0 : size_of(i - 2);
         for (unsigned k = 0; k < ROUNDS; k++) {
-            const double ns = i == 0 ? kernel_round(r->count)
-                                     : message_round(r->count, i == 1 ? mix : &one);
+            const double ns =
+                i == 0 ? kernel_round(r->count) : message_round(r->count, i == 1 ? mix : &one);
             if (k == 0 || ns < r->ns) r->ns = ns;
         }
     }
