@@ -113,6 +113,11 @@ bool kernel_take(struct kernel *k, sim_us until, struct kernel_event *ret)
     return false;
 }
 
+const struct kernel_event *kernel_next(const struct kernel *k)
+{
+    return k->count == 0 ? NULL : &k->heap[0];
+}
+
 /* --- the trace --- */
 
 /* One multiplication and a shift a word: it is to tell two runs apart, not to withstand anybody. */

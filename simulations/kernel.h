@@ -51,6 +51,10 @@ void kernel_renew(struct kernel *k, uint32_t node);
  * none, and time has moved to `until` (never back). */
 bool kernel_take(struct kernel *k, sim_us until, struct kernel_event *ret);
 
+/* The event that would be taken next, outlived or not; NULL: none. Until kernel_add or kernel_take.
+ */
+const struct kernel_event *kernel_next(const struct kernel *k);
+
 /* Into the trace: (time, which entry, node, what). */
 void kernel_trace(struct kernel *k, uint32_t node, uint64_t what);
 uint64_t kernel_trace_hash(const struct kernel *k);

@@ -16,8 +16,8 @@
  * are differences from; all heads of a day and a half, where lookups are few. */
 #define STATES_KEPT (16U * EVIDENCE_KEPT)
 #define HEADS_KEPT  (64U * EVIDENCE_KEPT)
-#define SETTLE_STEP   CPIS_MS_SECOND
-#define HEALING       (15 * CPIS_MS_SECOND) /* between two looks whether all has converged */
+#define SETTLE_STEP CPIS_MS_SECOND
+#define HEALING     (15 * CPIS_MS_SECOND) /* between two looks whether all has converged */
 
 sim_us run_now(const struct run *t) { return sim_now_us(t->s) - t->zero; }
 
