@@ -76,6 +76,7 @@ void arena_free(struct arena *a)
 void arena_reset(struct arena *a)
 {
     struct arena_block *kept = NULL, *other;
+    if (a->used == 0 && !a->failed) return; /* as the last time left it */
     while (a->blocks != NULL) {
         struct arena_block *b = a->blocks;
         a->blocks = b->next;

@@ -265,7 +265,9 @@ struct tag stub_handle_tag(const struct token *token, const struct handle *handl
     return ret;
 }
 
-/* A national day tries some billion tokens: nothing here but two multiplications each. */
+/* A national day tries some billion tokens: nothing here but two multiplications each, and memory.
+ */
+#define TOKENS_AHEAD 32U
 size_t stub_handle_find(const struct token *tokens, size_t n, const struct handle *handle,
                         const struct tag *tag, size_t *ret, size_t cap)
 {
@@ -273,6 +275,7 @@ size_t stub_handle_find(const struct token *tokens, size_t n, const struct handl
     const struct tag_words want = {stub_load(tag->b), stub_load(tag->b + 8)};
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
+        if (i + TOKENS_AHEAD < n) __builtin_prefetch(&tokens[i + TOKENS_AHEAD]);
         const struct tag_words w = tag_words(tokens[i].b, handle_a, handle_b);
         if (((w.a ^ want.a) | (w.b ^ want.b)) != 0) continue;
         if (count < cap) ret[count] = i;

@@ -123,7 +123,7 @@ static void list_readers(const struct emulation *t, struct readers *r)
 /* One pipe a look: what reading one does may close others. */
 static void read_next(struct emulation *t, struct readers *r, sim_us until)
 {
-    const sim_us next = kernel_next(t->k), now = since_began(t);
+    const sim_us next = kernel_due(t->k), now = since_began(t);
     sim_us wait = next < t->zero + until ? next : t->zero + until;
     wait = wait > now ? wait - now : 0;
     if (wait > PROGRESS_US) wait = PROGRESS_US;

@@ -56,7 +56,7 @@ uint32_t kernel_add_node(struct kernel *k)
 
 sim_us kernel_now(const struct kernel *k) { return k->now; }
 uint64_t kernel_taken(const struct kernel *k) { return k->taken; }
-sim_us kernel_next(const struct kernel *k) { return k->count == 0 ? SIM_US_NEVER : k->heap[0].at; }
+sim_us kernel_due(const struct kernel *k) { return k->count == 0 ? SIM_US_NEVER : k->heap[0].at; }
 uint32_t kernel_generation(const struct kernel *k, uint32_t node) { return k->generation[node]; }
 
 void kernel_renew(struct kernel *k, uint32_t node)
@@ -112,6 +112,11 @@ bool kernel_take(struct kernel *k, sim_us until, struct kernel_event *ret)
     }
     if (until > k->now) k->now = until;
     return false;
+}
+
+const struct kernel_event *kernel_next(const struct kernel *k)
+{
+    return k->count == 0 ? NULL : &k->heap[0];
 }
 
 /* --- the trace --- */

@@ -52,7 +52,10 @@ void kernel_renew(struct kernel *k, uint32_t node);
 bool kernel_take(struct kernel *k, sim_us until, struct kernel_event *ret);
 
 /* When the next event is due, be it outlived or not; SIM_US_NEVER: there is none. */
-sim_us kernel_next(const struct kernel *k);
+sim_us kernel_due(const struct kernel *k);
+/* The event that would be taken next, outlived or not; NULL: none. Until kernel_add or kernel_take.
+ */
+const struct kernel_event *kernel_next(const struct kernel *k);
 
 /* Into the trace: (time, which entry, node, what). */
 void kernel_trace(struct kernel *k, uint32_t node, uint64_t what);

@@ -174,7 +174,7 @@ static void deliver(struct carrier *c)
 static void wait_and_read(struct carrier *c, int poller, int orders, bool *open)
 {
     struct epoll_event events[64];
-    const sim_us next = kernel_next(c->k), now = monotonic_us() - c->began_us;
+    const sim_us next = kernel_due(c->k), now = monotonic_us() - c->began_us;
     const sim_us wait = next == SIM_US_NEVER ? IDLE_US : next <= now ? 0 : next - now;
     const struct timespec at_most = {.tv_sec = (time_t)(wait / SIM_US_SECOND),
                                      .tv_nsec = (long)(wait % SIM_US_SECOND * 1000U)};

@@ -18,6 +18,8 @@ struct head_set {
     struct judged_head *judged;
     struct cpis_hash *hash; /* what S is made of */
     size_t count, cap;
+    bool is_hashed; /* since a head last changed */
+    struct cpis_hash state;
 };
 struct state { /* of one directory in one epoch */
     uint32_t epoch;
@@ -314,12 +316,16 @@ static bool set_grow(struct head_set *set, size_t cap)
     return true;
 }
 
-/* A set of the state's own, with room for one more. False: out of memory, and nothing has changed.
+/* A set of the state's own to be changed, with room for one more. False: out of memory, and nothing
+ * has changed.
  */
 static bool set_own(struct state *s)
 {
     struct head_set *was = s->set;
-    if (was != NULL && was->refs == 1) return was->count < was->cap || set_grow(was, 2 * was->cap);
+    if (was != NULL && was->refs == 1) {
+        was->is_hashed = false;
+        return was->count < was->cap || set_grow(was, 2 * was->cap);
+    }
     struct head_set *set = calloc(1, sizeof *set);
     if (set == NULL) return false;
     set->refs = 1;
@@ -444,14 +450,21 @@ void heads_request(struct heads *h, struct env *e, const struct cpis_id *directo
     EMIT(e, directory, FRAME_HEADS_REQUEST, heads_request, &m);
 }
 
+static struct cpis_hash hash_of_set(uint32_t epoch, struct head_set *set)
+{
+    static const struct cpis_hash none[1];
+    if (set == NULL) return state_of(epoch, none, 0);
+    if (!set->is_hashed) set->state = state_of(epoch, set->hash, set->count);
+    set->is_hashed = true;
+    return set->state;
+}
+
 cpis_err heads_snapshot(const struct heads *h, const struct cpis_id *directory, uint32_t epoch,
                         const struct cpis_hash *state, struct snapshot *ret)
 {
     const struct state *s = state_of_directory(h, directory, epoch);
     if (s == NULL) return CPIS_E_NOTFOUND;
-    static const struct cpis_hash none[1];
-    const struct cpis_hash mine =
-        state_of(epoch, s->set == NULL ? none : s->set->hash, count_of(s));
+    const struct cpis_hash mine = hash_of_set(epoch, s->set);
     if (!hash_equal(&mine, state)) return CPIS_E_NOTFOUND;
     *ret = (struct snapshot){.set = s->set};
     if (s->set == NULL) return CPIS_OK;

@@ -70,11 +70,17 @@ static bool is_reachable(const struct link *k, cpis_ms now)
     return k != NULL && k->known && now < k->heard + LINK_LOST;
 }
 
-static void say_hello(struct links *l, struct env *e, const struct cpis_id *peer, bool answer)
+/* One for all peers of a step. {NULL, 0} and a failed queue: out of memory. */
+static struct bytes hello_frame(const struct links *l, struct env *e, bool answer)
 {
     const struct msg_hello m = {
         .session = l->session, .register_version = registry_version(e->registry), .answer = answer};
-    EMIT(e, peer, FRAME_HELLO, hello, &m);
+    struct bytes b;
+    cpis_err err = hello_encode(&m, e->scratch, &b);
+    assert(err != CPIS_E_INVAL);
+    if (err == CPIS_OK) return wrap_frame(e, FRAME_HELLO, b);
+    emit_failure(e);
+    return (struct bytes){NULL, 0};
 }
 
 /* One id, two sessions that both go on speaking: somebody copied a folder. A restart looks
@@ -103,7 +109,7 @@ void links_recv_hello(struct links *l, struct env *e, const struct cpis_id *peer
     note_session(k, e, m->session);
     k->known = true;
     k->heard = e->now;
-    if (!m->answer) say_hello(l, e, peer, true);
+    if (!m->answer) emit_wrapped(e, peer, hello_frame(l, e, true));
 }
 
 void links_heard(struct links *l, const struct cpis_id *peer, cpis_ms now)
@@ -176,10 +182,11 @@ static bool is_dialled(const struct registry_node *n, const struct cpis_id *self
 
 void links_announce(struct links *l, struct env *e)
 {
+    const struct bytes hello = hello_frame(l, e, false);
     for (size_t i = 0; i < registry_count(e->registry); i++) {
         const struct registry_node *n = registry_at(e->registry, i);
         if (is_dialled(n, &e->id) || links_reachable(l, &n->id, e->now))
-            say_hello(l, e, &n->id, false);
+            emit_wrapped(e, &n->id, hello);
     }
 }
 
@@ -195,6 +202,7 @@ void links_tick(struct links *l, struct env *e)
         const struct link *k = is_dialled(n, &e->id) ? find_or_add(l, &n->id) : NULL;
         due |= k != NULL && e->now >= k->hello_at;
     }
+    const struct bytes hello = due ? hello_frame(l, e, false) : (struct bytes){NULL, 0};
     l->deadline = e->now + HELLO_EVERY;
     for (size_t i = 0; i < count; i++) {
         const struct registry_node *n = registry_role_at(e->registry, ROLE_DIRECTORY, i);
@@ -206,7 +214,7 @@ void links_tick(struct links *l, struct env *e)
         }
         const cpis_ms wait = is_reachable(k, e->now) ? HELLO_EVERY : HELLO_RETRY, early = wait / 8;
         if (due && e->now + early >= k->hello_at) {
-            say_hello(l, e, &n->id, false);
+            emit_wrapped(e, &n->id, hello);
             k->hello_at = e->now + wait - early * dice / 1024;
         }
         l->deadline = earlier(l->deadline, k->hello_at);

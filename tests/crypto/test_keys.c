@@ -68,6 +68,26 @@ Test(keys, a_tag_is_new_for_every_request_query_node_epoch_and_token)
     cr_assert_not(tag_equal(&tag, &other));
 }
 
+Test(keys, a_tags_tokens_are_found_wherever_and_however_often_they_stand)
+{
+    const struct handle handle = {{5}};
+    const struct tag tag = handle_tag(&keys.token, &handle);
+    struct token token[100];
+    size_t at[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    for (size_t i = 0; i < 100; i++) {
+        token[i] = keys.token;
+        token[i].b[0] = (uint8_t)(keys.token.b[0] + 1 + i);
+    }
+    cr_expect_eq(handle_find(token, 0, &handle, &tag, at, 3), 0);
+    cr_expect_eq(handle_find(token, 100, &handle, &tag, at, 3), 0);
+    token[99] = token[0] = token[41] = keys.token;
+    cr_expect_eq(handle_find(token, 100, &handle, &tag, at, 2), 3, "all are counted");
+    cr_expect_eq(at[0], 0);
+    cr_expect_eq(at[1], 41);
+    cr_expect_eq(at[2], SIZE_MAX, "and no more told than there is room for");
+    cr_expect_eq(handle_find(token, 99, &handle, &tag, at, 3), 2);
+}
+
 Test(keys, tag_and_token_comparisons_see_every_bit)
 {
     for (size_t bit = 0; bit < 8 * TAG_BYTES; bit++) {

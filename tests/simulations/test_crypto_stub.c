@@ -399,6 +399,23 @@ Test(crypto_stub, tokens_tags_and_draws_are_spread_evenly)
     }
 }
 
+Test(crypto_stub, what_has_a_tag_is_found_among_tokens)
+{
+    WITH_BOTH
+    {
+        struct token token[70];
+        const struct handle handle = {{9}};
+        fill_from(3, token, sizeof token);
+        for (size_t i = 0; i < 70; i++) {
+            const struct tag tag = handle_tag(&token[i], &handle);
+            size_t at[2] = {70, 70};
+            cr_expect_eq(handle_find(token, 70, &handle, &tag, at, 2), 1, "%s", NAME);
+            cr_expect_eq(at[0], i, "%s", NAME);
+            cr_expect_eq(handle_find(token, i, &handle, &tag, at, 2), 0, "%s", NAME);
+        }
+    }
+}
+
 Test(crypto_stub, a_tag_depends_on_every_bit_of_token_and_handle)
 {
     WITH_BOTH

@@ -130,10 +130,10 @@ Test(kernel, the_last_of_the_trace_is_kept_oldest_first)
 Test(kernel, the_next_moment_is_told_without_taking_it)
 {
     struct kernel_event e;
-    cr_expect_eq(kernel_next(k), SIM_US_NEVER);
+    cr_expect_eq(kernel_due(k), SIM_US_NEVER);
     add(70, 0, 0);
     add(30, 1, 0);
-    cr_expect_eq(kernel_next(k), 30);
+    cr_expect_eq(kernel_due(k), 30);
     cr_assert(kernel_take(k, 30, &e));
-    cr_expect_eq(kernel_next(k), 70);
+    cr_expect_eq(kernel_due(k), 70);
 }

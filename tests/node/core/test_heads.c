@@ -197,6 +197,23 @@ Test(heads, the_whole_state_is_asked_for_once_a_second_until_it_comes)
     cr_expect_eq(vf_sent(&v, 1, FRAME_HEADS_REQUEST, NULL), 1, "it came: the next gap is another");
 }
 
+Test(heads, a_snapshot_stays_as_it_was_when_a_head_of_its_state_changes_or_goes)
+{
+    struct snapshot s = {0};
+    show_whole(1);
+    cr_assert_eq(snapshot_of(1, 3, &s), CPIS_OK);
+    const struct cpis_hash was[3] = {s.hash[0], s.hash[1], s.hash[2]};
+    move_on(1, 1000);
+    stream(&(struct frame_of){1, 1, 2, 0, false, false}, &head[1], 1);
+    cr_expect(gives(1, 3), "the state has gone on");
+    stream(&(struct frame_of){1, 1, 3, 0, false, true}, &head[2], 1);
+    cr_expect(gives(1, 2));
+    cr_expect_eq(s.count, 3);
+    cr_expect_eq(memcmp(was, s.hash, sizeof was), 0);
+    snapshot_release(&s);
+    cr_expect(gives(1, 2));
+}
+
 Test(heads, a_snapshot_outlives_what_the_directory_says_next)
 {
     struct snapshot s = {0};

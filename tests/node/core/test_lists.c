@@ -124,6 +124,42 @@ Test(lists, a_change_brings_only_what_changed_and_writes_only_that)
     cr_assert_eq(rf_store_count(d.store, TABLE_LIST), 64);
 }
 
+/* Are the children from..to, but for `missing`, listed by this authority alone, and the next two
+ * not at all? */
+static void assert_lists(unsigned author, unsigned from, unsigned to, unsigned missing)
+{
+    struct list_match m[8];
+    const struct cpis_id id = rf_id(author);
+    for (unsigned child = from; child < to + 2; child++) {
+        const bool listed = child != missing && child < to;
+        cr_expect_eq(matches(child, m), listed, "child %u", child);
+        if (!listed) continue;
+        cr_expect(id_equal(&m[0].authority, &id), "child %u", child);
+        cr_expect_eq(memcmp(m[0].salt.b, df_entry(child).salt.b, SALT_BYTES), 0);
+    }
+}
+
+Test(lists, when_lists_change_between_searches_every_child_is_found_where_it_is)
+{
+    struct df_list other = df_list(&d, DF_AUTHORITY2, 3000, 64);
+    df_push(&d, DF_AUTHORITY, &first);
+    df_push(&d, DF_AUTHORITY2, &other);
+    assert_lists(DF_AUTHORITY, 1000, 1064, 0);
+    struct df_list next = df_list_next(&first), next2 = df_list_next(&other);
+    df_list_remove(&next, 1003);
+    df_list_remove(&next2, 3007);
+    for (unsigned i = 0; i < 20; i++) {
+        df_list_add(&next, 1064 + i);
+        df_list_add(&next2, 3064 + i);
+    }
+    df_push(&d, DF_AUTHORITY, &next);
+    assert_lists(DF_AUTHORITY, 1000, 1084, 1003);
+    assert_lists(DF_AUTHORITY2, 3000, 3064, 0);
+    df_push(&d, DF_AUTHORITY2, &next2);
+    assert_lists(DF_AUTHORITY, 1000, 1084, 1003);
+    assert_lists(DF_AUTHORITY2, 3000, 3084, 3007);
+}
+
 Test(lists, a_head_signed_again_keeps_the_list_and_changes_S)
 {
     df_push(&d, DF_AUTHORITY, &first);

@@ -78,6 +78,7 @@ static struct verdict judge(void)
 {
     struct verdict r;
     cr_assert_eq(verdict_judge(&ev, &v.a, &r), CPIS_OK);
+    cr_assert_eq(verdict_lacks_statements(&ev), r.reason == REASON_STATEMENTS);
     return r;
 }
 static void present(size_t i, unsigned author, uint64_t version)
