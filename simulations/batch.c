@@ -209,6 +209,18 @@ static void go_down(struct sim *s, unsigned n)
     kernel_renew(s->kernel, n); /* its ticks and what it was computing are not its own any more */
 }
 
+/* Messages wait for the node to be built anew; commands die with it, as check_died has it. */
+static void drop_commands(struct inbox *b)
+{
+    size_t kept = b->at;
+    for (size_t i = b->at; i < b->count; i++)
+        if (b->input[i].command != NULL)
+            free(b->input[i].command);
+        else
+            b->input[kept++] = b->input[i];
+    b->count = kept;
+}
+
 /* The commit failed: everything of the batch is gone, and the node with it. */
 static void fail(struct sim *s, unsigned n, cpis_err err)
 {
@@ -216,6 +228,7 @@ static void fail(struct sim *s, unsigned n, cpis_err err)
     trace(s, n, TRACE_FAILED, (uint64_t)-err);
     disk_abort(m->disk);
     go_down(s, n);
+    drop_commands(&m->inbox);
     m->retrying = true;
     add(s, n, ITEM_START, kernel_now(s->kernel) + m->pause * SIM_US_MS);
     m->pause = m->pause * 2 < RETRY_MAX ? m->pause * 2 : RETRY_MAX;

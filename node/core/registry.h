@@ -187,7 +187,7 @@ CPIS_CHECK cpis_err registry_heard_time(struct registry *r, const struct msg_reg
                                         cpis_ms wall_uncorrected);
 enum register_trust registry_trust(const struct registry *r, cpis_ms now, cpis_ms wall);
 /* ms to add to this node's wall clock: 0 up to 5 s off the median of fresh register-times, else the
- * median's difference. Needs at least t of them, else 0. */
+ * median's difference. Needs at least t of them, else 0; a directory's own word and clock count. */
 int64_t registry_clock_offset(struct registry *r, cpis_ms now);
 /* The difference itself, for doctor; false: too few register-times. */
 bool registry_clock_difference(const struct registry *r, cpis_ms now, int64_t *ret);
@@ -201,8 +201,6 @@ size_t registry_times(const struct registry *r, cpis_ms now, const struct signed
 struct bytes registry_time(const struct registry *r, struct env *e);
 /* Signs and sends a register-time to `peer`. */
 void registry_send_time(const struct registry *r, struct env *e, const struct cpis_id *peer);
-/* Directories: their own word counts among the t as well. */
-void registry_count_own_time(struct registry *r, struct env *e, cpis_ms wall_uncorrected);
 /* Alarms as time passes (expiry, unconfirmed, clock): call each minute. */
 void registry_tick(struct registry *r, struct env *e);
 #endif

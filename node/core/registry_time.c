@@ -137,7 +137,8 @@ static int by_difference(const void *a, const void *b)
 }
 
 /* Of an even number the middle one nearer to our own clock: a single liar beside a single honest
- * directory does not move a clock that is right. */
+ * directory does not move a clock that is right. A directory's own clock is one of them, as its own
+ * word is one of the t. */
 bool registry_clock_difference(const struct registry *r, cpis_ms now, int64_t *ret)
 {
     int64_t d[REGISTER_NODES_MAX];
@@ -145,6 +146,7 @@ bool registry_clock_difference(const struct registry *r, cpis_ms now, int64_t *r
     for (size_t i = 0; i < r->times_count && count < REGISTER_NODES_MAX; i++)
         if (is_fresh(&r->times[i], now)) d[count++] = r->times[i].difference;
     if (count < need || count == 0) return false;
+    if (r->self_counts && count < REGISTER_NODES_MAX) d[count++] = 0;
     qsort(d, count, sizeof d[0], by_difference);
     const int64_t low = d[(count - 1) / 2], high = d[count / 2];
     *ret = (low < 0 ? -low : low) < (high < 0 ? -high : high) ? low : high;
@@ -186,46 +188,29 @@ size_t registry_times(const struct registry *r, cpis_ms now, const struct signed
     return count;
 }
 
-static bool sign_time(const struct registry *r, struct env *e, struct msg_register_time *ret,
-                      struct signed_message *ret_signed)
+struct bytes registry_time(const struct registry *r, struct env *e)
 {
+    const struct msg_register_time m = {.node_id = e->id,
+                                        .version = registry_version(r),
+                                        .register_hash = r->hash,
+                                        .time = e->wall,
+                                        .log_sequence = e->log->head.sequence,
+                                        .log_head = e->log->head.head};
     struct bytes body = {NULL, 0};
-    *ret = (struct msg_register_time){.node_id = e->id,
-                                      .version = registry_version(r),
-                                      .register_hash = r->hash,
-                                      .time = e->wall,
-                                      .log_sequence = e->log->head.sequence,
-                                      .log_head = e->log->head.head};
-    cpis_err err = register_time_encode(ret, e->scratch, &body);
+    cpis_err err = register_time_encode(&m, e->scratch, &body);
     assert(err != CPIS_E_INVAL);
     if (err != CPIS_OK) {
         emit_failure(e);
-        return false;
+        return (struct bytes){NULL, 0};
     }
-    *ret_signed = sign_body(e, SIGNED_REGISTER_TIME, body);
-    return true;
-}
-
-struct bytes registry_time(const struct registry *r, struct env *e)
-{
-    struct msg_register_time m;
-    struct signed_message s;
-    return sign_time(r, e, &m, &s) ? signed_bytes(e, &s) : (struct bytes){NULL, 0};
+    const struct signed_message s = sign_body(e, SIGNED_REGISTER_TIME, body);
+    return signed_bytes(e, &s);
 }
 
 void registry_send_time(const struct registry *r, struct env *e, const struct cpis_id *peer)
 {
     const struct bytes b = registry_time(r, e);
     if (b.p != NULL) emit_frame(e, peer, FRAME_SIGNED, b);
-}
-
-void registry_count_own_time(struct registry *r, struct env *e, cpis_ms wall_uncorrected)
-{
-    struct msg_register_time m;
-    struct signed_message s;
-    if (!sign_time(r, e, &m, &s)) return;
-    m.time = wall_uncorrected; /* it tells nothing about our own clock */
-    if (registry_heard_time(r, &m, &s, e->now, wall_uncorrected) == CPIS_E_NOMEM) emit_failure(e);
 }
 
 /* --- alarms --- */

@@ -43,6 +43,20 @@ static struct nhs_number child(unsigned i)
 
 /* --- batches --- */
 
+Test(sim, a_command_that_waited_while_a_commit_failed_dies_with_the_node)
+{
+    const struct sim_prices p = {.command = 1000};
+    struct nhs_number n = sim_number(0), later = sim_number(1);
+    sim_cpu(s, ROLE_AUTHORITY, &p);
+    disk_faults(sim_disk(s, authority))->fail_next = 1;
+    sim_add_plan(s, authority, &n, 1, 1);     /* it is busy with this one, and will lose it */
+    sim_add_plan(s, authority, &later, 1, 1); /* this one waits */
+    sim_run(s, 10 * CPIS_MS_SECOND);
+    cr_assert_not(sim_is_down(s, authority), "built anew");
+    cr_expect_eq(rows_count(sim_rows(s, authority), TABLE_CHILD), 0);
+    (void)child(2);
+}
+
 Test(sim, without_prices_each_input_is_a_batch_of_its_own)
 {
     const uint64_t steps = sim_steps(s), batches = sim_batches(s);

@@ -919,6 +919,22 @@ Test(registry, the_clock_is_corrected_by_the_median_from_five_seconds)
     cr_assert_eq(registry_clock_offset(r, 1), 0); /* five seconds: not yet */
 }
 
+Test(registry, one_liar_does_not_move_the_clock_of_a_directory_that_has_heard_nobody_else)
+{
+    struct rf_node directory;
+    struct rf_store disk;
+    rf_store_init(&disk);
+    rf_node_init(&directory, 2, r, &disk);
+    registry_tick(r, rf_begin(&directory, 0, RF_T0)); /* a directory's own word is one of the t */
+    rf_commit(&directory, false);
+    cr_assert_eq(tell(r, 1, 0, RF_T0 - 400000, RF_T0), CPIS_OK);
+    cr_assert_eq(registry_clock_offset(r, 0), 0);
+    cr_assert_eq(tell(r, 3, 0, RF_T0 - 400000, RF_T0), CPIS_OK);
+    cr_assert_eq(registry_clock_offset(r, 0), -400000, "two that agree do");
+    rf_node_free(&directory);
+    rf_store_free(&disk);
+}
+
 static const struct rf_step *tick(cpis_ms now, cpis_ms wall)
 {
     registry_tick(r, rf_begin(&node, now, wall));
