@@ -227,8 +227,8 @@ static void fail(struct sim *s, unsigned n, cpis_err err)
     struct sim_node *m = s->node[n];
     trace(s, n, TRACE_FAILED, (uint64_t)-err);
     disk_abort(m->disk);
-    go_down(s, n);
     drop_commands(&m->inbox);
+    go_down(s, n);
     m->retrying = true;
     add(s, n, ITEM_START, kernel_now(s->kernel) + m->pause * SIM_US_MS);
     m->pause = m->pause * 2 < RETRY_MAX ? m->pause * 2 : RETRY_MAX;
