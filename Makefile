@@ -117,9 +117,9 @@ sweep: deps
 planted:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=patch
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim && tests/e2e/planted.sh
-# What the simulator's kernel costs, and a message with codec and empty handlers: ARGS=--json for a program.
+# How fast the simulator is, beside its kernel and codec, and how it grows: ARGS=--json for a program.
 bench-sim: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/bench_kernel && build/release/bench_kernel $(ARGS)
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim build/release/bench_kernel && tests/bench/bench_sim.sh $(ARGS)
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
