@@ -387,17 +387,24 @@ void fault_begin_all(struct run *t)
     }
 }
 
+/* A copy, or one that another with new keys has replaced: it stays down. */
+static bool is_out(const struct run *t, unsigned node)
+{
+    for (size_t i = 0; i < t->sc->faults; i++)
+        for (size_t k = 0; k < t->fault[i].whos; k++) {
+            const struct run_fault *f = &t->fault[i];
+            if (f->copies != NULL && f->copies[k] == node) return true;
+            if (f->before != NULL && f->before[k] == node) return true;
+        }
+    return false;
+}
+
 void fault_heal(struct run *t)
 {
     for (size_t i = 0; i < t->sc->faults; i++)
         end_now(&t->fault[i]);
-    for (unsigned n = 0; n < sim_nodes(t->s); n++) {
-        bool is_copy = false;
-        for (size_t i = 0; i < t->sc->faults; i++)
-            for (size_t k = 0; t->fault[i].copies != NULL && k < t->fault[i].whos; k++)
-                is_copy |= t->fault[i].copies[k] == n;
-        if (!is_copy && sim_is_down(t->s, n)) sim_start(t->s, n);
-    }
+    for (unsigned n = 0; n < sim_nodes(t->s); n++)
+        if (!is_out(t, n) && sim_is_down(t->s, n)) sim_start(t->s, n);
 }
 
 /* --- made from the scenario --- */

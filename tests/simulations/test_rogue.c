@@ -3,6 +3,7 @@
  * checks that no live plan was denied and that the evidence holds (simulations/check.c). */
 #include "simulations/crypto_choice.h"
 #include "simulations/rogue.h"
+#include "simulations/run.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -416,4 +417,87 @@ Test(rogue_stub, all_at_once_with_stand_ins_for_crypto)
     }
     sim_run(s, 11 * CPIS_MS_MINUTE);
     expect_well_again();
+}
+
+/* --- those that only give commands, in a scenario --- */
+
+static json_t *run_with(const char *faults, const char *topology)
+{
+    static struct scenario sc;
+    static struct scenario_mistakes mistakes;
+    const struct run_options o = {.seed = 3};
+    char text[2048], why[RUN_WHY_BYTES];
+    struct run_result *r = NULL;
+    (void)snprintf(text, sizeof text,
+                   "start = \"2026-11-25\"; lasts = \"10 min\"; converge_within = \"20 min\";\n"
+                   "topology = { authorities = 4; directories = 3; threshold = 2; queries = 2; "
+                   "sizes = \"even\"; plans = 40; %s };\n"
+                   "demand = { lookups_per_day = 30000; hit_permille = 500; };\n"
+                   "faults = ( %s );\n",
+                   topology, faults);
+    cr_assert_eq(scenario_parse(text, "rogue", &sc, &mistakes), CPIS_OK, "%s", mistakes.text);
+    cr_assert_eq(run_scenario(&sc, &o, why, &r), CPIS_OK, "%s", why);
+    cr_expect(result_ok(r));
+    json_t *j = result_json(r, false);
+    cr_assert_not_null(j);
+    result_free(&r);
+    return j;
+}
+
+static json_int_t number(const json_t *o, const char *group, const char *key)
+{
+    return json_integer_value(json_object_get(json_object_get(o, group), key));
+}
+
+static void only_sodium(void) { cr_assert_geq(sodium_init(), 0); }
+TestSuite(rogue_run, .init = only_sodium, .timeout = 120);
+
+Test(rogue_run, who_lists_a_foreign_child_is_a_holder_with_a_record_of_each_look)
+{
+    json_t *honest = run_with("", "");
+    json_t *foreign = run_with("{ at = \"0d 00:01\"; until = \"0d 00:09\"; what = \"rogue\"; "
+                               "behaviour = \"lists-foreign\"; index = 3; }",
+                               "");
+    /* records and logs are checked at the end of each: result_ok */
+    cr_expect_gt(number(foreign, "notifications", "due"), number(honest, "notifications", "due"),
+                 "both holders hear");
+    cr_expect_gt(number(foreign, "node_events", "EVENT_LIVE"),
+                 number(honest, "node_events", "EVENT_LIVE"));
+    cr_expect_eq(number(foreign, "verdicts", "no_flag"), number(honest, "verdicts", "no_flag"));
+    json_decref(honest);
+    json_decref(foreign);
+}
+
+Test(rogue_run, who_probes_is_stopped_by_the_days_limit_and_nobody_else_is)
+{
+    json_t *r = run_with("{ at = \"0d 00:01\"; what = \"rogue\"; behaviour = \"probes\"; "
+                         "index = 0; per_second = 10; }",
+                         "lookup_limit = 1500;");
+    const json_int_t unknown = number(r, "verdicts", "unknown");
+    cr_expect_gt(number(r, "node_events", "EVENT_QUOTA"), 0);
+    cr_expect_eq(number(r, "node_events", "EVENT_NODE_QUOTA_NEAR"), 1, "the other one is not near");
+    cr_expect_gt(unknown, 2000);
+    cr_expect_eq(number(r, "reasons", "the day's limit of this node is used up"), unknown);
+    cr_expect_gt(number(r, "verdicts", "no_flag"), 1000, "what it read before that");
+    json_decref(r);
+}
+
+Test(rogue_run, equal_seeds_give_equal_traces)
+{
+    static const char all_kinds[] =
+        "{ at = \"0d 00:01\"; what = \"rogue\"; behaviour = \"lies\"; index = 1; permille = 500; "
+        "}, "
+        "{ at = \"0d 00:02\"; what = \"rogue\"; behaviour = \"omits\"; index = 1; }, "
+        "{ at = \"0d 00:02\"; what = \"rogue\"; behaviour = \"replays\"; index = 1; per_second = "
+        "9; }, "
+        "{ at = \"0d 00:02\"; until = \"0d 00:06\"; what = \"rogue\"; behaviour = "
+        "\"copies-tokens\"; index = 2; }, "
+        "{ at = \"0d 00:02\"; what = \"rogue\"; behaviour = \"rolls-back\"; index = 1; }, "
+        "{ at = \"0d 00:02\"; what = \"rogue\"; behaviour = \"floods\"; index = 0; per_second = 9; "
+        "}";
+    json_t *a = run_with(all_kinds, ""), *b = run_with(all_kinds, "");
+    cr_expect_str_eq(json_string_value(json_object_get(a, "trace_hash")),
+                     json_string_value(json_object_get(b, "trace_hash")));
+    json_decref(a);
+    json_decref(b);
 }
