@@ -158,7 +158,8 @@ static const char *under_way(const struct sim *s, unsigned n)
     const struct sim_node *m = s->node[n];
     struct node_status st;
     if (m->is_copy) return NULL;
-    if (m->node == NULL) return "is down";
+    const struct registry_node *r = registry_node(sim_stewards(s), &m->id);
+    if (m->node == NULL) return r != NULL && registry_in_force(r) ? "is down" : NULL;
     if (m->busy || m->inbox.count > m->inbox.at) return "is busy";
     sim_status(s, n, &st);
     if (!st.listed) return NULL; /* revoked, retired, not admitted: nobody waits for it */
