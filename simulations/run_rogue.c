@@ -17,7 +17,6 @@ struct run_rogue { /* one of the chosen nodes */
     struct scenario_node who;
     struct rogue *rogue; /* on the wire; NULL: it only gives commands */
     uint32_t number_at;  /* probes: of sim_next_number */
-    size_t probed;       /* numbers so far */
     size_t *child;       /* lists-foreign: of the run's children */
     size_t children;
 };
@@ -74,9 +73,9 @@ static void probe_event(void *arg, struct sim *s)
     struct nhs_number n;
     const unsigned query = node_of(g);
     if (!t->safety || g->f->ended || !sim_next_number(&g->number_at, &n)) return;
-    const size_t i = g->probed++; /* children have the first numbers, in this order */
     if (run_is_up(t, query)) {
-        if (i < t->children) watch_asked(t, query, &n);
+        /* also of nobody's number: a child may get it while the question is still in an outbox */
+        watch_asked(t, query, &n);
         (void)sim_lookup(s, query, &n, false);
     }
     run_at(t, run_now(t) + SIM_US_SECOND / rate_of(g->f), probe_event, g);
