@@ -193,6 +193,7 @@ void batch_plan(struct sim *s, unsigned n)
     sim_us at = sim_clock_when(&m->clock, node_deadline(m->node));
     if (at == SIM_US_NEVER) return;
     if (at < now) at = now;
+    if (at < m->free_at) at = m->free_at;
     if (m->tick_at <= at) return; /* an earlier one comes, and plans this one then */
     m->tick_at = at;
     add(s, n, ITEM_TICK, at);
@@ -204,7 +205,8 @@ static void go_down(struct sim *s, unsigned n)
     node_free(&m->node);
     drop_batch(m);
     check_died(s, m);
-    m->busy = m->starting = false;
+    m->busy = m->waking = m->starting = false;
+    m->free_at = 0;
     m->tick_at = SIM_US_NEVER;
     kernel_renew(s->kernel, n); /* its ticks and what it was computing are not its own any more */
 }
@@ -280,12 +282,15 @@ static void finish(struct sim *s, unsigned n)
 
 static void begin(struct sim *s, unsigned n) { s->node[n]->cpu_at = kernel_now(s->kernel); }
 
-/* All inputs of the batch are stepped: it is over at once, or the node is busy until it is. */
+/* All inputs of the batch are stepped: it is over at once, or the node is busy until it is. With
+ * nothing to commit or to let out only what comes meanwhile has to know when that is. */
 static void end(struct sim *s, unsigned n)
 {
     struct sim_node *m = s->node[n];
     const sim_us done = m->cpu_at + disk_commit_time(m->disk);
-    if (done <= kernel_now(s->kernel)) {
+    const bool is_empty = m->batch.count == 0 && disk_is_durable(m->disk);
+    if (done <= kernel_now(s->kernel) || is_empty) {
+        m->free_at = done;
         finish(s, n);
     } else {
         m->busy = true;
@@ -335,12 +340,27 @@ static bool is_due(const struct sim *s, const struct sim_node *m)
     return sim_clock_mono(&m->clock, kernel_now(s->kernel)) >= node_deadline(m->node);
 }
 
+static bool is_free(const struct sim *s, const struct sim_node *m)
+{
+    return m->node != NULL && !m->busy && kernel_now(s->kernel) >= m->free_at;
+}
+
+/* For what waits with no DONE to come. */
+static void wake(struct sim *s, unsigned n)
+{
+    struct sim_node *m = s->node[n];
+    const sim_us now = kernel_now(s->kernel);
+    if (m->waking || m->busy || m->node == NULL) return;
+    m->waking = true;
+    add(s, n, ITEM_WAKE, now > m->free_at ? now : m->free_at);
+}
+
 /* Takes what waits, in one batch after the other, until nothing does or the node is busy. */
 static void work(struct sim *s, unsigned n)
 {
     struct sim_node *m = s->node[n];
     struct inbox *b = &m->inbox;
-    while (m->node != NULL && !m->busy && b->at < b->count) {
+    while (is_free(s, m) && b->at < b->count) {
         begin(s, n);
         if (is_due(s, m)) step_tick(s, n);
         for (unsigned i = 0; i < SIM_BATCH && b->at < b->count; i++) {
@@ -355,12 +375,15 @@ static void work(struct sim *s, unsigned n)
         }
         end(s, n);
     }
-    if (b->at == b->count) b->at = b->count = 0;
+    if (b->at == b->count)
+        b->at = b->count = 0;
+    else
+        wake(s, n);
 }
 
 static bool may_step(const struct sim *s, const struct sim_node *m)
 {
-    return m->node != NULL && !m->busy && s->releasing == 0 && m->inbox.at == m->inbox.count;
+    return is_free(s, m) && s->releasing == 0 && m->inbox.at == m->inbox.count;
 }
 
 static void wait(struct sim *s, unsigned n, struct input in)
@@ -374,7 +397,7 @@ static void wait(struct sim *s, unsigned n, struct input in)
     }
     b->input = sim_grow(b->input, b->count, &b->cap, sizeof *b->input);
     b->input[b->count++] = in;
-    if (m->node != NULL && !m->busy) add(s, n, ITEM_WAKE, kernel_now(s->kernel));
+    wake(s, n);
 }
 
 void batch_message(struct sim *s, unsigned n, uint32_t from, struct payload *p)
@@ -411,7 +434,7 @@ void batch_tick(struct sim *s, unsigned n, sim_us at)
     if (at != m->tick_at) return; /* an earlier one came in its place */
     m->tick_at = SIM_US_NEVER;
     if (m->busy) return; /* planned anew when it is done */
-    if (is_due(s, m)) {
+    if (is_free(s, m) && is_due(s, m)) {
         begin(s, n);
         CHECK(s, sim_clock_mono(&m->clock, at) > m->shown || ++m->ticks_now < TICKS_NOW_MAX);
         if (sim_clock_mono(&m->clock, at) > m->shown) m->ticks_now = 0;
@@ -428,7 +451,11 @@ void batch_done(struct sim *s, unsigned n)
     work(s, n);
 }
 
-void batch_wake(struct sim *s, unsigned n) { work(s, n); }
+void batch_wake(struct sim *s, unsigned n)
+{
+    s->node[n]->waking = false;
+    work(s, n);
+}
 
 void sim_start(struct sim *s, unsigned n)
 {

@@ -88,12 +88,14 @@ struct sim_node {
     sim_us tick_at; /* of the TICK that counts; SIM_US_NEVER: none */
     unsigned ticks_now;
     bool is_copy;
-    bool busy;     /* a DONE is under way */
-    bool retrying; /* down after a failed commit: messages wait for it */
-    bool starting; /* this batch is the one of node_start */
-    sim_us cpu_at; /* when the inputs of the batch under way are computed */
-    unsigned slow; /* permille of the prices */
-    cpis_ms pause; /* until the next try after a failed commit */
+    bool busy;      /* a DONE is under way */
+    bool waking;    /* a WAKE is under way */
+    sim_us free_at; /* computes until then, and nothing comes of it: no DONE */
+    bool retrying;  /* down after a failed commit: messages wait for it */
+    bool starting;  /* this batch is the one of node_start */
+    sim_us cpu_at;  /* when the inputs of the batch under way are computed */
+    unsigned slow;  /* permille of the prices */
+    cpis_ms pause;  /* until the next try after a failed commit */
     struct inbox inbox;
     struct batch batch;
     struct pending *pending;

@@ -8,8 +8,11 @@
 
 #define ID_MAP_NONE SIZE_MAX
 
-struct id_map {     /* zeroed: empty */
-    uint32_t *slot; /* a place + 1; 0: free. At most half are taken */
+struct id_map { /* zeroed: empty */
+    struct id_map_slot {
+        uint32_t place_1; /* a place + 1; 0: free */
+        uint32_t spread;  /* of its id: an element is touched only where this agrees */
+    } * slot;             /* at most half are taken */
     size_t cap, count;
 };
 /* `base`: the array's first element, of `size` bytes each. ID_MAP_NONE: not in the map. */

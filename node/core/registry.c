@@ -270,10 +270,10 @@ static void group_by_role(struct registry *r, const struct registry_node **room)
     }
 }
 
-static bool map_ids(const struct cpis_id *ids, size_t count, struct id_map *ret)
+static bool map_nodes(const struct registry_node *nodes, size_t count, struct id_map *ret)
 {
     for (size_t i = 0; i < count; i++)
-        if (id_map_add(ret, ids, sizeof *ids, i) != CPIS_OK) {
+        if (id_map_add(ret, nodes, sizeof *nodes, i) != CPIS_OK) {
             id_map_free(ret);
             return false;
         }
@@ -287,19 +287,15 @@ static cpis_err adopt(struct registry *r, struct candidate *c)
     struct registry_node *nodes = arena_take(&c->arena, reg->nodes_count * sizeof *nodes);
     struct registry_epoch *epochs = arena_take(&c->arena, reg->epochs_count * sizeof *epochs);
     struct registry_notice *notices = arena_take(&c->arena, reg->notices_count * sizeof *notices);
-    struct cpis_id *ids = arena_take(&c->arena, reg->nodes_count * sizeof *ids);
     const struct registry_node **grouped =
         arena_take(&c->arena, reg->nodes_count * sizeof(struct registry_node *));
     struct id_map places = {NULL, 0, 0};
-    if (nodes == NULL || epochs == NULL || notices == NULL || ids == NULL || grouped == NULL ||
-        !reserve(r))
+    if (nodes == NULL || epochs == NULL || notices == NULL || grouped == NULL || !reserve(r))
         return CPIS_E_NOMEM;
     for (size_t i = 0; i < reg->nodes_count; i++)
         fill_node(r, reg, &reg->nodes[i], &nodes[i]);
     if (reg->nodes_count > 0) qsort(nodes, reg->nodes_count, sizeof *nodes, by_id);
-    for (size_t i = 0; i < reg->nodes_count; i++)
-        ids[i] = nodes[i].id;
-    if (!map_ids(ids, reg->nodes_count, &places)) return CPIS_E_NOMEM;
+    if (!map_nodes(nodes, reg->nodes_count, &places)) return CPIS_E_NOMEM;
     for (size_t i = 0; i < reg->epochs_count; i++)
         fill_epoch(&reg->epochs[i], &epochs[i]);
     for (size_t i = 0; i < reg->notices_count; i++)
@@ -317,7 +313,6 @@ static cpis_err adopt(struct registry *r, struct candidate *c)
     r->nodes = nodes;
     r->epochs = epochs;
     r->notices = notices;
-    r->ids = ids;
     id_map_free(&r->places);
     r->places = places;
     group_by_role(r, grouped);
@@ -494,7 +489,7 @@ const struct registry_node *registry_role_at(const struct registry *r, enum node
 
 const struct registry_node *registry_node(const struct registry *r, const struct cpis_id *id)
 {
-    const size_t at = id_map_find(&r->places, r->ids, sizeof *r->ids, id);
+    const size_t at = id_map_find(&r->places, r->nodes, sizeof *r->nodes, id);
     return at == ID_MAP_NONE ? NULL : &r->nodes[at];
 }
 

@@ -26,8 +26,7 @@ struct registry {
     struct msg_register newest;
     struct cpis_hash hash;
     struct registry_node *nodes;                       /* in rising order of id */
-    struct cpis_id *ids;                               /* of them: a search touches these alone */
-    struct id_map places;                              /* in both */
+    struct id_map places;                              /* where in nodes an id stands */
     const struct registry_node **role[ROLE_QUERY + 1]; /* those in force */
     size_t role_count[ROLE_QUERY + 1];
     struct registry_epoch *epochs;
