@@ -59,6 +59,7 @@
     X(row_child, row_child, child)                                                                 \
     X(row_entry, row_entry, entry)                                                                 \
     X(row_access, row_access, access)                                                              \
+    X(row_change, row_change, notification_change)                                                 \
     X(row_notification, row_notification, notification)                                            \
     X(row_history, row_history, history)                                                           \
     X(row_log_entry, row_log_entry, log_entry)                                                     \

@@ -354,6 +354,11 @@ static const struct field row_access_fields[] = {
     BOOLF(row_access, twin),        U64F(row_access, sequence),
     U64F(row_access, notification), SUBF(row_access, details, ask_details),
 };
+static const struct field row_change_fields[] = {
+    U64F(row_change, at),
+    RNG(row_change, state, NOTIFICATION_NEW, NOTIFICATION_ACTIONED),
+    TXTF(row_change, by),
+};
 static const struct field row_notification_fields[] = {
     U64F(row_notification, id),
     FIXF(row_notification, rh),
@@ -367,8 +372,17 @@ static const struct field row_notification_fields[] = {
     RNG(row_notification, state, NOTIFICATION_NEW, NOTIFICATION_ACTIONED),
     U64F(row_notification, state_since),
     SUBF(row_notification, details, ask_details),
+    RNG(row_notification, kind, NOTIFICATION_ACCESS, NOTIFICATION_TEST),
+    U64F(row_notification, opened),
+    U64F(row_notification, escalated),
+    U64F(row_notification, import_id),
+    VARF(row_notification, looks, PATTERN_LOOKS_MAX * 8, 8),
+    LSTF(row_notification, changes, NOTIFICATION_CHANGES_MAX, row_change),
 };
-static const struct field row_history_fields[] = {FIXF(row_history, rh)};
+static const struct field row_history_fields[] = {
+    FIXF(row_history, rh),
+    U64F(row_history, pattern),
+};
 static const struct field row_log_entry_fields[] = {
     U64F(row_log_entry, time),
     RNG(row_log_entry, event, 1, LOG_EVENT_END - 1),

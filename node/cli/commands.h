@@ -26,6 +26,7 @@
     X(flags_confirm_restore)                                                                       \
     X(notifications_list)                                                                          \
     X(notifications_ack)                                                                           \
+    X(notifications_test)                                                                          \
     X(accesses)                                                                                    \
     X(register_init)                                                                               \
     X(register_key)                                                                                \
@@ -71,6 +72,8 @@ json_t *cli_to_base64(struct bytes b);
 /* An NHS number from a person, "-" and lists excluded. false: the reason was told, not the number.
  */
 bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char ret[static 11]);
+/* --by, else the login name. NULL: told. */
+const char *cli_by(const struct cli *c);
 /* The one argument, a number, or "-": the first line of stdin. false: told. */
 bool cli_one_number(const struct cli *c, char ret[static 11]);
 #endif
