@@ -28,6 +28,7 @@
     X(notifications_ack)                                                                           \
     X(notifications_test)                                                                          \
     X(accesses)                                                                                    \
+    X(stats)                                                                                       \
     X(register_init)                                                                               \
     X(register_key)                                                                                \
     X(register_admit)                                                                              \

@@ -31,6 +31,7 @@ static const struct control_command commands[] = {
     {"notifications_set", AUTHORITY, true, " notification state by ", control_notifications_set},
     {"notifications_test", AUTHORITY, true, " by ", control_notifications_test},
     {"accesses", AUTHORITY, false, " nhs_number from to ", control_accesses},
+    {"stats", AUTHORITY, false, " from to for_sharing ", control_stats},
     {"confirm_shrink", AUTHORITY, true, " ", control_simple},
     {"confirm_restore", AUTHORITY, true, " ", control_simple},
     {"accept_heads", DIRECTORY, true, " ", control_simple},

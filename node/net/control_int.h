@@ -127,6 +127,8 @@ json_t *control_notifications_set(struct control *c, const struct control_env *e
                                   struct request *r, struct fault *f);
 json_t *control_notifications_test(struct control *c, const struct control_env *env,
                                    struct request *r, struct fault *f);
+json_t *control_stats(struct control *c, const struct control_env *env, struct request *r,
+                      struct fault *f);
 json_t *control_accesses(struct control *c, const struct control_env *env, struct request *r,
                          struct fault *f);
 json_t *control_register_offer(struct control *c, const struct control_env *env, struct request *r,

@@ -653,6 +653,8 @@ Test(control, a_test_notification_is_made_by_the_node_and_its_number_told)
     json_decref(o);
 }
 
+/* --- in numbers --- */
+
 static void put_access(unsigned i, uint32_t state, bool scheduled, uint64_t received)
 {
     const struct row_access x = {.rh = {{(uint8_t)i}},
@@ -701,6 +703,82 @@ Test(control, accesses_are_every_look_of_the_period_also_without_details)
     o = expect_done("{\"id\":1,\"command\":\"accesses\",\"nhs_number\":\"9990000018\","
                     "\"to\":\"2026-11-22\"}");
     cr_assert_eq(json_array_size(json_object_get(o, "accesses")), 1);
+    json_decref(o);
+}
+
+static int64_t number_at(const json_t *o, const char *key, const char *inner)
+{
+    const json_t *v = json_object_get(json_object_get(o, key), inner);
+    return json_is_integer(v) ? json_integer_value(v) : -1;
+}
+
+static void put_dealt_with(uint64_t id, uint64_t opened_after, uint64_t actioned_after)
+{
+    struct row_notification n = a_notification(id, NOTIFICATION_NEW);
+    n.kind = NOTIFICATION_ACCESS;
+    if (opened_after > 0) n.opened = n.received + opened_after;
+    if (actioned_after > 0) {
+        n.state = NOTIFICATION_ACTIONED;
+        n.state_since = n.opened + actioned_after;
+    }
+    put_row_notification(&n);
+}
+
+#define STATS "{\"id\":1,\"command\":\"stats\",\"from\":\"2026-11-23\",\"to\":\"2026-11-23\""
+
+Test(control, statistics_say_of_how_many_and_count_the_period_only)
+{
+    env.role = ROLE_AUTHORITY;
+    for (unsigned i = 1; i <= 7; i++)
+        put_access(i, ACCESS_COMPLETE, i > 5, 1795400000000);
+    put_access(8, ACCESS_COMPLETE, false, 1795300000000);
+    for (uint64_t id = 1; id <= 10; id++)
+        put_dealt_with(id, id <= 8 ? id * CPIS_MS_MINUTE : 0, id <= 2 ? CPIS_MS_HOUR : 0);
+    struct row_notification test = a_notification(11, NOTIFICATION_NEW);
+    test.kind = NOTIFICATION_TEST;
+    test.opened = test.received + 1;
+    put_row_notification(&test);
+    json_t *o = expect_done(STATS "}");
+    cr_expect_eq(number_at(o, "accesses", "total"), 7);
+    cr_expect_eq(number_at(o, "accesses", "unscheduled"), 5);
+    cr_expect_eq(number_at(o, "accesses", "silent"), 2);
+    cr_expect_eq(number_at(o, "matched", "numerator"), 7);
+    cr_expect_eq(number_at(o, "matched", "denominator"), 7);
+    cr_expect_eq(number_at(o, "notifications", "total"), 10, "without the test");
+    cr_expect_eq(number_at(o, "made_to_opened", "numerator"), 8);
+    cr_expect_eq(number_at(o, "made_to_opened", "denominator"), 10);
+    cr_expect_eq(number_at(o, "made_to_opened", "percent"), 80);
+    cr_expect_eq(number_at(o, "made_to_opened", "half_within_s"), 240);
+    cr_expect_eq(number_at(o, "made_to_opened", "nine_in_ten_within_s"), 480);
+    cr_expect_eq(number_at(o, "made_to_opened", "all_within_s"), 480);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "numerator"), 2);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "all_within_s"), 3600);
+    cr_expect_str_eq(text_at(o, "from"), "2026-11-23T00:00:00.000Z");
+    cr_expect_str_eq(text_at(o, "to"), "2026-11-24T00:00:00.000Z");
+    json_decref(o);
+}
+
+Test(control, shared_statistics_withhold_small_numbers_and_what_gives_them_away)
+{
+    env.role = ROLE_AUTHORITY;
+    for (unsigned i = 1; i <= 20; i++) /* 10 unscheduled, 8 silent, 2 without details */
+        put_access(i, i <= 18 ? ACCESS_COMPLETE : ACCESS_ENVELOPE_ONLY, i > 10, 1795400000000);
+    for (uint64_t id = 1; id <= 10; id++)
+        put_dealt_with(id, id <= 8 ? id * CPIS_MS_MINUTE : 0, id <= 5 ? CPIS_MS_HOUR : 0);
+    json_t *o = expect_done(STATS ",\"for_sharing\":true}");
+    cr_expect_eq(number_at(o, "accesses", "total"), 20);
+    cr_expect_eq(number_at(o, "accesses", "unscheduled"), 10);
+    cr_expect_eq(number_at(o, "accesses", "without_details"), -1, "2");
+    cr_expect_eq(number_at(o, "accesses", "silent"), -1, "20 - 10 - 8 would tell");
+    cr_expect_eq(number_at(o, "made_to_opened", "numerator"), -1, "10 - 8 would tell");
+    cr_expect_eq(number_at(o, "made_to_opened", "percent"), -1);
+    cr_expect_eq(number_at(o, "made_to_opened", "half_within_s"), -1);
+    cr_expect_eq(number_at(o, "made_to_opened", "denominator"), 10);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "numerator"), 5);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "half_within_s"), 3600);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "all_within_s"), -1, "one case");
+    cr_expect_eq(number_at(o, "escalated", "numerator"), -1, "none is a small number, too");
+    cr_expect_eq(number_at(o, "late", "percent"), -1);
     json_decref(o);
 }
 
