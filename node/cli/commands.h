@@ -22,10 +22,12 @@
     X(flags_show)                                                                                  \
     X(flags_end)                                                                                   \
     X(flags_remove)                                                                                \
+    X(flags_inactive)                                                                              \
     X(flags_confirm_shrink)                                                                        \
     X(flags_confirm_restore)                                                                       \
     X(notifications_list)                                                                          \
     X(notifications_ack)                                                                           \
+    X(notifications_export)                                                                        \
     X(notifications_test)                                                                          \
     X(accesses)                                                                                    \
     X(stats)                                                                                       \
