@@ -51,6 +51,16 @@ struct row_access {
     uint64_t notification; /* 0: none */
     struct msg_ask_details details;
 };
+struct row_elsewhere { /* another authority lists this child, too (authority) */
+    char nhs_number[11];
+    struct cpis_id authority_id;
+    uint64_t since; /* version (wall ms) of its head by which that was proven first */
+    uint64_t heard;
+};
+struct row_tell { /* an authority has not heard yet that another lists a child of its (directory) */
+    uint32_t epoch;
+    uint64_t since;
+};
 enum notification_state { NOTIFICATION_NEW = 1, NOTIFICATION_SEEN, NOTIFICATION_ACTIONED };
 struct row_notification {
     uint64_t id;
