@@ -348,6 +348,8 @@ static const struct field row_child_fields[] = {
     TXTF(row_child, local_id),
     RNG(row_child, visibility, 1, 2),
     LSTF(row_child, plans, PLANS_PER_CHILD_MAX, row_plan),
+    FIXF(row_child, transfer_to),
+    U64F(row_child, transfer_since),
 };
 static const struct field row_entry_fields[] = {
     U32F(row_entry, epoch),      FIXF(row_entry, token),       FIXF(row_entry, salt),

@@ -21,7 +21,9 @@ struct row_child {
     char local_id[LOCAL_ID_BYTES_MAX + 1];
     uint32_t visibility; /* enum visibility */
     struct row_plan *plans;
-    size_t plans_count; /* <= PLANS_PER_CHILD_MAX */
+    size_t plans_count;         /* <= PLANS_PER_CHILD_MAX */
+    struct cpis_id transfer_to; /* what is open ends when this authority lists it; zeros: none */
+    uint64_t transfer_since;    /* wall ms; 0: none */
 };
 struct row_entry {
     uint32_t epoch;

@@ -29,6 +29,9 @@ void authority_recv_recall(struct authority *a, struct env *e, const struct regi
  */
 void authority_recv_elsewhere(struct authority *a, struct env *e, const struct registry_node *from,
                               const struct msg_listed_elsewhere *m);
+/* A transfer of this child was announced: `to` may list it already. */
+void authority_transfer_announced(struct authority *a, struct env *e, const struct nhs_number *n,
+                                  const struct cpis_id *to);
 void authority_directory_appeared(struct authority *a, struct env *e,
                                   const struct registry_node *directory);
 /* The last ack of ours that this directory holds: are we behind our own log (restored)? */

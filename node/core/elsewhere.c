@@ -40,6 +40,25 @@ static void note(struct env *e, const struct nhs_number *n, const struct judged_
     emit_event(e, EVENT_LISTED_ELSEWHERE, &there->authority, 0);
 }
 
+/* Durable in the same batch as the row: a crash in between loses neither. */
+static void end_if_transferred(struct authority *a, struct env *e, const struct nhs_number *n,
+                               const struct cpis_id *other)
+{
+    bool ended = false;
+    cpis_err err = children_taken_over(a->children, e, n, other, &ended);
+    if (err == CPIS_E_NOMEM) emit_failure(e);
+    if (err == CPIS_E_STORE) emit_event(e, EVENT_STORE_READ, NULL, TABLE_CHILD);
+    if (!ended) return;
+    emit_event(e, EVENT_TRANSFERRED, other, 0);
+    publisher_children_changed(a->publisher, e);
+}
+
+void authority_transfer_announced(struct authority *a, struct env *e, const struct nhs_number *n,
+                                  const struct cpis_id *to)
+{
+    if (elsewhere_is_known(e, n, to)) end_if_transferred(a, e, n, to);
+}
+
 void authority_recv_elsewhere(struct authority *a, struct env *e, const struct registry_node *from,
                               const struct msg_listed_elsewhere *m)
 {
@@ -53,6 +72,9 @@ void authority_recv_elsewhere(struct authority *a, struct env *e, const struct r
         emit_event(e, EVENT_PROOF_WRONG, &from->id, FRAME_LISTED_ELSEWHERE);
         return;
     }
-    if (ours) note(e, &entry->number, &there); /* what we list no longer is nothing to us */
+    if (ours) { /* what we list no longer is nothing to us */
+        note(e, &entry->number, &there);
+        end_if_transferred(a, e, &entry->number, &there.authority);
+    }
     EMIT(e, &from->id, FRAME_LISTED_ELSEWHERE_HEARD, listed_elsewhere_heard, &heard);
 }

@@ -167,6 +167,60 @@ Test(federation, what_one_of_them_has_taken_away_meanwhile_is_not_told)
     cr_expect_eq(untold(), 0);
 }
 
+static void announce(unsigned from, unsigned to, const struct nhs_number *n)
+{
+    struct child_change c = {.type = CHANGE_TRANSFER, .number = *n, .to = *sim_id(s, to)};
+    cr_assert_neq(sim_change(s, from, &c, 1), 0);
+}
+
+static bool is_open(unsigned authority, const struct nhs_number *n)
+{
+    uint8_t row[8192];
+    size_t len;
+    struct row_child child;
+    struct arena a = arena_make(65536);
+    const struct view v = rows_view(sim_rows(s, authority));
+    cr_assert_eq(v.get(v.ctx, TABLE_CHILD, (const uint8_t *)n->digits, NHS_NUMBER_DIGITS, row,
+                       sizeof row, &len),
+                 CPIS_OK);
+    cr_assert_eq(row_child_decode((struct bytes){row, len}, &a, &child), CPIS_OK);
+    cr_assert_eq(child.plans_count, 1);
+    const bool open = child.plans[0].end == 0;
+    cr_expect(open || bytes_are_zero(child.transfer_to.b, sizeof child.transfer_to.b));
+    arena_free(&a);
+    return open;
+}
+
+Test(federation, a_transferred_child_ends_here_when_the_other_lists_it_and_is_never_unlisted)
+{
+    struct nhs_number n = child(a3, 0, 1, 1);
+    announce(a3, a0, &n);
+    (void)child(a1, 0, 1, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(is_open(a3, &n), "a third authority is not the one it goes to");
+    sim_stop(s, a3);
+    sim_start(s, a3);
+    sim_run(s, CPIS_MS_MINUTE);
+    (void)child(a0, 0, 1, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(!is_open(a3, &n));
+    cr_expect(is_open(a0, &n));
+    cr_expect_eq(sim_events(s, a3, EVENT_TRANSFERRED), 1);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->flags, 3, "an ended plan is shown for a year");
+}
+
+Test(federation, a_child_that_the_other_lists_already_ends_when_its_transfer_is_announced)
+{
+    struct nhs_number n = child(a3, 0, 1, 1);
+    (void)child(a0, 0, 1, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(is_open(a3, &n));
+    announce(a3, a0, &n);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(!is_open(a3, &n));
+}
+
 Test(federation, an_unborn_childs_plan_is_found_by_the_mothers_number)
 {
     struct nhs_number n = child(a1, 5, 3, 1);
