@@ -350,6 +350,7 @@ static const struct field row_child_fields[] = {
     LSTF(row_child, plans, PLANS_PER_CHILD_MAX, row_plan),
     FIXF(row_child, transfer_to),
     U64F(row_child, transfer_since),
+    U32F(row_child, keep_until),
 };
 static const struct field row_entry_fields[] = {
     U32F(row_entry, epoch),      FIXF(row_entry, token),       FIXF(row_entry, salt),

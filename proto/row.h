@@ -24,6 +24,7 @@ struct row_child {
     size_t plans_count;         /* <= PLANS_PER_CHILD_MAX */
     struct cpis_id transfer_to; /* what is open ends when this authority lists it; zeros: none */
     uint64_t transfer_since;    /* wall ms; 0: none */
+    uint32_t keep_until;        /* YYYYMMDD: an old number, shown through this day; 0: none */
 };
 struct row_entry {
     uint32_t epoch;

@@ -149,7 +149,8 @@ static cpis_ms row_until(const struct row_child *row)
         cpis_ms one = children_plan_until(&row->plans[i]);
         if (one > until) until = one;
     }
-    return until;
+    if (row->keep_until == 0 || !date_is_valid(date_of(row->keep_until))) return until;
+    return earlier(until, london_midnight_after(date_of(row->keep_until)));
 }
 
 /* --- start --- */
@@ -244,6 +245,7 @@ static bool change_is_valid(const struct child_change *ch)
 {
     const struct row_child *r = NULL;
     if (ch->type == CHANGE_TRANSFER) return true;
+    if (ch->type == CHANGE_KEEP) return ch->end != 0 && is_date_time(ch->end);
     const struct row_plan p = {
         .plan = ch->plan, .start = ch->start, .end = ch->end, .birth_date = ch->birth_date};
     if (ch->plan < PLAN_CPP || ch->plan > PLAN_UCPP) return false;
@@ -256,6 +258,7 @@ static bool change_is_valid(const struct child_change *ch)
                (ch->visibility == VISIBILITY_FULL || ch->visibility == VISIBILITY_CONTACT_ONLY);
     case CHANGE_END: return ch->end != 0;
     case CHANGE_DELETE:
+    case CHANGE_KEEP:
     case CHANGE_TRANSFER: return true;
     }
     return false;
@@ -286,7 +289,9 @@ static enum child_outcome upsert(struct row_child *row, const struct child_chang
     for (size_t i = 0; i < row->plans_count; i++)
         if (row->plans[i].plan == ch->plan && row->plans[i].start == ch->start) p = &row->plans[i];
     if (p == NULL && row->plans_count == PLANS_PER_CHILD_MAX) return OUTCOME_TOO_MANY;
-    bool other_person = take_person(row, ch);
+    const bool was_kept = row->keep_until != 0; /* who uploads it again wants it shown */
+    row->keep_until = 0;
+    bool other_person = take_person(row, ch) || was_kept;
     enum child_outcome outcome;
     if (p == NULL) {
         p = &row->plans[row->plans_count++];
@@ -358,6 +363,15 @@ static enum child_outcome transfer(struct row_child *row, const struct child_cha
     return OUTCOME_UPDATED;
 }
 
+static enum child_outcome keep(struct row_child *row, const struct child_change *ch)
+{
+    const uint32_t until = (uint32_t)(ch->end / 10000);
+    if (row->plans_count == 0) return OUTCOME_NOT_FOUND;
+    if (row->keep_until == until) return OUTCOME_UNCHANGED;
+    row->keep_until = until;
+    return OUTCOME_UPDATED;
+}
+
 static cpis_err change_row(const struct children *c, struct env *e, const struct child_change *ch,
                            struct row_child *row, enum child_outcome *ret)
 {
@@ -368,6 +382,7 @@ static cpis_err change_row(const struct children *c, struct env *e, const struct
     case CHANGE_UPSERT: *ret = upsert(row, ch, e->wall); break;
     case CHANGE_END: *ret = end_plans(row, ch, e->wall); break;
     case CHANGE_DELETE: *ret = delete_plans(row, ch); break;
+    case CHANGE_KEEP: *ret = keep(row, ch); break;
     case CHANGE_TRANSFER: *ret = transfer(row, ch, e->wall); break;
     }
     return CPIS_OK;

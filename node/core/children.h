@@ -9,9 +9,11 @@
 
 enum child_change_type {
     CHANGE_UPSERT =
-        1,          /* plan known by (number, type, start): added, ended, re-opened or unchanged */
-    CHANGE_END,     /* sets `end` on a plan; without start: on every open plan of the type */
-    CHANGE_DELETE,  /* takes a plan away (error, "365-day error"); without start: all of the type */
+        1,         /* plan known by (number, type, start): added, ended, re-opened or unchanged */
+    CHANGE_END,    /* sets `end` on a plan; without start: on every open plan of the type */
+    CHANGE_DELETE, /* takes a plan away (error, "365-day error"); without start: all of the type */
+    CHANGE_KEEP,   /* an old number is shown through the day of `end` and no longer; an upsert takes
+                      that back. Only `number` and `end` count */
     CHANGE_TRANSFER /* to `to`: what is open ends once that authority is proven to list the child;
                        zeros: not any more. Only `number` and `to` count */
 };

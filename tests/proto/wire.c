@@ -56,7 +56,7 @@ static const struct {
     {"register_body", "q =32 q q <512/32 1-16 q 1024*register_node 4*register_epoch "
                       "1024*register_notice 1024*register_expected"},
     {"row_plan", "1-3 q q w q q"},
-    {"row_child", "t10 w t70 t70 t40 1-2 32*row_plan =16 q"},
+    {"row_child", "t10 w t70 t70 t40 1-2 32*row_plan =16 q w"},
     {"row_entry", "w =32 =16 t10 =32 =32 q q"},
     {"row_held", "m:signed_message <256/32 <96/12"},
     {"row_access", "=32 =16 =16 <4096 t10 =32 q 1-3 b b b q q m:ask_details"},
