@@ -33,6 +33,8 @@
     X(lookup, msg_lookup, lookup)                                                                  \
     X(absent, msg_absent, absent)                                                                  \
     X(inclusion, msg_inclusion, inclusion)                                                         \
+    X(listed_elsewhere, msg_listed_elsewhere, listed_elsewhere)                                    \
+    X(listed_elsewhere_heard, msg_listed_elsewhere_heard, listed_elsewhere_heard)                  \
     X(present, msg_present, present)                                                               \
     X(answer, msg_answer, answer)                                                                  \
     X(head, msg_head, head)                                                                        \
@@ -60,6 +62,8 @@
     X(row_entry, row_entry, entry)                                                                 \
     X(row_access, row_access, access)                                                              \
     X(row_change, row_change, notification_change)                                                 \
+    X(row_elsewhere, row_elsewhere, elsewhere)                                                     \
+    X(row_tell, row_tell, tell)                                                                    \
     X(row_notification, row_notification, notification)                                            \
     X(row_history, row_history, history)                                                           \
     X(row_log_entry, row_log_entry, log_entry)                                                     \

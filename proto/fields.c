@@ -163,6 +163,15 @@ static const struct field inclusion_fields[] = {
     VARF(msg_inclusion, path, MERKLE_PATH_MAX *CPIS_HASH_BYTES, CPIS_HASH_BYTES),
     SUBF(msg_inclusion, head, signed_message),
 };
+static const struct field listed_elsewhere_fields[] = {
+    U32F(msg_listed_elsewhere, epoch),
+    FIXF(msg_listed_elsewhere, token),
+    SUBF(msg_listed_elsewhere, listed, inclusion),
+};
+static const struct field listed_elsewhere_heard_fields[] = {
+    FIXF(msg_listed_elsewhere_heard, token),
+    FIXF(msg_listed_elsewhere_heard, authority_id),
+};
 static const struct field present_fields[] = {
     FIXF(msg_present, rh),
     U32F(msg_present, epoch),
@@ -339,6 +348,9 @@ static const struct field row_child_fields[] = {
     TXTF(row_child, local_id),
     RNG(row_child, visibility, 1, 2),
     LSTF(row_child, plans, PLANS_PER_CHILD_MAX, row_plan),
+    FIXF(row_child, transfer_to),
+    U64F(row_child, transfer_since),
+    U32F(row_child, keep_until),
 };
 static const struct field row_entry_fields[] = {
     U32F(row_entry, epoch),      FIXF(row_entry, token),       FIXF(row_entry, salt),
@@ -354,6 +366,13 @@ static const struct field row_access_fields[] = {
     BOOLF(row_access, twin),        U64F(row_access, sequence),
     U64F(row_access, notification), SUBF(row_access, details, ask_details),
 };
+static const struct field row_elsewhere_fields[] = {
+    TXTF(row_elsewhere, nhs_number),
+    FIXF(row_elsewhere, authority_id),
+    U64F(row_elsewhere, since),
+    U64F(row_elsewhere, heard),
+};
+static const struct field row_tell_fields[] = {U32F(row_tell, epoch), U64F(row_tell, since)};
 static const struct field row_change_fields[] = {
     U64F(row_change, at),
     RNG(row_change, state, NOTIFICATION_NEW, NOTIFICATION_ACTIONED),

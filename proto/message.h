@@ -58,6 +58,8 @@ enum frame_kind { /* what a frame's payload is */
                   FRAME_HEADS,
                   FRAME_HEADS_REQUEST,
                   FRAME_RECALL,
+                  FRAME_LISTED_ELSEWHERE,
+                  FRAME_LISTED_ELSEWHERE_HEARD,
                   FRAME_KIND_END
 };
 enum signed_type { /* section 1; inside the signature */
@@ -225,6 +227,15 @@ struct msg_inclusion {
     struct salt salt;
     struct bytes path; /* k * 32 */
     struct signed_message head;
+};
+struct msg_listed_elsewhere {
+    uint32_t epoch;
+    struct token token;
+    struct msg_inclusion listed;
+};
+struct msg_listed_elsewhere_heard {
+    struct token token;
+    struct cpis_id authority_id;
 };
 struct msg_present {
     struct cpis_hash rh;

@@ -21,7 +21,10 @@ struct row_child {
     char local_id[LOCAL_ID_BYTES_MAX + 1];
     uint32_t visibility; /* enum visibility */
     struct row_plan *plans;
-    size_t plans_count; /* <= PLANS_PER_CHILD_MAX */
+    size_t plans_count;         /* <= PLANS_PER_CHILD_MAX */
+    struct cpis_id transfer_to; /* what is open ends when this authority lists it; zeros: none */
+    uint64_t transfer_since;    /* wall ms; 0: none */
+    uint32_t keep_until;        /* YYYYMMDD: an old number, shown through this day; 0: none */
 };
 struct row_entry {
     uint32_t epoch;
@@ -50,6 +53,16 @@ struct row_access {
     uint64_t sequence;
     uint64_t notification; /* 0: none */
     struct msg_ask_details details;
+};
+struct row_elsewhere { /* another authority lists this child, too (authority) */
+    char nhs_number[11];
+    struct cpis_id authority_id;
+    uint64_t since; /* version (wall ms) of its head by which that was proven first */
+    uint64_t heard;
+};
+struct row_tell { /* an authority has not heard yet that another lists a child of its (directory) */
+    uint32_t epoch;
+    uint64_t since;
 };
 enum notification_state { NOTIFICATION_NEW = 1, NOTIFICATION_SEEN, NOTIFICATION_ACTIONED };
 enum notification_kind {

@@ -23,9 +23,12 @@
     X(TABLE_ACCESS, "access", 0)    /* rh(32): one row for each lookup that matched (authority) */ \
     X(TABLE_HISTORY, "history", 10) /* NHS number(10) history_class(1) sequence(8) (authority) */  \
     X(TABLE_NOTIFICATION, "notification", 0) /* id(8) (authority) */                               \
-    X(TABLE_UNMATCHED, "unmatched", 0) /* rh(32): matched nothing yet; then 1: its details */      \
-    X(TABLE_ANSWER, "answer", 0)       /* rh(32): the answer given (authority) */                  \
-    X(TABLE_IMPORT, "import", 0)       /* id(8): an import under way or done (authority) */        \
+    X(TABLE_UNMATCHED, "unmatched", 0)  /* rh(32): matched nothing yet; then 1: its details */     \
+    X(TABLE_ANSWER, "answer", 0)        /* rh(32): the answer given (authority) */                 \
+    X(TABLE_IMPORT, "import", 0)        /* id(8): an import under way or done (authority) */       \
+    X(TABLE_ELSEWHERE, "elsewhere", 10) /* NHS number(10) authority(16): another that lists it,    \
+                                           too (authority) */                                      \
+    X(TABLE_TELL, "tell", 48) /* holder(16) token(32) newcomer(16): not heard yet (directory) */   \
     X(TABLE_HEAD, "head", 0)  /* epoch(4) authority(16); then version(8): an authority's own, or   \
                                  what a directory's held head has superseded */                    \
     X(TABLE_LIST, "list", 52) /* epoch(4) authority(16) token(32): a held list (directory) */      \

@@ -236,7 +236,7 @@ uint64_t sim_change(struct sim *s, unsigned authority, const struct child_change
 {
     const struct command c = {.type = COMMAND_CHANGES, .changes = changes, .changes_count = count};
     for (size_t i = 0; i < count; i++)
-        if (changes[i].type != CHANGE_UPSERT)
+        if (changes[i].type == CHANGE_END || changes[i].type == CHANGE_DELETE)
             end_truths(s, authority, &changes[i], s->commands + 1);
     return sim_command(s, authority, &c);
 }

@@ -125,9 +125,9 @@ static void print_result(json_t *o)
     print_pair(delay, ", p99 ", "p99", " ms");
     print_pair(delay, ", max ", "max", " ms");
     print_pair(delay, ", of ", "count", " lookups\n");
-    print_pair(notes, "notifications           ", "made", "");
-    print_pair(notes, " of ", "due", " due");
-    print_pair(notes, ", acknowledged ", "acknowledged", "");
+    print_pair(notes, "notifications           ", "acknowledged", "");
+    print_pair(notes, " acknowledged of ", "due", " due");
+    print_pair(notes, ", made ", "made", "");
     print_pair(notes, "; p50 ", "delay_p50_s", " s");
     print_pair(notes, ", p99 ", "delay_p99_s", " s\n");
     print_pair(plans, "plans live nationally   ", "live", "");

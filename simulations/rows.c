@@ -11,6 +11,7 @@ struct place {
 };
 struct item {
     uint32_t value_len;
+    uint32_t put; /* rows_keep: which of the puts to its table was its last */
     uint8_t key_len;
     uint8_t b[]; /* key, value */
 };
@@ -26,9 +27,10 @@ struct list { /* rising by key */
     uint64_t *last; /* of each chunk's last row, what its key begins with */
     size_t chunks, cap, last_cap, count;
     struct place finger; /* of the row put in last: rows often come in order */
-    /* rows_keep: the keys of the rows made last, a ring; 0: all are kept */
+    /* rows_keep: the keys of the rows put last, a ring; 0: all are kept */
     struct item **made;
     size_t most, made_at, made_count;
+    uint32_t puts; /* may wrap: a ring is far shorter */
 };
 struct undo { /* how the row stood before the batch touched it */
     enum table table;
@@ -252,6 +254,7 @@ static struct item *item_new(const uint8_t *key, size_t key_len, const uint8_t *
 {
     struct item *i = sim_must(malloc(sizeof *i + key_len + value_len));
     i->value_len = (uint32_t)value_len;
+    i->put = 0;
     i->key_len = (uint8_t)key_len;
     memcpy(i->b, key, key_len);
     if (value_len > 0) memcpy(i->b + key_len, value, value_len);
@@ -293,19 +296,37 @@ void rows_delete(struct rows *r, enum table t, const uint8_t *key, size_t key_le
     change(r, t, key, key_len, NULL);
 }
 
-static void remember_made(struct rows *r, enum table t, const struct item *new)
+static struct item *current(const struct list *l, const struct item *key)
+{
+    const struct wanted w = wanted(key->b, key->key_len, false);
+    struct item **at = find(l, place(l, &w), key->b, key->key_len);
+    return at == NULL ? NULL : *at;
+}
+
+/* The oldest entry of the ring goes, and its row with it, unless it has been put again since. */
+static void forget_oldest(struct rows *r, enum table t)
 {
     struct list *l = &r->table[t];
-    if (l->made_count == l->most) {
-        struct item *oldest = l->made[l->made_at];
-        struct item *gone = exchange(l, oldest->b, oldest->key_len, NULL);
-        r->bytes -= size_of(gone);
-        remember(r, t, gone, NULL); /* freed with the rest: it may be of this very batch */
-        free(oldest);
-        l->made_at = (l->made_at + 1) % l->most;
-        l->made_count--;
+    struct item *oldest = l->made[l->made_at], *row = current(l, oldest);
+    l->made_at = (l->made_at + 1) % l->most;
+    l->made_count--;
+    if (row != NULL && row->put == oldest->put) {
+        (void)exchange(l, oldest->b, oldest->key_len, NULL);
+        r->bytes -= size_of(row);
+        remember(r, t, row, NULL); /* freed with the rest: it may be of this very batch */
     }
-    l->made[(l->made_at + l->made_count++) % l->most] = item_new(new->b, new->key_len, NULL, 0);
+    free(oldest);
+}
+
+static void remember_made(struct rows *r, enum table t, const struct item *put)
+{
+    struct list *l = &r->table[t];
+    struct item *row = current(l, put), *entry;
+    if (row == NULL) return; /* deleted later in the batch */
+    entry = item_new(put->b, put->key_len, NULL, 0);
+    entry->put = row->put = ++l->puts;
+    if (l->made_count == l->most) forget_oldest(r, t);
+    l->made[(l->made_at + l->made_count++) % l->most] = entry;
 }
 
 void rows_commit(struct rows *r)
@@ -313,7 +334,7 @@ void rows_commit(struct rows *r)
     const size_t changes = r->undos;
     for (size_t i = 0; i < changes; i++) { /* before anything that undo holds is freed */
         const struct undo u = r->undo[i];
-        if (r->table[u.table].most > 0 && u.was == NULL) remember_made(r, u.table, u.put);
+        if (r->table[u.table].most > 0 && u.put != NULL) remember_made(r, u.table, u.put);
     }
     for (size_t i = 0; i < r->undos; i++)
         free(r->undo[i].was);

@@ -20,8 +20,9 @@ void rows_put(struct rows *r, enum table t, const uint8_t *key, size_t key_len,
 void rows_delete(struct rows *r, enum table t, const uint8_t *key, size_t key_len);
 void rows_commit(struct rows *r);
 void rows_abort(struct rows *r); /* a failed commit, a crash: back to the last commit */
-/* Keeps of this table only the `most` rows that were made last (0: all, as at first): a national
- * day makes more evidence than a machine has memory, and nothing reads it again within the day. */
+/* Keeps of this table only the `most` rows that were put last (0: all, as at first): a national day
+ * makes more evidence than a machine has memory, and nothing reads it again within the day. What is
+ * put again, as the head of an authority that is dark for weeks, stays. */
 void rows_keep(struct rows *r, enum table t, size_t most);
 struct view rows_view(struct rows *r);
 size_t rows_count(const struct rows *r, enum table t);

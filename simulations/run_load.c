@@ -35,6 +35,7 @@ struct sheaf {
     uint32_t authority;
     struct child_change change[CHANGES];
     size_t count, saved;
+    bool again; /* saved before: this is no new plan on its way to the nation */
 };
 
 static void send_sheaf(struct sheaf *h)
@@ -51,7 +52,7 @@ static void send_sheaf(struct sheaf *h)
 static void put(struct sheaf *h, const struct child_change *c)
 {
     h->change[h->count++] = *c;
-    h->saved += c->type == CHANGE_UPSERT;
+    h->saved += c->type == CHANGE_UPSERT && !h->again;
     if (h->count == CHANGES) send_sheaf(h);
 }
 
@@ -65,9 +66,10 @@ static struct run_child *new_child(struct run *t, uint32_t holder)
     return c;
 }
 
-static void load_authority(struct run *t, uint32_t index)
+void load_resend(struct run *t, uint32_t index)
 {
-    struct sheaf h = {.run = t, .authority = index};
+    struct sheaf h = {.run = t, .authority = index, .again = true};
+    t->authority[index].given = t->authority[index].answered = 0;
     for (size_t i = 0; i < t->children; i++)
         for (uint32_t k = 0; k < 2; k++) {
             const struct run_child *c = &t->child[i];
@@ -76,12 +78,6 @@ static void load_authority(struct run *t, uint32_t index)
             put(&h, &change);
         }
     send_sheaf(&h);
-}
-
-void load_resend(struct run *t, uint32_t index)
-{
-    t->authority[index].given = t->authority[index].answered = 0;
-    load_authority(t, index);
 }
 
 void load_foreign(struct run *t, uint32_t index, const size_t *child, size_t count, bool listed)

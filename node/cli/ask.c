@@ -90,14 +90,22 @@ bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char
     return true;
 }
 
-bool cli_one_number(const struct cli *c, char ret[static 11])
+bool cli_numbers(const struct cli *c, size_t count, char (*ret)[11])
 {
     char line[256] = "";
-    if (!cli_args(c, 1, 1)) return false;
-    if (strcmp(c->args[0], "-") != 0) return cli_nhs_number(c, c->args[0], 1, ret);
-    bool ok = fgets(line, sizeof line, stdin) != NULL;
-    line[strcspn(line, "\r\n")] = '\0';
-    ok = cli_nhs_number(c, ok ? line : "", 1, ret);
+    const bool from_stdin = c->args_count == 1 && strcmp(c->args[0], "-") == 0;
+    bool ok = from_stdin || cli_args(c, count, count);
+    for (size_t i = 0; ok && i < count; i++) {
+        const char *text = from_stdin ? line : c->args[i];
+        if (from_stdin && fgets(line, sizeof line, stdin) == NULL) line[0] = '\0';
+        line[strcspn(line, "\r\n")] = '\0';
+        ok = cli_nhs_number(c, text, i + 1, ret[i]);
+    }
     sodium_memzero(line, sizeof line);
     return ok;
+}
+
+bool cli_one_number(const struct cli *c, char ret[static 11])
+{
+    return cli_numbers(c, 1, (char(*)[11])ret);
 }

@@ -20,6 +20,7 @@ enum cli_exit {
     CLI_FLAG_DETAILS = 11,
     CLI_ROWS_SOME = 12, /* flags import */
     CLI_ROWS_NONE = 13,
+    CLI_FINDINGS = 14, /* flags check */
     CLI_INCOMPLETE = 20,
     CLI_UNKNOWN = 30
 };

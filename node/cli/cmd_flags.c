@@ -16,6 +16,17 @@ static void print_child(const json_t *f)
                  cli_text(f, "given"), cli_text(f, "family"),
                  cli_text(f, "local_id")[0] != '\0' ? "  local id " : "", cli_text(f, "local_id"),
                  strcmp(cli_text(f, "visibility"), "contact-only") == 0 ? "  CONTACT ONLY" : "");
+    const json_t *to = json_object_get(f, "transfer"), *other;
+    if (json_is_object(to))
+        (void)printf("    goes to %s %s: ends here when it is listed there\n", cli_text(to, "code"),
+                     cli_text(to, "name"));
+    json_array_foreach(json_object_get(f, "elsewhere"), i, other)
+    {
+        (void)printf("    listed by %s %s, too\n", cli_text(other, "code"),
+                     cli_text(other, "name"));
+    }
+    if (cli_text(f, "keep_until")[0] != '\0')
+        (void)printf("    an old number: shown through %s\n", cli_text(f, "keep_until"));
     json_array_foreach(json_object_get(f, "plans"), i, p)
     {
         const char *end = cli_text(p, "end");

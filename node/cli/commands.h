@@ -18,6 +18,10 @@
     X(evidence)                                                                                    \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
+    X(flags_check)                                                                                 \
+    X(flags_transfer)                                                                              \
+    X(flags_born)                                                                                  \
+    X(flags_renumber)                                                                              \
     X(flags_list)                                                                                  \
     X(flags_show)                                                                                  \
     X(flags_end)                                                                                   \
@@ -77,6 +81,8 @@ json_t *cli_to_base64(struct bytes b);
 bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char ret[static 11]);
 /* --by, else the login name. NULL: told. */
 const char *cli_by(const struct cli *c);
+/* So many arguments, each a number, or "-": as many lines of stdin. false: told. */
+bool cli_numbers(const struct cli *c, size_t count, char (*ret)[11]);
 /* The one argument, a number, or "-": the first line of stdin. false: told. */
 bool cli_one_number(const struct cli *c, char ret[static 11]);
 #endif

@@ -38,6 +38,13 @@ void authority_recv_details(struct authority *a, struct env *e, const struct reg
 /* This directory says that we have signed for all that we recalled from it. */
 void authority_recv_recall(struct authority *a, struct env *e, const struct registry_node *from,
                            const struct msg_recall *m);
+/* A directory shows that another authority lists a child of ours, too: kept, told to the officer.
+ */
+void authority_recv_elsewhere(struct authority *a, struct env *e, const struct registry_node *from,
+                              const struct msg_listed_elsewhere *m);
+/* A transfer of this child was announced: `to` may list it already. */
+void authority_transfer_announced(struct authority *a, struct env *e, const struct nhs_number *n,
+                                  const struct cpis_id *to);
 void authority_directory_appeared(struct authority *a, struct env *e,
                                   const struct registry_node *directory);
 /* The last ack of ours that this directory holds: are we behind our own log (restored)? */

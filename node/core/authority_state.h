@@ -86,6 +86,12 @@ bool unmatched_keep_details(struct authority *a, struct env *e, const struct msg
 void answer_give(struct authority *a, struct env *e, const struct registry_node *to,
                  const struct record *r);
 
+/* elsewhere.c */
+#define ELSEWHERE_KEY_BYTES     (NHS_NUMBER_DIGITS + CPIS_ID_BYTES)
+#define ELSEWHERE_ROW_BYTES_MAX 128U
+/* Do we know that this authority lists this child, too? */
+bool elsewhere_is_known(struct env *e, const struct nhs_number *n, const struct cpis_id *other);
+
 /* recall.c */
 CPIS_CHECK cpis_err recall_restore(struct authority *a, struct env *e);
 void recall_tick(struct authority *a, struct env *e);

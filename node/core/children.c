@@ -149,7 +149,8 @@ static cpis_ms row_until(const struct row_child *row)
         cpis_ms one = children_plan_until(&row->plans[i]);
         if (one > until) until = one;
     }
-    return until;
+    if (row->keep_until == 0 || !date_is_valid(date_of(row->keep_until))) return until;
+    return earlier(until, london_midnight_after(date_of(row->keep_until)));
 }
 
 /* --- start --- */
@@ -243,6 +244,8 @@ static bool fits(const char *text, size_t cap) { return text != NULL && strlen(t
 static bool change_is_valid(const struct child_change *ch)
 {
     const struct row_child *r = NULL;
+    if (ch->type == CHANGE_TRANSFER) return true;
+    if (ch->type == CHANGE_KEEP) return ch->end != 0 && is_date_time(ch->end);
     const struct row_plan p = {
         .plan = ch->plan, .start = ch->start, .end = ch->end, .birth_date = ch->birth_date};
     if (ch->plan < PLAN_CPP || ch->plan > PLAN_UCPP) return false;
@@ -254,7 +257,9 @@ static bool change_is_valid(const struct child_change *ch)
                fits(ch->family, sizeof r->family) && fits(ch->local_id, sizeof r->local_id) &&
                (ch->visibility == VISIBILITY_FULL || ch->visibility == VISIBILITY_CONTACT_ONLY);
     case CHANGE_END: return ch->end != 0;
-    case CHANGE_DELETE: return true;
+    case CHANGE_DELETE:
+    case CHANGE_KEEP:
+    case CHANGE_TRANSFER: return true;
     }
     return false;
 }
@@ -284,7 +289,9 @@ static enum child_outcome upsert(struct row_child *row, const struct child_chang
     for (size_t i = 0; i < row->plans_count; i++)
         if (row->plans[i].plan == ch->plan && row->plans[i].start == ch->start) p = &row->plans[i];
     if (p == NULL && row->plans_count == PLANS_PER_CHILD_MAX) return OUTCOME_TOO_MANY;
-    bool other_person = take_person(row, ch);
+    const bool was_kept = row->keep_until != 0; /* who uploads it again wants it shown */
+    row->keep_until = 0;
+    bool other_person = take_person(row, ch) || was_kept;
     enum child_outcome outcome;
     if (p == NULL) {
         p = &row->plans[row->plans_count++];
@@ -338,6 +345,33 @@ static enum child_outcome delete_plans(struct row_child *row, const struct child
     return gone ? OUTCOME_DELETED : OUTCOME_NOT_FOUND;
 }
 
+static bool is_open(const struct row_child *row)
+{
+    for (size_t i = 0; i < row->plans_count; i++)
+        if (row->plans[i].end == 0) return true;
+    return false;
+}
+
+static enum child_outcome transfer(struct row_child *row, const struct child_change *ch,
+                                   cpis_ms wall)
+{
+    const bool none = bytes_are_zero(ch->to.b, sizeof ch->to.b);
+    if (!none && !is_open(row)) return OUTCOME_NOT_FOUND;
+    if (id_equal(&row->transfer_to, &ch->to)) return OUTCOME_UNCHANGED;
+    row->transfer_to = ch->to;
+    row->transfer_since = none ? 0 : wall;
+    return OUTCOME_UPDATED;
+}
+
+static enum child_outcome keep(struct row_child *row, const struct child_change *ch)
+{
+    const uint32_t until = (uint32_t)(ch->end / 10000);
+    if (row->plans_count == 0) return OUTCOME_NOT_FOUND;
+    if (row->keep_until == until) return OUTCOME_UNCHANGED;
+    row->keep_until = until;
+    return OUTCOME_UPDATED;
+}
+
 static cpis_err change_row(const struct children *c, struct env *e, const struct child_change *ch,
                            struct row_child *row, enum child_outcome *ret)
 {
@@ -348,6 +382,8 @@ static cpis_err change_row(const struct children *c, struct env *e, const struct
     case CHANGE_UPSERT: *ret = upsert(row, ch, e->wall); break;
     case CHANGE_END: *ret = end_plans(row, ch, e->wall); break;
     case CHANGE_DELETE: *ret = delete_plans(row, ch); break;
+    case CHANGE_KEEP: *ret = keep(row, ch); break;
+    case CHANGE_TRANSFER: *ret = transfer(row, ch, e->wall); break;
     }
     return CPIS_OK;
 }
@@ -357,6 +393,49 @@ cpis_err children_try(const struct children *c, struct env *e, const struct chil
 {
     struct row_child row;
     return change_row(c, e, change, &row, ret);
+}
+
+/* Room for it has been reserved. */
+static void store(struct children *c, struct env *e, const struct nhs_number *n,
+                  const struct row_child *row)
+{
+    const bool held = row->plans_count > 0;
+    if (held)
+        EMIT_ROW(e, TABLE_CHILD, n->digits, NHS_NUMBER_DIGITS, row_child, row);
+    else
+        emit_delete(e, TABLE_CHILD, n->digits, NHS_NUMBER_DIGITS);
+    const cpis_ms before = visible_until(c, n), after = row_until(row);
+    set_slot(c, n, held, after);
+    if (before == after) return;
+    c->generation++;
+    c->saved = e->wall;
+}
+
+cpis_err children_taken_over(struct children *c, struct env *e, const struct nhs_number *n,
+                             const struct cpis_id *by, bool *ret)
+{
+    struct row_child row;
+    struct date_time today;
+    *ret = false;
+    cpis_err err = children_get(c, e, n, &row);
+    if (err == CPIS_E_NOTFOUND) return CPIS_OK;
+    if (err == CPIS_OK) err = reserve(c);
+    if (err != CPIS_OK || !id_equal(&row.transfer_to, by)) return err;
+    utc_to_london(e->wall, &today);
+    const struct date d = today.date;
+    const uint64_t end = (((uint64_t)d.year * 100 + d.month) * 100 + d.day) * 10000;
+    for (size_t i = 0; i < row.plans_count; i++) {
+        struct row_plan *p = &row.plans[i];
+        if (p->end != 0) continue;
+        p->end = end > p->start ? end : p->start;
+        p->saved = e->wall;
+        p->import_id = 0;
+    }
+    row.transfer_to = (struct cpis_id){{0}};
+    row.transfer_since = 0;
+    store(c, e, n, &row);
+    *ret = true;
+    return CPIS_OK;
 }
 
 cpis_err children_apply(struct children *c, struct env *e, const struct child_change *change,
@@ -370,18 +449,7 @@ cpis_err children_apply(struct children *c, struct env *e, const struct child_ch
     *ret = outcome;
     if (outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_TOO_MANY)
         return CPIS_OK;
-    const char *key = change->number.digits;
-    bool held = row.plans_count > 0;
-    if (held)
-        EMIT_ROW(e, TABLE_CHILD, key, NHS_NUMBER_DIGITS, row_child, &row);
-    else
-        emit_delete(e, TABLE_CHILD, key, NHS_NUMBER_DIGITS);
-    cpis_ms before = visible_until(c, &change->number), after = row_until(&row);
-    set_slot(c, &change->number, held, after);
-    if (before != after) {
-        c->generation++;
-        c->saved = e->wall;
-    }
+    store(c, e, &change->number, &row);
     return CPIS_OK;
 }
 

@@ -9,9 +9,13 @@
 
 enum child_change_type {
     CHANGE_UPSERT =
-        1,        /* plan known by (number, type, start): added, ended, re-opened or unchanged */
-    CHANGE_END,   /* sets `end` on a plan; without start: on every open plan of the type */
-    CHANGE_DELETE /* takes a plan away (error, "365-day error"); without start: all of the type */
+        1,         /* plan known by (number, type, start): added, ended, re-opened or unchanged */
+    CHANGE_END,    /* sets `end` on a plan; without start: on every open plan of the type */
+    CHANGE_DELETE, /* takes a plan away (error, "365-day error"); without start: all of the type */
+    CHANGE_KEEP,   /* an old number is shown through the day of `end` and no longer; an upsert takes
+                      that back. Only `number` and `end` count */
+    CHANGE_TRANSFER /* to `to`: what is open ends once that authority is proven to list the child;
+                       zeros: not any more. Only `number` and `to` count */
 };
 enum child_outcome {
     OUTCOME_ADDED = 1,
@@ -32,6 +36,7 @@ struct child_change {
     uint64_t start, end; /* YYYYMMDDHHMM; end 0: open; start 0: END, DELETE of the type */
     uint32_t visibility;
     uint64_t import_id;
+    struct cpis_id to; /* TRANSFER */
 };
 struct children;
 CPIS_CHECK cpis_err children_new(struct children **ret);
@@ -46,6 +51,12 @@ CPIS_CHECK cpis_err children_apply(struct children *c, struct env *e,
 /* What children_apply would do, changing nothing: for --dry-run. */
 CPIS_CHECK cpis_err children_try(const struct children *c, struct env *e,
                                  const struct child_change *change, enum child_outcome *ret);
+/* This authority lists the child now. If it is the one that was to take over, what is open ends
+ * today (London) and stays visible as any ended plan does: *ret says whether. Errors as
+ * children_apply. */
+CPIS_CHECK cpis_err children_taken_over(struct children *c, struct env *e,
+                                        const struct nhs_number *n, const struct cpis_id *by,
+                                        bool *ret);
 /* The row of a child, in the scratch arena. CPIS_E_NOTFOUND; CPIS_E_STORE; CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err children_get(const struct children *c, struct env *e,
                                  const struct nhs_number *n, struct row_child *ret);

@@ -33,6 +33,9 @@ static void run_changes(struct node *n, struct env *e, const struct command *c)
         if (c->import->finished)
             (void)log_append(e, LOG_IMPORT, &c->import->file_hash, c->import->rows);
     }
+    for (size_t i = 0; r.err == CPIS_OK && !c->dry_run && i < c->changes_count; i++)
+        if (c->changes[i].type == CHANGE_TRANSFER && outcomes[i] == OUTCOME_UPDATED)
+            authority_transfer_announced(n->authority, e, &c->changes[i].number, &c->changes[i].to);
     r.outcomes = outcomes;
     emit_result(e, c->id, &r, sizeof r);
     if (r.err == CPIS_OK && !c->dry_run) publisher_children_changed(n->publisher, e);

@@ -42,17 +42,16 @@ void evidence_judge_head(const struct registry *r, const struct signed_message *
         *ret = (struct judged_head){m->signer, head.version, head.time, head.n, true};
 }
 
-/* Does our own token stand under this authority's signed head? */
-static bool inclusion_holds(const struct registry *r, const struct asked *asked,
-                            const struct msg_inclusion *in, struct arena *a,
-                            struct judged_presence *ret)
+bool evidence_inclusion_holds(const struct registry *r, uint32_t epoch, const struct token *token,
+                              const struct msg_inclusion *in, struct arena *a,
+                              struct judged_presence *ret)
 {
     struct msg_head head;
     struct merkle_path path = {.count = (uint32_t)(in->path.len / CPIS_HASH_BYTES)};
-    const struct list_entry entry = {asked->keys.token, in->salt};
+    const struct list_entry entry = {*token, in->salt};
     const struct registry_node *n = registry_node_ever(r, &in->authority_id);
     if (!id_equal(&in->head.signer, &in->authority_id) ||
-        !evidence_head_holds(r, n, &in->head, asked->lookup.epoch, a, &head))
+        !evidence_head_holds(r, n, &in->head, epoch, a, &head))
         return false;
     if (path.count > MERKLE_PATH_MAX) return false;
     memcpy(path.sibling, in->path.p, in->path.len);
@@ -91,7 +90,8 @@ static cpis_err check_present(const struct registry *r, const struct asked *aske
                                       .register_hash = b.register_hash};
     for (size_t i = 0; i < b.inclusions_count; i++) {
         struct judged_presence p;
-        if (inclusion_holds(r, asked, &b.inclusions[i], a, &p))
+        if (evidence_inclusion_holds(r, asked->lookup.epoch, &asked->keys.token, &b.inclusions[i],
+                                     a, &p))
             ret->presences[ret->presences_count++] = p;
         else
             ret->proof_wrong = true;

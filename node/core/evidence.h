@@ -17,6 +17,10 @@ struct asked { /* one lookup as it was sent, and the keys that belong to it; sec
 bool evidence_head_holds(const struct registry *r, const struct registry_node *n,
                          const struct signed_message *m, uint32_t epoch, struct arena *a,
                          struct msg_head *ret);
+/* Does this token stand under this authority's signed head of the epoch? */
+bool evidence_inclusion_holds(const struct registry *r, uint32_t epoch, const struct token *token,
+                              const struct msg_inclusion *in, struct arena *a,
+                              struct judged_presence *ret);
 /* A head as it is judged by. One that does not hold stays in a state (S is made of it), but fails
  * its authority's condition: verified is false. */
 void evidence_judge_head(const struct registry *r, const struct signed_message *m, uint32_t epoch,

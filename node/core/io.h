@@ -71,6 +71,9 @@ enum out_type {
     X(EVENT_SHARE_WRONG, 2, "the share held does not fit the register's epoch: refused for good")  \
     X(EVENT_CEREMONY_DONE, 1, "key ceremony finished")                                             \
     X(EVENT_SHRINK_GUARD, 2, "list not published: it would fall below 80 % and nobody confirmed")  \
+    X(EVENT_LISTED_ELSEWHERE, 1,                                                                   \
+      "another authority lists a child of ours, too: `cpis flags check` says which")               \
+    X(EVENT_TRANSFERRED, 1, "a child was taken over by the authority it was to go to: ended here") \
     X(EVENT_LIVE, 1, "list is live nationally")                                                    \
     X(EVENT_BUSY, 1, "request refused: too much under way")                                        \
     X(EVENT_NO_MEMORY, 2, "out of memory: message dropped")                                        \

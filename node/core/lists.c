@@ -107,6 +107,7 @@ void lists_accept_heads(struct lists *l, struct env *e)
 void lists_peer_appeared(struct lists *l, struct env *e, const struct registry_node *peer)
 {
     show_all_epochs(l, e, peer);
+    if (peer->d.role == ROLE_AUTHORITY) lists_tell_peer(l, e, &peer->id);
 }
 
 /* Another directory that holds what we hold needs to be told nothing. */
@@ -371,8 +372,10 @@ void lists_tick(struct lists *l, struct env *e)
         l->gossip_at = e->now + GOSSIP_EVERY - drbg_below(e->rng, GOSSIP_EVERY / 8);
     }
     lists_unstage_old(l, e->now);
+    lists_tell_tick(l, e);
     bool more = drop_some(l, e);
-    l->deadline = more ? earlier(l->gossip_at, e->now + DROP_EVERY) : l->gossip_at;
+    l->deadline = earlier(l->gossip_at, l->tell_at);
+    if (more) l->deadline = earlier(l->deadline, e->now + DROP_EVERY);
 }
 
 cpis_ms lists_deadline(const struct lists *l) { return l->deadline; }

@@ -41,6 +41,9 @@ void lists_recv_heads_request(struct lists *l, struct env *e, const struct cpis_
 /* A peer became reachable or started anew: an authority is shown every head held in its name, a
  * query node gets the whole stream, a directory our heads. */
 void lists_peer_appeared(struct lists *l, struct env *e, const struct registry_node *peer);
+/* A holder has heard that another lists a child of its, too (section 5). */
+void lists_recv_heard(struct lists *l, struct env *e, const struct cpis_id *holder,
+                      const struct msg_listed_elsewhere_heard *m);
 /* The register changed: lists of authorities no longer searched leave the state. */
 void lists_registry_changed(struct lists *l, struct env *e);
 /* By hand, when too few directories are left to confirm: takes every held head into S; logged. */

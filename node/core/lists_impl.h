@@ -66,6 +66,11 @@ struct epoch_state {
     uint64_t sequence;      /* of the stream */
     struct epoch_index index;
 };
+struct tell { /* lists_tell.c: `holder` has not heard yet that `newcomer` lists its token, too */
+    struct cpis_id holder, newcomer;
+    struct token token;
+    uint32_t epoch;
+};
 struct staging {
     struct cpis_id peer, authority;
     uint32_t epoch, next_part;
@@ -84,8 +89,10 @@ struct lists {
     uint64_t set; /* rises when a list comes, goes, or is searched or no longer */
     struct staging staging[STAGINGS_MAX];
     size_t stagings;
+    struct tell *tell;
+    size_t tells, tells_cap;
     bool ready;
-    cpis_ms gossip_at, deadline;
+    cpis_ms gossip_at, tell_at, deadline;
 };
 
 /* --- lists_state.c --- */
@@ -93,6 +100,8 @@ struct held *held_find(const struct lists *l, uint32_t epoch, const struct cpis_
 /* NULL: out of memory. Has no head yet. */
 struct held *held_add(struct lists *l, uint32_t epoch, const struct cpis_id *authority);
 void held_remove(struct lists *l, size_t i);
+/* The place of this token in its list; h->n: it is not there. */
+size_t held_token_place(const struct held *h, const struct token *token);
 void held_key(const struct held *h, uint8_t ret[static HELD_KEY_BYTES]);
 void past_key(const struct held *h, const struct head *past, uint8_t ret[static PAST_KEY_BYTES]);
 void list_key(const struct held *h, const struct token *t, uint8_t ret[static LIST_KEY_BYTES]);
@@ -125,6 +134,14 @@ void lists_confirm(struct lists *l, struct env *e, struct held *h);
 /* All heads of an epoch, or those in one authority's name, to one peer. */
 void lists_show(struct lists *l, struct env *e, const struct cpis_id *peer, uint32_t epoch,
                 const struct cpis_id *only);
+
+/* --- lists_tell.c --- */
+/* After an update: `was` is what the list held before it. */
+void lists_tell_new(struct lists *l, struct env *e, const struct held *h,
+                    const struct list_entry *was, size_t was_n);
+void lists_tell_peer(struct lists *l, struct env *e, const struct cpis_id *holder);
+void lists_tell_tick(struct lists *l, struct env *e);
+CPIS_CHECK cpis_err lists_tell_restore(struct lists *l, struct env *e);
 
 /* --- lists_update.c --- */
 void lists_unstage_old(struct lists *l, cpis_ms now);

@@ -71,6 +71,7 @@ void lists_free(struct lists **p)
         staging_drop(*p, 0);
     for (size_t i = 0; i < (*p)->states; i++)
         index_clear(&(*p)->state[i].index);
+    free((*p)->tell);
     free((*p)->held);
     free(*p);
     *p = NULL;
@@ -126,6 +127,19 @@ void held_remove(struct lists *l, size_t i)
     l->set++;
     l->count--;
     memmove(&l->held[i], &l->held[i + 1], (l->count - i) * sizeof l->held[0]);
+}
+
+size_t held_token_place(const struct held *h, const struct token *token)
+{
+    size_t low = 0, high = h->n;
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+        if (token_compare(&h->entries[mid].token, token) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < h->n && token_compare(&h->entries[low].token, token) == 0 ? low : h->n;
 }
 
 void held_key(const struct held *h, uint8_t ret[static HELD_KEY_BYTES])
@@ -395,6 +409,7 @@ cpis_err lists_restore(struct lists *l, struct env *e)
     if (err == CPIS_OK)
         err = e->view->scan(e->view->ctx, TABLE_LIST, NULL, 0, false, restore_entry_row, &r);
     if (err == CPIS_OK) err = r.err;
+    if (err == CPIS_OK) err = lists_tell_restore(l, e);
     l->ready = true; /* with nothing held there is nothing that could be denied */
     for (size_t i = 0; err == CPIS_OK && i < l->count; i++) {
         struct held *h = l->held[i];

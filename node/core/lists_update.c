@@ -428,7 +428,8 @@ static enum refusal accept(struct lists *l, struct env *e, struct update *u, boo
         return REFUSAL_BUSY;
     }
     persist_entries(e, h, u);
-    free(h->entries);
+    struct list_entry *was = h->entries;
+    const size_t was_n = h->n;
     merkle_free(&h->tree);
     h->entries = u->entries;
     h->n = u->n;
@@ -445,6 +446,8 @@ static enum refusal accept(struct lists *l, struct env *e, struct update *u, boo
     h->asked_until = 0;
     held_persist_head(e, h);
     emit_event(e, EVENT_LIST_ACCEPTED, &h->authority, h->n);
+    lists_tell_new(l, e, h, was, was_n);
+    free(was);
     if (from_author && !h->confirmed)
         lists_confirm(l, e, h);
     else

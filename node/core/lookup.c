@@ -11,7 +11,8 @@ cpis_err lookups_new(struct tokens *tokens, struct heads *heads, struct links *l
 {
     struct lookups *l = calloc(1, sizeof *l);
     if (l == NULL) return CPIS_E_NOMEM;
-    *l = (struct lookups){.tokens = tokens, .heads = heads, .links = links};
+    *l = (struct lookups){
+        .tokens = tokens, .heads = heads, .links = links, .deliver_next = CPIS_MS_NEVER};
     cpis_err err = seen_new(&l->seen);
     if (err == CPIS_OK)
         *ret = l;
@@ -37,6 +38,8 @@ void lookups_free(struct lookups **p)
     while ((*p)->first_question != NULL) {
         struct question *q = (*p)->first_question;
         (*p)->first_question = q->link;
+        for (size_t i = 0; i < q->searches; i++)
+            lookup_free(q->search[i]);
         question_free(q);
     }
     seen_free(&(*p)->seen);
@@ -44,20 +47,13 @@ void lookups_free(struct lookups **p)
     *p = NULL;
 }
 
-void lookups_add(struct lookups *l, struct lookup *k)
-{
-    k->link = l->first;
-    l->first = k;
-    l->outbox += k->stage == LOOKUP_DELIVERING;
-}
-
 void lookups_drop(struct lookups *l, struct lookup *k)
 {
-    struct lookup **at = &l->first;
-    while (*at != k)
-        at = &(*at)->link;
-    *at = k->link;
-    l->outbox -= k->stage == LOOKUP_DELIVERING;
+    lookup_leave_outbox(l, k);
+    if (k->same_at != NULL) {
+        *k->same_at = k->same;
+        if (k->same != NULL) k->same->same_at = k->same_at;
+    }
     lookup_free(k);
 }
 
@@ -328,14 +324,12 @@ static cpis_err start_search(struct lookups *l, struct question *q, struct env *
     k->ask = *ask;
     memcpy(k->ask.nhs_number, number->digits, sizeof k->ask.nhs_number);
     k->t = ep->t;
-    k->next = CPIS_MS_NEVER;
     k->made = e->wall;
     cpis_err err = tokens_start(l->tokens, e, ep->number, number, 1, &k->job);
     if (err != CPIS_OK) {
         lookup_free(k);
         return err;
     }
-    lookups_add(l, k);
     q->search[q->searches++] = k;
     return CPIS_OK;
 }
@@ -452,12 +446,19 @@ static bool copy_floors(const struct lookups *l, struct question *q, struct env 
     return true;
 }
 
+static struct lookup *lookup_of_job(const struct lookups *l, uint64_t job)
+{
+    for (const struct question *q = l->first_question; q != NULL; q = q->link)
+        for (size_t i = 0; i < q->searches; i++)
+            if (q->search[i]->stage == LOOKUP_EVALUATING && q->search[i]->job == job)
+                return q->search[i];
+    return NULL;
+}
+
 void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_done *done,
                          bool *ret_mine)
 {
-    struct lookup *k = l->first;
-    while (k != NULL && (k->stage != LOOKUP_EVALUATING || k->job != done->job))
-        k = k->link;
+    struct lookup *k = lookup_of_job(l, done->job);
     *ret_mine = k != NULL;
     if (k == NULL) return;
     struct question *q = k->question;
@@ -479,6 +480,7 @@ void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_d
         return;
     }
     k->stage = LOOKUP_ASKING;
+    lookups_index(l, k);
     lookup_persist(k, e); /* durable before it is sent */
     (void)log_append(e, LOG_LOOKUP_SENT, &k->asked.rh, 0);
     question_consider(l, q, e);
@@ -502,9 +504,7 @@ cpis_ms lookups_deadline(const struct lookups *l)
     cpis_ms next = CPIS_MS_NEVER;
     for (const struct question *q = l->first_question; q != NULL; q = q->link)
         next = earlier(next, q->next);
-    for (const struct lookup *k = l->first; k != NULL; k = k->link)
-        next = earlier(next, k->next);
-    return next;
+    return earlier(next, l->deliver_next);
 }
 
 size_t lookups_active(const struct lookups *l) { return l->active; }

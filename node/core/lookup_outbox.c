@@ -34,6 +34,31 @@ static bool is_delivered(const struct lookup *k)
     return k->holders > 0;
 }
 
+static void deliver_at(struct lookups *l, struct lookup *k, cpis_ms at)
+{
+    k->next = at;
+    l->deliver_next = earlier(l->deliver_next, at);
+}
+
+static void join_outbox(struct lookups *l, struct lookup *k)
+{
+    k->link = l->first;
+    k->at = &l->first;
+    if (k->link != NULL) k->link->at = &k->link;
+    l->first = k;
+    l->outbox++;
+    k->stage = LOOKUP_DELIVERING;
+    k->retry = OUTBOX_RETRY_MIN;
+}
+
+void lookup_leave_outbox(struct lookups *l, struct lookup *k)
+{
+    if (k->stage != LOOKUP_DELIVERING) return;
+    *k->at = k->link;
+    if (k->link != NULL) k->link->at = k->at;
+    l->outbox--;
+}
+
 /* After the verdict nobody looks at heads and statements again: they are given back. */
 void lookup_begin_delivering(struct lookups *l, struct lookup *k, struct env *e)
 {
@@ -41,10 +66,8 @@ void lookup_begin_delivering(struct lookups *l, struct lookup *k, struct env *e)
         snapshot_release(&k->holder[i].snapshot);
         k->holder[i].heads_known = false;
     }
-    l->outbox++;
-    k->stage = LOOKUP_DELIVERING;
-    k->retry = OUTBOX_RETRY_MIN;
-    k->next = e->now + k->retry;
+    join_outbox(l, k);
+    deliver_at(l, k, e->now + k->retry);
 }
 
 void lookup_end_if_delivered(struct lookups *l, struct lookup *k, struct env *e)
@@ -83,7 +106,7 @@ static bool is_gone(const struct env *e, const struct cpis_id *authority)
     return n == NULL || !registry_is_searched(n);
 }
 
-static void follow(struct lookup *k, struct env *e)
+static void follow(struct lookups *l, struct lookup *k, struct env *e)
 {
     bool changed = false;
     for (size_t i = 0; i < k->proven_count;) {
@@ -96,13 +119,13 @@ static void follow(struct lookup *k, struct env *e)
     if (!changed) return;
     lookup_persist(k, e);
     k->retry = OUTBOX_RETRY_MIN;
-    k->next = e->now + k->retry; /* the directories pass the lookup on meanwhile */
+    deliver_at(l, k, e->now + k->retry); /* the directories pass the lookup on meanwhile */
 }
 
 void lookups_follow_successors(struct lookups *l, struct env *e)
 {
     for (struct lookup *k = l->first; k != NULL; k = k->link)
-        if (k->stage == LOOKUP_DELIVERING) follow(k, e);
+        follow(l, k, e);
 }
 
 /* --- sending again --- */
@@ -130,7 +153,7 @@ static void deliver_again(struct lookups *l, struct lookup *k, struct env *e)
         lookups_drop(l, k);
         return;
     }
-    follow(k, e);
+    follow(l, k, e);
     if (k->holders == 0) line_up_all(l, k, e, ep);
     for (size_t i = 0; i < k->holders; i++) { /* a presence not yet heard of comes out so, too */
         struct holder *h = &k->holder[i];
@@ -140,14 +163,19 @@ static void deliver_again(struct lookups *l, struct lookup *k, struct env *e)
                 emit_frame(e, &h->id, FRAME_SIGNED, k->proven[n].details);
     }
     k->retry = earlier(2 * k->retry, OUTBOX_RETRY_MAX);
-    k->next = e->now + k->retry - drbg_below(e->rng, k->retry / 4);
+    deliver_at(l, k, e->now + k->retry - drbg_below(e->rng, k->retry / 4));
 }
 
 void lookups_deliver_due(struct lookups *l, struct env *e)
 {
+    if (e->now < l->deliver_next) return;
+    l->deliver_next = CPIS_MS_NEVER;
     for (struct lookup *k = l->first, *next; k != NULL; k = next) {
         next = k->link;
-        if (k->stage == LOOKUP_DELIVERING && e->now >= k->next) deliver_again(l, k, e);
+        if (e->now >= k->next)
+            deliver_again(l, k, e);
+        else
+            l->deliver_next = earlier(l->deliver_next, k->next);
     }
 }
 
@@ -155,7 +183,7 @@ size_t lookups_outbox(const struct lookups *l, cpis_ms *ret_oldest)
 {
     cpis_ms oldest = CPIS_MS_NEVER;
     for (const struct lookup *k = l->first; k != NULL; k = k->link)
-        if (k->stage == LOOKUP_DELIVERING) oldest = earlier(oldest, k->made);
+        oldest = earlier(oldest, k->made);
     *ret_oldest = l->outbox == 0 ? 0 : oldest;
     return l->outbox;
 }
@@ -172,9 +200,9 @@ static bool restore_one(void *arg, const struct row *row)
     struct lookup *k = NULL;
     r->err = lookup_from_row(r->e, (struct bytes){row->value, row->value_len}, &k);
     if (r->err != CPIS_OK) return false;
-    k->retry = OUTBOX_RETRY_MIN;
-    k->next = r->e->now + CPIS_MS_SECOND; /* once the directories have been greeted */
-    lookups_add(r->l, k);
+    lookups_index(r->l, k);
+    join_outbox(r->l, k);
+    deliver_at(r->l, k, r->e->now + CPIS_MS_SECOND); /* once the directories have been greeted */
     return true;
 }
 

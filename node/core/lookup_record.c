@@ -67,7 +67,6 @@ static cpis_err take_row(struct lookup *k, struct env *e, const struct row_outbo
     k->ask = row->details;
     k->bytes = row->lookup;
     k->made = row->made;
-    k->stage = LOOKUP_DELIVERING;
     k->asked.ephemeral = row->ephemeral_secret;
     k->asked.keys = (struct child_keys){row->token, row->request_key, row->answer_key};
     for (size_t i = 0; i < row->authorities_count; i++)

@@ -4,11 +4,25 @@
 #include <assert.h>
 #include <string.h>
 
+static size_t rh_list(const struct cpis_hash *rh) /* a hash already */
+{
+    return ((size_t)rh->b[0] << 8 | rh->b[1]) % RH_LISTS;
+}
+
+void lookups_index(struct lookups *l, struct lookup *k)
+{
+    k->same_at = &l->by_rh[rh_list(&k->asked.rh)];
+    k->same = *k->same_at;
+    if (k->same != NULL) k->same->same_at = &k->same;
+    *k->same_at = k;
+}
+
 struct lookup *lookup_by_rh(const struct lookups *l, const struct cpis_hash *rh)
 {
-    for (struct lookup *k = l->first; k != NULL; k = k->link)
-        if (k->stage != LOOKUP_EVALUATING && hash_equal(&k->asked.rh, rh)) return k;
-    return NULL;
+    struct lookup *k = l->by_rh[rh_list(rh)];
+    while (k != NULL && !hash_equal(&k->asked.rh, rh))
+        k = k->same;
+    return k;
 }
 
 struct proven *lookup_proven(struct lookup *k, const struct cpis_id *authority)
@@ -169,10 +183,12 @@ void lookups_recv_reply(struct lookups *l, struct env *e, const struct cpis_id *
 
 void lookups_heads_whole(struct lookups *l, struct env *e, const struct cpis_id *directory)
 {
-    for (struct lookup *k = l->first; k != NULL; k = k->link) {
-        struct holder *h = k->stage == LOOKUP_ASKING ? holder_of(k, directory) : NULL;
-        if (h != NULL && h->state == HOLDER_ABSENT && !h->heads_known) lookup_send(k, e, h);
-    }
+    for (struct question *q = l->first_question; q != NULL; q = q->link)
+        for (size_t i = 0; i < q->searches; i++) {
+            struct lookup *k = q->search[i];
+            struct holder *h = k->stage == LOOKUP_ASKING ? holder_of(k, directory) : NULL;
+            if (h != NULL && h->state == HOLDER_ABSENT && !h->heads_known) lookup_send(k, e, h);
+        }
 }
 
 /* What a directory said that is in force no more counts no more. */
@@ -188,13 +204,20 @@ static void drop_revoked(struct lookup *k, struct env *e)
     }
 }
 
+static void hear_register(struct lookup *k, struct env *e)
+{
+    drop_revoked(k, e);
+    for (size_t i = 0; i < k->holders; i++)
+        if (k->holder[i].state == HOLDER_NEEDS_REGISTER) lookup_send(k, e, &k->holder[i]);
+}
+
 void lookups_registry_changed(struct lookups *l, struct env *e)
 {
-    for (struct lookup *k = l->first; k != NULL; k = k->link) {
-        drop_revoked(k, e);
-        for (size_t i = 0; i < k->holders; i++)
-            if (k->holder[i].state == HOLDER_NEEDS_REGISTER) lookup_send(k, e, &k->holder[i]);
-    }
+    for (struct lookup *k = l->first; k != NULL; k = k->link)
+        hear_register(k, e);
+    for (struct question *q = l->first_question; q != NULL; q = q->link)
+        for (size_t i = 0; i < q->searches; i++)
+            hear_register(q->search[i], e);
     for (struct question *q = l->first_question, *next; q != NULL; q = next) {
         next = q->link;
         question_consider(l, q, e);

@@ -51,8 +51,9 @@ struct proven { /* an authority that a valid presence names */
     struct judged_answer judged;
 };
 struct lookup {
-    struct lookup *link;       /* in struct lookups */
-    struct question *question; /* NULL: DELIVERING */
+    struct lookup *link, **at;      /* DELIVERING: the next of the outbox; what points here */
+    struct lookup *same, **same_at; /* likewise, of those whose rh begins alike; NULL: no rh yet */
+    struct question *question;      /* NULL: DELIVERING */
     enum lookup_stage stage;
     uint64_t job; /* EVALUATING */
     struct cpis_id rid;
@@ -84,14 +85,17 @@ struct question {
     cpis_ms started, details_sent, ask_again, next;
     struct arena arena;
 };
+#define RH_LISTS 1024U
 struct lookups {
     struct tokens *tokens;
     struct heads *heads;
     struct links *links;
     struct seen *seen;
-    struct lookup *first;
-    struct question *first_question;
-    size_t active, outbox; /* questions without a verdict; lookups in DELIVERING */
+    struct question *first_question; /* its lookups: EVALUATING and ASKING */
+    struct lookup *first;            /* the outbox: DELIVERING. In an outage there are thousands */
+    struct lookup *by_rh[RH_LISTS];  /* of both */
+    size_t active, outbox;           /* how many questions; lookups */
+    cpis_ms deliver_next;            /* nothing of the outbox is due before */
 };
 
 /* lookup.c */
@@ -101,7 +105,8 @@ void question_consider(struct lookups *l, struct question *q, struct env *e);
 void lookup_line_up(struct lookups *l, struct lookup *k, struct env *e,
                     const struct registry_epoch *ep, const struct tokens_done *done);
 void lookup_send(const struct lookup *k, struct env *e, struct holder *h);
-void lookups_add(struct lookups *l, struct lookup *k);
+/* Its rh is known: from now on lookup_by_rh finds it. */
+void lookups_index(struct lookups *l, struct lookup *k);
 void lookups_drop(struct lookups *l, struct lookup *k);
 
 /* lookup_recv.c */
@@ -113,6 +118,7 @@ bool lookup_seal_details(struct lookup *k, struct env *e, struct proven *p);
 
 /* lookup_outbox.c */
 void lookup_begin_delivering(struct lookups *l, struct lookup *k, struct env *e);
+void lookup_leave_outbox(struct lookups *l, struct lookup *k); /* nothing, unless DELIVERING */
 /* Takes it off the outbox if every authority has heard. It may be gone afterwards. */
 void lookup_end_if_delivered(struct lookups *l, struct lookup *k, struct env *e);
 void lookups_deliver_due(struct lookups *l, struct env *e);

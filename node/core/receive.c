@@ -87,6 +87,11 @@ RECV(recall, msg_recall,
      a->n->role == ROLE_DIRECTORY ? courier_recv_recall(a->n->courier, a->e, a->from, &m)
                                   : authority_recv_recall(a->n->authority, a->e, a->from, &m))
 
+RECV(listed_elsewhere, msg_listed_elsewhere,
+     authority_recv_elsewhere(a->n->authority, a->e, a->from, &m))
+RECV(listed_elsewhere_heard, msg_listed_elsewhere_heard,
+     lists_recv_heard(a->n->lists, a->e, &a->from->id, &m))
+
 static cpis_err recv_list_update(struct arrival *a)
 {
     struct msg_list_update m;
@@ -280,6 +285,8 @@ static const struct frame_rule {
     [FRAME_HEADS] = {ANYBODY, DIRECTORY, false, recv_heads},
     [FRAME_HEADS_REQUEST] = {DIRECTORY, ANYBODY, false, recv_heads_request},
     [FRAME_RECALL] = {AUTHORITY | DIRECTORY, AUTHORITY | DIRECTORY, false, recv_recall, true},
+    [FRAME_LISTED_ELSEWHERE] = {AUTHORITY, DIRECTORY, false, recv_listed_elsewhere},
+    [FRAME_LISTED_ELSEWHERE_HEARD] = {DIRECTORY, AUTHORITY, false, recv_listed_elsewhere_heard},
 };
 
 void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, struct bytes wire)

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCESSES_MAX     5000U
-#define LOOK_AT_THE_DISK "look at the disk and the system's log"
+#define ACCESSES_MAX 5000U
 
 /* accesses: {nhs_number, from?, to?} -> {accesses: [...], cut}, unscheduled ones first, then silent
  * reads, then those without details, each newest first; cut: there are more than could be listed.

@@ -8,14 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_TEXT_MAX   ((FRAME_BYTES_MAX + 2) / 3 * 4) /* base64 */
-#define EVIDENCE_BYTES   ((size_t)16 << 20)
-#define FILE_BYTES_MAX   ((size_t)1 << 20) /* node.conf, identity.key */
-#define EXPORT_BATCH     500U              /* log entries in one reply */
-#define EXPORT_LIMIT     100000U
-#define LIST_LIMIT       1000U
-#define NO_MEMORY        "ask for less at once, or give the machine more"
-#define LOOK_AT_THE_DISK "look at the disk and the system's log"
+#define CHAIN_TEXT_MAX ((FRAME_BYTES_MAX + 2) / 3 * 4) /* base64 */
+#define EVIDENCE_BYTES ((size_t)16 << 20)
+#define FILE_BYTES_MAX ((size_t)1 << 20) /* node.conf, identity.key */
+#define EXPORT_BATCH   500U              /* log entries in one reply */
+#define EXPORT_LIMIT   100000U
+#define LIST_LIMIT     1000U
+#define NO_MEMORY      "ask for less at once, or give the machine more"
 
 /* stop: {} -> {} and the node ends as after SIGTERM. */
 json_t *control_stop(struct control *c, const struct control_env *env, struct request *r,

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_LIMIT       500U
-#define LOOK_AT_THE_DISK "look at the disk and the system's log"
-#define CHANGE_FIELDS    " type nhs_number birth_date given family local_id plan start end visibility "
+#define LIST_LIMIT 500U
+#define CHANGE_FIELDS                                                                              \
+    " type nhs_number birth_date given family local_id plan start end visibility to "
 
 /* --- changes: {changes:[...], dry_run?, import?} -> {outcomes: [...]}, one a change --- */
 
@@ -34,23 +34,52 @@ static bool read_text(const json_t *o, const char *key, size_t max, const char *
     return false;
 }
 
-static bool read_words(const json_t *o, struct child_change *ret, struct fault *f)
+static bool read_type(const json_t *o, struct child_change *ret, struct fault *f)
 {
-    const char *type = NULL, *plan = NULL, *visibility = "full";
-    enum plan_type p;
-    enum visibility v;
-    if (!get_string(o, "type", true, 10, &type, f) || !get_string(o, "plan", true, 8, &plan, f) ||
-        !get_string(o, "visibility", false, 16, &visibility, f))
-        return false;
-    static const char *const types[] = {
-        [CHANGE_UPSERT] = "upsert", [CHANGE_END] = "end", [CHANGE_DELETE] = "delete"};
-    for (unsigned i = CHANGE_UPSERT; i <= CHANGE_DELETE; i++)
+    const char *type = NULL;
+    static const char *const types[] = {[CHANGE_UPSERT] = "upsert",
+                                        [CHANGE_END] = "end",
+                                        [CHANGE_DELETE] = "delete",
+                                        [CHANGE_KEEP] = "keep",
+                                        [CHANGE_TRANSFER] = "transfer"};
+    if (!get_string(o, "type", true, 10, &type, f)) return false;
+    for (unsigned i = CHANGE_UPSERT; i <= CHANGE_TRANSFER; i++)
         if (strcmp(type, types[i]) == 0) ret->type = (enum child_change_type)i;
-    if (ret->type == 0) {
-        (void)fail_with(f, CPIS_E_MALFORMED, "give one of these",
-                        "\"type\" must be upsert, end or delete");
+    if (ret->type != 0) return true;
+    (void)fail_with(f, CPIS_E_MALFORMED, "give one of these",
+                    "\"type\" must be upsert, end, delete, keep or transfer");
+    return false;
+}
+
+/* "": not to anybody any more. */
+static bool read_to(const struct control_env *env, const json_t *o, struct child_change *ret,
+                    struct fault *f)
+{
+    const char *code = NULL;
+    const struct registry *r = env->node == NULL ? NULL : node_registry(env->node);
+    if (!get_string(o, "to", true, CODE_BYTES_MAX, &code, f)) return false;
+    if (code[0] == '\0') return true;
+    const struct registry_node *n =
+        r == NULL || registry_is_empty(r) ? NULL : registry_by_code(r, ROLE_AUTHORITY, code);
+    if (n == NULL || !registry_in_force(n)) {
+        (void)fail_with(f, CPIS_E_NOTFOUND, "`cpis register show` lists them",
+                        "\"to\" is no authority in force in the register");
         return false;
     }
+    ret->to = n->id;
+    if (!id_equal(&n->id, node_id(env->node))) return true;
+    (void)fail_with(f, CPIS_E_INVAL, "name the one that takes over", "\"to\" is this authority");
+    return false;
+}
+
+static bool read_words(const json_t *o, struct child_change *ret, struct fault *f)
+{
+    const char *plan = NULL, *visibility = "full";
+    enum plan_type p;
+    enum visibility v;
+    if (!get_string(o, "plan", true, 8, &plan, f) ||
+        !get_string(o, "visibility", false, 16, &visibility, f))
+        return false;
     if (plan_type_parse(plan, strlen(plan), &p) != CPIS_OK) {
         (void)fail_with(f, CPIS_E_MALFORMED, "give one of these",
                         "\"plan\" must be CPP, LAC or UCPP");
@@ -80,7 +109,15 @@ static bool read_upsert(const struct child_change *ch, struct fault *f)
     return false;
 }
 
-static bool read_change(const json_t *o, struct child_change *ret, struct fault *f)
+static bool has_end(const struct child_change *ch, struct fault *f)
+{
+    if (ch->end != 0) return true;
+    (void)fail_with(f, CPIS_E_MALFORMED, "give it", "the field \"end\" is missing");
+    return false;
+}
+
+static bool read_change(const struct control_env *env, const json_t *o, struct child_change *ret,
+                        struct fault *f)
 {
     uint64_t birth = 0;
     if (!json_is_object(o)) {
@@ -89,17 +126,18 @@ static bool read_change(const json_t *o, struct child_change *ret, struct fault 
     }
     if (!only_fields(o, CHANGE_FIELDS, f) ||
         !get_number(json_object_get(o, "nhs_number"), "nhs_number", &ret->number, f) ||
-        !read_words(o, ret, f) || !read_time(o, "birth_date", &birth, f) ||
+        !read_type(o, ret, f))
+        return false;
+    if (ret->type == CHANGE_TRANSFER) return read_to(env, o, ret, f);
+    if (ret->type == CHANGE_KEEP) return read_time(o, "end", &ret->end, f) && has_end(ret, f);
+    if (!read_words(o, ret, f) || !read_time(o, "birth_date", &birth, f) ||
         !read_time(o, "start", &ret->start, f) || !read_time(o, "end", &ret->end, f) ||
         !read_text(o, "given", NAME_BYTES_MAX, &ret->given, f) ||
         !read_text(o, "family", NAME_BYTES_MAX, &ret->family, f) ||
         !read_text(o, "local_id", LOCAL_ID_BYTES_MAX, &ret->local_id, f))
         return false;
     ret->birth_date = (uint32_t)(birth / 10000);
-    if (ret->type == CHANGE_END && ret->end == 0) {
-        (void)fail_with(f, CPIS_E_MALFORMED, "give it", "the field \"end\" is missing");
-        return false;
-    }
+    if (ret->type == CHANGE_END && !has_end(ret, f)) return false;
     return ret->type != CHANGE_UPSERT || read_upsert(ret, f);
 }
 
@@ -134,7 +172,6 @@ json_t *control_changes(struct control *c, const struct control_env *env, struct
                         struct fault *f)
 {
     (void)c;
-    (void)env;
     const json_t *list = json_object_get(r->body, "changes");
     size_t n = json_array_size(list);
     if (!json_is_array(list) || n > CHANGES_MAX)
@@ -147,7 +184,7 @@ json_t *control_changes(struct control *c, const struct control_env *env, struct
     for (size_t i = 0; i < n; i++) {
         struct fault inner = {.code = CPIS_OK};
         r->changes[i].import_id = r->import.id;
-        if (read_change(json_array_get(list, i), &r->changes[i], &inner)) continue;
+        if (read_change(env, json_array_get(list, i), &r->changes[i], &inner)) continue;
         return fail_with(f, inner.code, inner.todo, "change %zu: %.200s", i + 1, inner.text);
     }
     r->command.changes = r->changes;
@@ -230,150 +267,4 @@ json_t *control_imports(struct control *c, const struct control_env *env, struct
     struct listing l = {.limit = 0};
     (void)c;
     return list_table(env, r, TABLE_IMPORT, "imports", list_import, &l, f);
-}
-
-/* --- flags_list, flags_show: {nhs_number, birth_date, given, family, local_id, visibility,
- * visible, plans: [{plan, start, end, saved, visible}]} --- */
-
-static struct date day_of(uint32_t yyyymmdd)
-{
-    return (struct date){.year = (uint16_t)(yyyymmdd / 10000),
-                         .month = (uint8_t)(yyyymmdd / 100 % 100),
-                         .day = (uint8_t)(yyyymmdd % 100)};
-}
-
-static bool is_visible(const struct row_plan *p, cpis_ms wall)
-{
-    struct plan_dates d = {.type = (enum plan_type)p->plan,
-                           .start = day_of((uint32_t)(p->start / 10000)),
-                           .has_end = p->end != 0};
-    if (d.has_end) d.end = day_of((uint32_t)(p->end / 10000));
-    struct date birth = day_of(p->birth_date);
-    if (plan_type_name(d.type)[0] == '\0' || !date_is_valid(d.start) || !date_is_valid(birth) ||
-        (d.has_end && !date_is_valid(d.end)))
-        return true; /* can't be; the longer showing is the safer one */
-    return plan_visible_at(&d, birth, wall);
-}
-
-static json_t *child_json(const struct row_child *ch, cpis_ms wall)
-{
-    json_t *o = json_object(), *plans = json_array();
-    bool any = false;
-    for (size_t i = 0; i < ch->plans_count; i++) {
-        const struct row_plan *p = &ch->plans[i];
-        bool visible = is_visible(p, wall);
-        json_t *one = json_object();
-        put(one, "plan", json_text(plan_type_name((enum plan_type)p->plan)));
-        put(one, "start", json_plan_day(p->start));
-        put(one, "end", json_plan_day(p->end));
-        put(one, "saved", json_time(p->saved));
-        put(one, "import", p->import_id == 0 ? NULL : json_integer((json_int_t)p->import_id));
-        put(one, "visible", json_boolean(visible));
-        (void)json_array_append_new(plans, one);
-        any = any || visible;
-    }
-    put(o, "nhs_number", json_string(ch->nhs_number));
-    put(o, "birth_date", json_day(ch->birth_date));
-    put(o, "given", json_text(ch->given));
-    put(o, "family", json_text(ch->family));
-    put(o, "local_id", json_text(ch->local_id));
-    put(o, "visibility", json_string(visibility_name((enum visibility)ch->visibility)));
-    put(o, "visible", json_boolean(any));
-    put(o, "plans", plans);
-    return o;
-}
-
-static json_t *read_child(const struct control_env *env, const char *number, struct fault *f)
-{
-    uint8_t *value;
-    size_t len;
-    cpis_err err = row_bytes(env, TABLE_CHILD, number, NHS_NUMBER_DIGITS, &value, &len);
-    if (err == CPIS_E_NOTFOUND)
-        return fail_with(f, err, "see that the number is the one meant",
-                         "nothing is held here about this number");
-    if (err != CPIS_OK) return fail_with(f, err, LOOK_AT_THE_DISK, "the plans can't be read");
-    struct arena a = arena_make(TABLE_ROW_BYTES_MAX * 2);
-    struct row_child ch;
-    json_t *o = NULL;
-    err = row_child_decode((struct bytes){value, len}, &a, &ch);
-    if (err == CPIS_OK)
-        o = child_json(&ch, env->wall);
-    else
-        (void)fail_with(f, err, "restore the node from its backup", "the plans can't be read");
-    sodium_memzero(value, len);
-    free(value);
-    arena_free(&a);
-    return o;
-}
-
-json_t *control_flags_show(struct control *c, const struct control_env *env, struct request *r,
-                           struct fault *f)
-{
-    (void)c;
-    struct nhs_number n;
-    if (!get_number(json_object_get(r->body, "nhs_number"), "nhs_number", &n, f)) return NULL;
-    json_t *child = read_child(env, n.digits, f);
-    nhs_number_wipe(&n);
-    if (child == NULL) return NULL;
-    json_t *o = json_object();
-    put(o, "flag", child);
-    return o;
-}
-
-struct numbers { /* the lowest `limit` above `after`; rows come in the order of hashes */
-    char (*at)[NHS_NUMBER_DIGITS + 1];
-    size_t count, limit;
-    const char *after;
-    bool cut;
-};
-
-static bool gather_number(void *arg, const struct row *row)
-{
-    struct numbers *n = arg;
-    char number[NHS_NUMBER_DIGITS + 1] = "";
-    if (row->key_len < NHS_NUMBER_DIGITS) return true;
-    memcpy(number, row->key, NHS_NUMBER_DIGITS);
-    if (strcmp(number, n->after) <= 0) return true;
-    if (n->count == n->limit) {
-        n->cut = true;
-        if (strcmp(number, n->at[n->count - 1]) > 0) return true;
-        n->count--;
-    }
-    size_t i = n->count++;
-    for (; i > 0 && strcmp(n->at[i - 1], number) > 0; i--)
-        memcpy(n->at[i], n->at[i - 1], sizeof number);
-    memcpy(n->at[i], number, sizeof number);
-    return true;
-}
-
-/* flags_list: {after?, limit?} -> {flags: [...], next: the number to go on after, or null} */
-json_t *control_flags_list(struct control *c, const struct control_env *env, struct request *r,
-                           struct fault *f)
-{
-    (void)c;
-    uint64_t limit = 100;
-    struct numbers n = {.after = ""};
-    if (!get_integer(r->body, "limit", false, LIST_LIMIT, &limit, f) ||
-        !get_string(r->body, "after", false, NHS_NUMBER_DIGITS, &n.after, f))
-        return NULL;
-    n.limit = limit > 0 ? limit : 1;
-    n.at = calloc(n.limit, sizeof *n.at);
-    if (n.at == NULL) return fail_with(f, CPIS_E_NOMEM, "ask for fewer", "out of memory");
-    cpis_err err = env->view->scan(env->view->ctx, TABLE_CHILD, NULL, 0, false, gather_number, &n);
-    json_t *list = json_array(), *o = NULL;
-    if (err != CPIS_OK) (void)fail_with(f, err, LOOK_AT_THE_DISK, "the plans can't be read");
-    for (size_t i = 0; f->code == CPIS_OK && i < n.count; i++) {
-        json_t *child = read_child(env, n.at[i], f);
-        if (child != NULL) (void)json_array_append_new(list, child);
-    }
-    if (f->code == CPIS_OK) {
-        o = json_object();
-        put(o, "flags", list);
-        put(o, "next", n.cut && n.count > 0 ? json_string(n.at[n.count - 1]) : NULL);
-    } else {
-        json_decref(list);
-    }
-    sodium_memzero(n.at, n.limit * sizeof *n.at);
-    free(n.at);
-    return o;
 }

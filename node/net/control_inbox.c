@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_LIMIT       500U
-#define LOOK_AT_THE_DISK "look at the disk and the system's log"
+#define LIST_LIMIT 500U
 
 static const char *const states[] = {
     [NOTIFICATION_NEW] = "new", [NOTIFICATION_SEEN] = "seen", [NOTIFICATION_ACTIONED] = "actioned"};

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#define LOOK_AT_THE_DISK "look at the disk and the system's log"
+
 struct control_command;
 struct number_asked {
     struct nhs_number number;

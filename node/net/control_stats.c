@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_AT_THE_DISK "look at the disk and the system's log"
-#define SHARED_MIN       5U
+#define SHARED_MIN 5U
 
 struct times {
     uint64_t *ms;

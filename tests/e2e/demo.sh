@@ -82,6 +82,16 @@ ask "4. a child nobody holds: no flag, as of which moment" 0 \
     '.verdict == "no_flag" and .as_of != null and .authorities.asked == 4 and .authorities.expected == 4' "$nobody"
 ask "5. a child held by two authorities" 10 \
     '.verdict == "flag" and ([.flags[].authority.code] | sort | unique) == ["T002", "T003"]' "$twice"
+echo "nhs_number,birth_date,given,family,local_id,plan,start,end,deleted,visibility
+$far,2014-02-03,Givenfar,Familyfar,N1,CPP,2026-11-01,,," >"$W/moved.csv"
+"$CPIS" flags import "$W/T004" "$W/moved.csv" --wait >/dev/null
+held() { "$CPIS" flags show "$W/$1" - --json <<<"$far"; }
+told() { [ "$(held T001 | jq -c '[.elsewhere[].code]')" = '["T004"]' ]; }
+until_ok 20 told || die "story failed: T001 is not told that T004 lists the child, too"
+[ "$(held T004 | jq -c .elsewhere)" = '[]' ] || die "story failed: the newcomer is told who was there first"
+"$CPIS" flags transfer "$W/T001" - --to T004 <<<"$far" >/dev/null
+[ "$(held T001 | jq '[.plans[] | select(.end == null)] | length')" = 0 ] || die "story failed: the transfer did not end T001's plan"
+say "   T004 lists T001's child of story 1, too: T001 is told, T004 is not; transferred, it ends at T001 (and is shown for its year)"
 stop_node T003 KILL
 ask "6. the holding authority is stopped: details to follow, and whom to ring" 11 \
     '.verdict == "flag_details_to_follow" and .pending[0].authority.code == "T003" and .pending[0].telephone.emergency == "02079460103"' "$stopped"

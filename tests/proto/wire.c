@@ -10,7 +10,7 @@
 static const struct {
     const char *name, *fields;
 } specs[] = {
-    {"frame", "1-13 <1048576 <12288"},
+    {"frame", "1-15 <1048576 <12288"},
     {"signed_message", "1-16 =16 <1047552 =64"},
     {"hello", "q q b"},
     {"register_request", "q"},
@@ -30,6 +30,8 @@ static const struct {
     {"lookup", "w w =16 =16 q =32 0-1023 =16 q =32 q =32"},
     {"absent", "=32 w 1-16 =16 q =32 q =32"},
     {"inclusion", "=16 q =16 <640/32 m:signed_message"},
+    {"listed_elsewhere", "w =32 m:inclusion"},
+    {"listed_elsewhere_heard", "=32 =16"},
     {"present", "=32 w 1-16 =16 q =32 q =32 1-1024 8*inclusion"},
     {"answer", "=16 =32 q q =32 =24 =8208"},
     {"head", "=16 w q <256/32 =32 q q q =32 b"},
@@ -54,7 +56,7 @@ static const struct {
     {"register_body", "q =32 q q <512/32 1-16 q 1024*register_node 4*register_epoch "
                       "1024*register_notice 1024*register_expected"},
     {"row_plan", "1-3 q q w q q"},
-    {"row_child", "t10 w t70 t70 t40 1-2 32*row_plan"},
+    {"row_child", "t10 w t70 t70 t40 1-2 32*row_plan =16 q w"},
     {"row_entry", "w =32 =16 t10 =32 =32 q q"},
     {"row_held", "m:signed_message <256/32 <96/12"},
     {"row_access", "=32 =16 =16 <4096 t10 =32 q 1-3 b b b q q m:ask_details"},
@@ -62,6 +64,8 @@ static const struct {
                          "16*row_change"},
     {"row_change", "q 1-3 t70"},
     {"row_history", "=32 q"},
+    {"row_elsewhere", "t10 =16 q q"},
+    {"row_tell", "w q"},
     {"row_log_entry", "q 1-15 =32 q"},
     {"row_copy", "=32 =16 q q q <4096 <4096 <4096"},
     {"row_quota", "q q"},

@@ -315,3 +315,43 @@ Test(disk, of_a_table_that_is_cut_short_the_newest_rows_stay)
     }
     rows_free(&r);
 }
+
+static bool has(struct rows *r, uint32_t i)
+{
+    const struct view v = rows_view(r);
+    uint8_t key[8], value[8];
+    size_t len;
+    key_of(i, key);
+    return v.get(v.ctx, TABLE_EVIDENCE, key, sizeof key, value, sizeof value, &len) == CPIS_OK;
+}
+
+Test(disk, of_a_table_that_is_cut_short_what_is_put_again_stays)
+{
+    struct rows *r = rows_new();
+    uint8_t key[8], other[8];
+    rows_keep(r, TABLE_EVIDENCE, 10);
+    key_of(1000, other);
+    for (uint32_t i = 0; i < 100; i++) {
+        key_of(i, key);
+        rows_put(r, TABLE_EVIDENCE, key, sizeof key, key, 8);
+        if (i % 9 == 0) rows_put(r, TABLE_EVIDENCE, other, sizeof other, key, 8);
+        if (i % 2 == 0) rows_commit(r);
+        cr_expect(has(r, 1000), "%u", i);
+    }
+    rows_delete(r, TABLE_EVIDENCE, other, sizeof other);
+    rows_commit(r);
+    for (uint32_t i = 100; i < 108; i++) {
+        key_of(i, key);
+        rows_put(r, TABLE_EVIDENCE, key, sizeof key, key, 8);
+    }
+    rows_put(r, TABLE_EVIDENCE, other, sizeof other, key,
+             8); /* its first entries are still there */
+    rows_commit(r);
+    for (uint32_t i = 108; i < 116; i++) {
+        key_of(i, key);
+        rows_put(r, TABLE_EVIDENCE, key, sizeof key, key, 8);
+        rows_commit(r);
+        cr_expect(has(r, 1000), "%u", i);
+    }
+    rows_free(&r);
+}

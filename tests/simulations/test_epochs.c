@@ -179,3 +179,16 @@ Test(epochs, under_notice_the_list_of_the_old_epoch_counts_and_is_named)
     cr_expect_eq(v->notes, 1);
     cr_expect_eq(ask(&child_of_dark, false), VERDICT_DETAILS_TO_FOLLOW);
 }
+
+/* Every token is new in a new epoch, and lists come in any order. */
+Test(epochs, who_listed_a_child_second_is_not_told_of_the_first_at_a_switch)
+{
+    add(light, &child_of_dark);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_assert_eq(rows_count(sim_rows(s, dark), TABLE_ELSEWHERE), 1);
+    switch_without_dark(false);
+    sim_start(s, dark);
+    cr_assert(sim_settle(s, 15 * CPIS_MS_MINUTE));
+    cr_expect_eq(rows_count(sim_rows(s, dark), TABLE_ELSEWHERE), 1);
+    cr_expect_eq(rows_count(sim_rows(s, light), TABLE_ELSEWHERE), 0);
+}

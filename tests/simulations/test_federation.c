@@ -2,6 +2,7 @@
  * checks after each verdict that no live plan was denied and that the evidence holds offline
  * (simulations/check.c). */
 #include "node/core/lookup.h"
+#include "simulations/rows.h"
 #include "simulations/sim.h"
 
 #include <criterion/criterion.h>
@@ -96,6 +97,128 @@ Test(federation, a_child_held_by_two_is_flagged_by_both)
     cr_assert(sim_settle(s, CPIS_MS_MINUTE));
     cr_expect_eq(sim_accesses(s, a0, &v->rid), 1);
     cr_expect_eq(sim_accesses(s, a3, &v->rid), 1);
+}
+
+static size_t told(unsigned authority)
+{
+    return rows_count(sim_rows(s, authority), TABLE_ELSEWHERE);
+}
+
+static size_t untold(void)
+{
+    size_t rows = 0;
+    for (unsigned d = 0; d < quiet.directories; d++)
+        rows += rows_count(sim_rows(s, sim_directory(s, d)), TABLE_TELL);
+    return rows;
+}
+
+Test(federation, whoever_listed_a_child_first_is_told_that_another_does_and_the_newcomer_is_not)
+{
+    (void)child(a3, 0, 1, 1);
+    (void)child(a3, 1, 1, 1);
+    cr_expect_eq(told(a3), 0);
+    (void)child(a0, 0, 2, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect_eq(told(a3), 1, "once, though each directory tells");
+    cr_expect_eq(told(a0), 0, "the newcomer learns nothing");
+    cr_expect_eq(sim_events(s, a3, EVENT_LISTED_ELSEWHERE), 1);
+    cr_expect_eq(untold(), 0, "they have heard that it has heard");
+    (void)child(a1, 0, 3, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect_eq(told(a3), 2);
+    cr_expect_eq(told(a0), 1, "now it is one of those that were before");
+    cr_expect_eq(told(a1), 0);
+}
+
+Test(federation, whoever_was_away_is_told_when_it_is_back_also_by_directories_that_were_restarted)
+{
+    (void)child(a3, 0, 1, 1);
+    sim_stop(s, a3);
+    const struct nhs_number n = sim_number(0);
+    sim_add_plan(s, a0, &n, 2, 1);
+    sim_run(s, CPIS_MS_MINUTE);
+    cr_expect_eq(untold(), 3);
+    for (unsigned d = 0; d < 3; d++)
+        sim_stop(s, sim_directory(s, d));
+    for (unsigned d = 0; d < 3; d++)
+        sim_start(s, sim_directory(s, d));
+    sim_run(s, CPIS_MS_MINUTE);
+    cr_expect_eq(untold(), 3);
+    sim_start(s, a3);
+    sim_run(s, CPIS_MS_MINUTE);
+    cr_expect_eq(told(a3), 1);
+    cr_expect_eq(told(a0), 0);
+    cr_expect_eq(untold(), 0);
+}
+
+Test(federation, what_one_of_them_has_taken_away_meanwhile_is_not_told)
+{
+    (void)child(a3, 0, 1, 1);
+    (void)child(a0, 1, 1, 1); /* its list does not become empty: an officer would be asked */
+    sim_stop(s, a3);
+    const struct nhs_number n = sim_number(0);
+    sim_add_plan(s, a0, &n, 1, 1);
+    sim_run(s, CPIS_MS_MINUTE);
+    sim_end_plan(s, a0, &n, true);
+    sim_run(s, CPIS_MS_MINUTE);
+    sim_start(s, a3);
+    sim_run(s, CPIS_MS_MINUTE);
+    cr_expect_eq(told(a3), 0);
+    cr_expect_eq(untold(), 0);
+}
+
+static void announce(unsigned from, unsigned to, const struct nhs_number *n)
+{
+    struct child_change c = {.type = CHANGE_TRANSFER, .number = *n, .to = *sim_id(s, to)};
+    cr_assert_neq(sim_change(s, from, &c, 1), 0);
+}
+
+static bool is_open(unsigned authority, const struct nhs_number *n)
+{
+    uint8_t row[8192];
+    size_t len;
+    struct row_child child;
+    struct arena a = arena_make(65536);
+    const struct view v = rows_view(sim_rows(s, authority));
+    cr_assert_eq(v.get(v.ctx, TABLE_CHILD, (const uint8_t *)n->digits, NHS_NUMBER_DIGITS, row,
+                       sizeof row, &len),
+                 CPIS_OK);
+    cr_assert_eq(row_child_decode((struct bytes){row, len}, &a, &child), CPIS_OK);
+    cr_assert_eq(child.plans_count, 1);
+    const bool open = child.plans[0].end == 0;
+    cr_expect(open || bytes_are_zero(child.transfer_to.b, sizeof child.transfer_to.b));
+    arena_free(&a);
+    return open;
+}
+
+Test(federation, a_transferred_child_ends_here_when_the_other_lists_it_and_is_never_unlisted)
+{
+    struct nhs_number n = child(a3, 0, 1, 1);
+    announce(a3, a0, &n);
+    (void)child(a1, 0, 1, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(is_open(a3, &n), "a third authority is not the one it goes to");
+    sim_stop(s, a3);
+    sim_start(s, a3);
+    sim_run(s, CPIS_MS_MINUTE);
+    (void)child(a0, 0, 1, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(!is_open(a3, &n));
+    cr_expect(is_open(a0, &n));
+    cr_expect_eq(sim_events(s, a3, EVENT_TRANSFERRED), 1);
+    const struct sim_verdict *v = sim_ask(s, query, &n, false);
+    cr_expect_eq(v->flags, 3, "an ended plan is shown for a year");
+}
+
+Test(federation, a_child_that_the_other_lists_already_ends_when_its_transfer_is_announced)
+{
+    struct nhs_number n = child(a3, 0, 1, 1);
+    (void)child(a0, 0, 1, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(is_open(a3, &n));
+    announce(a3, a0, &n);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect(!is_open(a3, &n));
 }
 
 Test(federation, an_unborn_childs_plan_is_found_by_the_mothers_number)

@@ -140,6 +140,16 @@ Test(tool, a_sweep_is_a_line_for_each_seed_and_says_how_to_replay_a_failing_one)
     expect("$SIM sweep $TINY", 2, "--seeds: from..to");
 }
 
+/* An officer's sending again is no new plan that the nation waits for. */
+Test(tool, what_is_sent_again_after_a_restore_is_not_counted_as_saved)
+{
+    expect("sed -e '/starts/s/= [0-9]*/= 0/g' -e '/what = .link/d; /what = .stop/d' -e "
+           "'/restore/{s/directory/authority/;s/2;/1;/}' "
+           "$TINY >$W/again.conf; $SIM run $W/again.conf --summary | "
+           "jq -c '[.ok, .breaches, .plans.saved]'",
+           0, "[true,0,0]");
+}
+
 Test(tool, a_run_that_is_stopped_writes_a_valid_partial_result)
 {
     expect("$SIM run $TINY --days 20 --out $W/p.json >/dev/null & P=$!; "

@@ -53,6 +53,44 @@ Test(children, a_plan_is_known_by_number_type_and_start)
     cr_assert_eq(children_count(f.children), 2);
 }
 
+Test(children, an_old_number_is_shown_through_its_last_day_and_again_after_an_upload)
+{
+    struct child_change c = af_upsert(1, 0);
+    const struct child_change keep = {.type = CHANGE_KEEP, .number = c.number, .end = 202611250000};
+    struct child_change none = keep;
+    none.number = af_number(2);
+    cr_assert_eq(apply(&none), OUTCOME_NOT_FOUND);
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    cr_assert_eq(apply(&keep), OUTCOME_UPDATED);
+    cr_assert_eq(apply(&keep), OUTCOME_UNCHANGED);
+    f.wall = london_midnight_after((struct date){2026, 11, 25}) - 1;
+    cr_expect(visible(1));
+    f.wall++;
+    cr_expect(!visible(1));
+    af_restart(&f);
+    cr_expect(!visible(1), "as the row says");
+    cr_assert_eq(apply(&c), OUTCOME_UPDATED);
+    cr_expect(visible(1), "who uploads it again wants it shown");
+}
+
+Test(children, only_what_is_open_can_be_transferred_and_a_transfer_can_be_called_off)
+{
+    struct child_change c = af_upsert(1, 202606010000);
+    struct child_change t = {.type = CHANGE_TRANSFER, .number = c.number, .to = rf_id(102)};
+    cr_assert_eq(apply(&t), OUTCOME_NOT_FOUND, "not held");
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    cr_assert_eq(apply(&t), OUTCOME_NOT_FOUND, "ended");
+    c.end = 0;
+    cr_assert_eq(apply(&c), OUTCOME_REOPENED);
+    cr_assert_eq(apply(&t), OUTCOME_UPDATED);
+    cr_assert_eq(apply(&t), OUTCOME_UNCHANGED);
+    cr_expect_eq(row(1).transfer_since, f.wall);
+    t.to = (struct cpis_id){{0}};
+    cr_assert_eq(apply(&t), OUTCOME_UPDATED);
+    cr_expect_eq(row(1).transfer_since, 0);
+    cr_expect(visible(1));
+}
+
 Test(children, a_later_upload_without_an_end_opens_the_plan_again)
 {
     struct child_change c = af_upsert(1, 202606010000);

@@ -155,6 +155,8 @@ Test(receive, every_kind_of_frame_only_from_and_to_the_roles_that_speak_it)
         [FRAME_HEADS] = {0, D, D, D},
         [FRAME_HEADS_REQUEST] = {0, 0, A | D | Q, 0},
         [FRAME_RECALL] = {0, D, A, 0},
+        [FRAME_LISTED_ELSEWHERE] = {0, D, 0, 0},
+        [FRAME_LISTED_ELSEWHERE_HEARD] = {0, 0, A, 0},
     };
     for (unsigned to = 1; to <= ROLES; to++) {
         open_role((enum node_role)to);
@@ -492,6 +494,11 @@ static void add_unsigned(const struct vf_list *l, struct signed_message *head)
     const struct msg_heads heads = {1, 1, VF_EPOCH, true, true, &shown, 1};
     const struct msg_heads_request heads_request = {.epoch = VF_EPOCH};
     const struct msg_recall recall = {7};
+    const struct msg_listed_elsewhere elsewhere = {
+        .epoch = VF_EPOCH,
+        .token = l->entry[0].token,
+        .listed = {.authority_id = rf_id(102), .path = {NULL, 0}, .head = *head}};
+    const struct msg_listed_elsewhere_heard heard = {l->entry[0].token, rf_id(102)};
     struct msg_register_chain c;
     rf_links_after(r, 1, &v.a, &c);
     ADD(FRAME_HELLO, NONE, 0, hello, &hello);
@@ -505,6 +512,8 @@ static void add_unsigned(const struct vf_list *l, struct signed_message *head)
     ADD(FRAME_HEADS, NONE, 0, heads, &heads);
     ADD(FRAME_HEADS_REQUEST, NONE, 0, heads_request, &heads_request);
     ADD(FRAME_RECALL, NONE, 0, recall, &recall);
+    ADD(FRAME_LISTED_ELSEWHERE, NONE, 0, listed_elsewhere, &elsewhere);
+    ADD(FRAME_LISTED_ELSEWHERE_HEARD, NONE, 0, listed_elsewhere_heard, &heard);
 }
 
 static void add_signed(const struct asked *asked, const struct vf_list *l)

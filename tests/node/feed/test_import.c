@@ -55,6 +55,8 @@ static enum child_outcome change(const struct child_change *c)
         if (!there) return OUTCOME_NOT_FOUND;
         if (!world.try_only) world.plan[i] = world.plan[--world.count];
         return OUTCOME_DELETED;
+    case CHANGE_KEEP:
+    case CHANGE_TRANSFER: break; /* no file says so */
     }
     return OUTCOME_NOT_FOUND;
 }

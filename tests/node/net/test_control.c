@@ -414,7 +414,10 @@ Test(control, a_change_that_can_not_be_is_refused_by_its_number)
     } cases[] = {
         {"{}", "nhs_number must be a text"},
         {"7", "no object"},
-        {"{\"type\":\"add\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}", "upsert, end or"},
+        {"{\"type\":\"add\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}",
+         "upsert, end, delete, keep or transfer"},
+        {"{\"type\":\"keep\",\"nhs_number\":\"9990000018\"}", "\"end\" is missing"},
+        {"{\"type\":\"transfer\",\"nhs_number\":\"9990000018\"}", "field \"to\" is missing"},
         {"{\"type\":\"end\",\"nhs_number\":\"9990000018\",\"plan\":\"XYZ\"}", "CPP, LAC or UCPP"},
         {"{\"type\":\"end\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}", "\"end\" is missing"},
         {"{\"type\":\"upsert\",\"nhs_number\":\"9990000018\",\"plan\":\"LAC\"}", "\"start\""},

@@ -1,0 +1,214 @@
+/* What an authority holds of its children: flags_show, flags_list. */
+#include "node/core/quality.h"
+#include "node/net/control_int.h"
+#include "proto/visible.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_LIMIT 500U
+
+/* {nhs_number, birth_date, given, family, local_id, visibility, visible, keep_until,
+ * plans: [{plan, start, end, saved, import, visible}], transfer: {code, name, since} or null,
+ * elsewhere: [{code, name, since}], findings: [{finding, text, do, plan, start}]} */
+
+static struct date day_of(uint32_t yyyymmdd)
+{
+    return (struct date){.year = (uint16_t)(yyyymmdd / 10000),
+                         .month = (uint8_t)(yyyymmdd / 100 % 100),
+                         .day = (uint8_t)(yyyymmdd % 100)};
+}
+
+static bool is_visible(const struct row_plan *p, cpis_ms wall)
+{
+    struct plan_dates d = {.type = (enum plan_type)p->plan,
+                           .start = day_of((uint32_t)(p->start / 10000)),
+                           .has_end = p->end != 0};
+    if (d.has_end) d.end = day_of((uint32_t)(p->end / 10000));
+    struct date birth = day_of(p->birth_date);
+    if (plan_type_name(d.type)[0] == '\0' || !date_is_valid(d.start) || !date_is_valid(birth) ||
+        (d.has_end && !date_is_valid(d.end)))
+        return true; /* can't be; the longer showing is the safer one */
+    return plan_visible_at(&d, birth, wall);
+}
+
+static json_t *transfer_json(const struct control_env *env, const struct row_child *ch)
+{
+    if (ch->transfer_since == 0) return NULL;
+    json_t *o = json_node(env, &ch->transfer_to);
+    put(o, "since", json_time(ch->transfer_since));
+    return o;
+}
+
+struct others {
+    const struct control_env *env;
+    json_t *list;
+    const char *number;
+};
+
+static bool add_other(void *arg, const struct row *row)
+{
+    struct others *x = arg;
+    struct arena a = arena_make(TABLE_ROW_BYTES_MAX);
+    struct row_elsewhere r;
+    if (row_elsewhere_decode((struct bytes){row->value, row->value_len}, &a, &r) == CPIS_OK) {
+        json_t *o = json_node(x->env, &r.authority_id);
+        put(o, "since", json_time(r.since));
+        (void)json_array_append_new(x->list, o);
+    }
+    arena_free(&a);
+    return true;
+}
+
+static json_t *elsewhere_json(const struct control_env *env, const char *number)
+{
+    struct others x = {env, json_array(), number};
+    (void)env->view->scan(env->view->ctx, TABLE_ELSEWHERE, (const uint8_t *)number,
+                          NHS_NUMBER_DIGITS, false, add_other, &x);
+    return x.list;
+}
+
+static void add_finding(void *arg, enum quality q, const struct row_plan *p)
+{
+    json_t *o = json_object();
+    put(o, "finding", json_string(quality_word(q)));
+    put(o, "text", json_string(quality_text(q)));
+    put(o, "do", json_string(quality_todo(q)));
+    put(o, "plan", p == NULL ? NULL : json_string(plan_type_name((enum plan_type)p->plan)));
+    put(o, "start", p == NULL ? NULL : json_plan_day(p->start));
+    (void)json_array_append_new(arg, o);
+}
+
+static json_t *child_json(const struct control_env *env, const struct row_child *ch)
+{
+    json_t *o = json_object(), *plans = json_array(), *findings = json_array();
+    json_t *elsewhere = elsewhere_json(env, ch->nhs_number);
+    const struct date last = day_of(ch->keep_until);
+    const bool kept =
+        ch->keep_until == 0 || !date_is_valid(last) || env->wall < london_midnight_after(last);
+    const cpis_ms wall = env->wall;
+    bool any = false;
+    for (size_t i = 0; i < ch->plans_count; i++) {
+        const struct row_plan *p = &ch->plans[i];
+        bool visible = kept && is_visible(p, wall);
+        json_t *one = json_object();
+        put(one, "plan", json_text(plan_type_name((enum plan_type)p->plan)));
+        put(one, "start", json_plan_day(p->start));
+        put(one, "end", json_plan_day(p->end));
+        put(one, "saved", json_time(p->saved));
+        put(one, "import", p->import_id == 0 ? NULL : json_integer((json_int_t)p->import_id));
+        put(one, "visible", json_boolean(visible));
+        (void)json_array_append_new(plans, one);
+        any = any || visible;
+    }
+    put(o, "nhs_number", json_string(ch->nhs_number));
+    put(o, "birth_date", json_day(ch->birth_date));
+    put(o, "given", json_text(ch->given));
+    put(o, "family", json_text(ch->family));
+    put(o, "local_id", json_text(ch->local_id));
+    put(o, "visibility", json_string(visibility_name((enum visibility)ch->visibility)));
+    put(o, "visible", json_boolean(any));
+    put(o, "keep_until", json_day(ch->keep_until));
+    put(o, "plans", plans);
+    put(o, "transfer", transfer_json(env, ch));
+    quality_check(ch, json_array_size(elsewhere) > 0, wall, add_finding, findings);
+    put(o, "elsewhere", elsewhere);
+    put(o, "findings", findings);
+    return o;
+}
+
+static json_t *read_child(const struct control_env *env, const char *number, struct fault *f)
+{
+    uint8_t *value;
+    size_t len;
+    cpis_err err = row_bytes(env, TABLE_CHILD, number, NHS_NUMBER_DIGITS, &value, &len);
+    if (err == CPIS_E_NOTFOUND)
+        return fail_with(f, err, "see that the number is the one meant",
+                         "nothing is held here about this number");
+    if (err != CPIS_OK) return fail_with(f, err, LOOK_AT_THE_DISK, "the plans can't be read");
+    struct arena a = arena_make(TABLE_ROW_BYTES_MAX * 2);
+    struct row_child ch;
+    json_t *o = NULL;
+    err = row_child_decode((struct bytes){value, len}, &a, &ch);
+    if (err == CPIS_OK)
+        o = child_json(env, &ch);
+    else
+        (void)fail_with(f, err, "restore the node from its backup", "the plans can't be read");
+    sodium_memzero(value, len);
+    free(value);
+    arena_free(&a);
+    return o;
+}
+
+json_t *control_flags_show(struct control *c, const struct control_env *env, struct request *r,
+                           struct fault *f)
+{
+    (void)c;
+    struct nhs_number n;
+    if (!get_number(json_object_get(r->body, "nhs_number"), "nhs_number", &n, f)) return NULL;
+    json_t *child = read_child(env, n.digits, f);
+    nhs_number_wipe(&n);
+    if (child == NULL) return NULL;
+    json_t *o = json_object();
+    put(o, "flag", child);
+    return o;
+}
+
+struct numbers { /* the lowest `limit` above `after`; rows come in the order of hashes */
+    char (*at)[NHS_NUMBER_DIGITS + 1];
+    size_t count, limit;
+    const char *after;
+    bool cut;
+};
+
+static bool gather_number(void *arg, const struct row *row)
+{
+    struct numbers *n = arg;
+    char number[NHS_NUMBER_DIGITS + 1] = "";
+    if (row->key_len < NHS_NUMBER_DIGITS) return true;
+    memcpy(number, row->key, NHS_NUMBER_DIGITS);
+    if (strcmp(number, n->after) <= 0) return true;
+    if (n->count == n->limit) {
+        n->cut = true;
+        if (strcmp(number, n->at[n->count - 1]) > 0) return true;
+        n->count--;
+    }
+    size_t i = n->count++;
+    for (; i > 0 && strcmp(n->at[i - 1], number) > 0; i--)
+        memcpy(n->at[i], n->at[i - 1], sizeof number);
+    memcpy(n->at[i], number, sizeof number);
+    return true;
+}
+
+/* flags_list: {after?, limit?} -> {flags: [...], next: the number to go on after, or null} */
+json_t *control_flags_list(struct control *c, const struct control_env *env, struct request *r,
+                           struct fault *f)
+{
+    (void)c;
+    uint64_t limit = 100;
+    struct numbers n = {.after = ""};
+    if (!get_integer(r->body, "limit", false, LIST_LIMIT, &limit, f) ||
+        !get_string(r->body, "after", false, NHS_NUMBER_DIGITS, &n.after, f))
+        return NULL;
+    n.limit = limit > 0 ? limit : 1;
+    n.at = calloc(n.limit, sizeof *n.at);
+    if (n.at == NULL) return fail_with(f, CPIS_E_NOMEM, "ask for fewer", "out of memory");
+    cpis_err err = env->view->scan(env->view->ctx, TABLE_CHILD, NULL, 0, false, gather_number, &n);
+    json_t *list = json_array(), *o = NULL;
+    if (err != CPIS_OK) (void)fail_with(f, err, LOOK_AT_THE_DISK, "the plans can't be read");
+    for (size_t i = 0; f->code == CPIS_OK && i < n.count; i++) {
+        json_t *child = read_child(env, n.at[i], f);
+        if (child != NULL) (void)json_array_append_new(list, child);
+    }
+    if (f->code == CPIS_OK) {
+        o = json_object();
+        put(o, "flags", list);
+        put(o, "next", n.cut && n.count > 0 ? json_string(n.at[n.count - 1]) : NULL);
+    } else {
+        json_decref(list);
+    }
+    sodium_memzero(n.at, n.limit * sizeof *n.at);
+    free(n.at);
+    return o;
+}
