@@ -174,11 +174,13 @@ void inbox_notify(struct authority *a, struct env *e, struct record *r)
 /* --- patterns: what a tired person misses --- */
 
 #define HISTORY_PREFIX_BYTES (NHS_NUMBER_DIGITS + 1U)
+#define READ_BYTES_MAX       ((size_t)64 * 1024) /* one record, opened */
 struct attendance {
     uint8_t key[HISTORY_KEY_BYTES]; /* of its row in TABLE_HISTORY */
     struct row_history history;
     uint64_t time, notification;
-    const struct record *record;
+    char organisation[CODE_BYTES_MAX + 1], setting[SETTING_BYTES_MAX + 1];
+    struct cpis_id query_id;
     size_t place; /* the first attendance at the same place */
 };
 struct attendances { /* unscheduled looks at one child that are part of no pattern yet */
@@ -211,7 +213,7 @@ static bool take_row(void *arg, const struct row *row)
 static void take_keys(struct attendances *all)
 {
     struct env *e = all->e;
-    for (size_t i = 0; i < e->out->count; i++) {
+    for (size_t i = e->out->count; i-- > 0;) {
         const struct out *o = &e->out->out[i];
         if (o->type == OUT_PERSIST && o->table == TABLE_HISTORY &&
             o->key.len > sizeof all->prefix &&
@@ -225,30 +227,40 @@ static void take_keys(struct attendances *all)
 }
 
 /* CPIS_E_NOTFOUND: it does not count. */
-static cpis_err attendance_load(struct env *e, struct attendance *x)
+static cpis_err attendance_read(struct env *e, struct attendance *x)
 {
     uint8_t row[64];
     size_t len;
-    struct record *r = arena_take(e->scratch, sizeof *r);
-    if (r == NULL) return CPIS_E_NOMEM;
+    struct record r;
     cpis_err err = read_row(e, TABLE_HISTORY, x->key, sizeof x->key, row, sizeof row, &len);
     if (err == CPIS_OK) err = row_history_decode((struct bytes){row, len}, e->scratch, &x->history);
     if (err == CPIS_OK && x->history.pattern != 0) err = CPIS_E_NOTFOUND;
-    if (err == CPIS_OK) err = record_load(e, &x->history.rh, r);
+    if (err == CPIS_OK) err = record_load(e, &x->history.rh, &r);
     if (err != CPIS_OK) return err;
-    x->time = r->lookup.time;
-    x->notification = r->row.notification;
-    x->record = r;
-    return r->row.details.purpose == PURPOSE_NOT_BROUGHT ? CPIS_E_NOTFOUND : CPIS_OK;
+    x->time = r.lookup.time;
+    x->notification = r.row.notification;
+    x->query_id = r.row.query_id;
+    memcpy(x->organisation, r.row.details.organisation_code, sizeof x->organisation);
+    memcpy(x->setting, r.row.details.setting, sizeof x->setting);
+    return r.row.details.purpose == PURPOSE_NOT_BROUGHT ? CPIS_E_NOTFOUND : CPIS_OK;
+}
+
+/* In memory of its own: one step may take up many looks, each of which reads those before it. */
+static cpis_err attendance_load(const struct env *e, struct attendance *x)
+{
+    struct arena own = arena_make(READ_BYTES_MAX);
+    struct env inner = *e;
+    inner.scratch = &own;
+    cpis_err err = attendance_read(&inner, x);
+    arena_free(&own);
+    return err;
 }
 
 /* Organisation and setting; who names no organisation is known by the node that asked. */
-static bool same_place(const struct record *a, const struct record *b)
+static bool same_place(const struct attendance *a, const struct attendance *b)
 {
-    const struct msg_ask_details *x = &a->row.details, *y = &b->row.details;
-    return strcmp(x->organisation_code, y->organisation_code) == 0 &&
-           strcmp(x->setting, y->setting) == 0 &&
-           (x->organisation_code[0] != '\0' || id_equal(&a->row.query_id, &b->row.query_id));
+    return strcmp(a->organisation, b->organisation) == 0 && strcmp(a->setting, b->setting) == 0 &&
+           (a->organisation[0] != '\0' || id_equal(&a->query_id, &b->query_id));
 }
 
 static bool is_before(const struct attendance *a, const struct attendance *b)
@@ -274,7 +286,7 @@ static bool read_attendances(struct attendances *all)
     all->count = kept;
     for (size_t i = 0; i < kept; i++)
         for (all->at[i].place = 0; all->at[i].place < i; all->at[i].place++)
-            if (same_place(all->at[i].record, all->at[all->at[i].place].record)) break;
+            if (same_place(&all->at[i], &all->at[all->at[i].place])) break;
     return true;
 }
 
@@ -289,17 +301,27 @@ static size_t places_within(const struct attendances *all, size_t first, size_t 
     return places;
 }
 
-/* The span of days with the most places, the earliest of them; false: none has enough. */
-static bool find_span(const struct attendances *all, const struct inbox_conf *conf,
-                      size_t *ret_first, size_t *ret_end)
+static size_t index_of(const struct attendances *all, const struct cpis_hash *rh)
 {
+    size_t i = 0;
+    while (i < all->count && !hash_equal(&all->at[i].history.rh, rh))
+        i++;
+    return i;
+}
+
+/* The span of days around this look with the most places, the earliest of them; false: none has
+ * enough. What lies before it was judged when it came. */
+static bool find_span(const struct attendances *all, const struct inbox_conf *conf,
+                      const struct cpis_hash *rh, size_t *ret_first, size_t *ret_end)
+{
+    const size_t own = index_of(all, rh);
     size_t most = 0;
-    for (size_t first = 0, end = 0; first < all->count; first++) {
+    for (size_t first = 0, end = 0; first <= own && first < all->count; first++) {
         while (end < all->count &&
                all->at[end].time - all->at[first].time <= conf->pattern_days * CPIS_MS_DAY)
             end++;
         const size_t places = places_within(all, first, end);
-        if (places < conf->pattern_count || places <= most) continue;
+        if (end <= own || places < conf->pattern_count || places <= most) continue;
         most = places;
         *ret_first = first;
         *ret_end = end;
@@ -323,7 +345,7 @@ void inbox_find_pattern(struct authority *a, struct env *e, const struct record 
         emit_failure(e);
         return;
     }
-    if (!find_span(all, &a->inbox.conf, &first, &end)) return;
+    if (!find_span(all, &a->inbox.conf, &r->row.rh, &first, &end)) return;
     struct row_notification n = new_notification(&a->inbox, e, NOTIFICATION_PATTERN);
     struct cursor c = cursor_write(looks, (size_t)PATTERN_LOOKS_MAX * 8);
     fill_child(a, e, r->row.nhs_number, &n);

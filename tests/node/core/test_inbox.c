@@ -262,6 +262,36 @@ Test(inbox, no_patterns_when_they_are_off)
     cr_assert_eq(af_notifications(&f, NULL), 3);
 }
 
+Test(inbox, what_was_never_a_pattern_is_none_when_they_are_switched_on)
+{
+    f.inbox.pattern_count = 0;
+    af_restart(&f);
+    seen_at(1, "RJ1", "");
+    seen_at(1, "RJ2", "");
+    seen_at(1, "RJ3", "");
+    f.inbox.pattern_count = 3;
+    af_restart(&f);
+    pass(8 * CPIS_MS_DAY);
+    seen_at(1, "RJ4", "");
+    cr_assert_eq(af_notifications(&f, NULL), 4, "of last week: nothing new");
+}
+
+Test(inbox, of_very_many_looks_the_newest_count)
+{
+    struct row_notification n;
+    for (unsigned i = 0; i < PATTERN_LOOKS_MAX + 20; i++) {
+        pass(1);
+        seen_at(1, i == 0 ? "RJ1" : "RJ2", "");
+        af_forget(&f);
+    }
+    seen_at(1, "RJ3", "");
+    cr_assert_eq(af_notifications(&f, &n), PATTERN_LOOKS_MAX + 21, "the first is too long ago");
+    seen_at(1, "RJ4", "");
+    cr_assert_eq(af_notifications(&f, &n), PATTERN_LOOKS_MAX + 23);
+    cr_assert_eq(n.kind, NOTIFICATION_PATTERN);
+    cr_assert_eq(n.looks.len, PATTERN_LOOKS_MAX * 8U);
+}
+
 /* --- nobody has opened it --- */
 
 Test(inbox, a_notification_that_nobody_opens_is_escalated_once)
