@@ -264,8 +264,12 @@ Test(inbox, no_patterns_when_they_are_off)
 
 Test(inbox, what_was_never_a_pattern_is_none_when_they_are_switched_on)
 {
+    const struct af_lookup late = af_lookup(&f, 1);
+    const struct msg_ask_details ask = at_place(1, "RJ5", "");
+    const struct msg_details d = af_details(&f, &late, &ask);
     f.inbox.pattern_count = 0;
     af_restart(&f);
+    pass(8 * CPIS_MS_DAY);
     seen_at(1, "RJ1", "");
     seen_at(1, "RJ2", "");
     seen_at(1, "RJ3", "");
@@ -274,6 +278,9 @@ Test(inbox, what_was_never_a_pattern_is_none_when_they_are_switched_on)
     pass(8 * CPIS_MS_DAY);
     seen_at(1, "RJ4", "");
     cr_assert_eq(af_notifications(&f, NULL), 4, "of last week: nothing new");
+    af_bring(&f, 1, &late);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_notifications(&f, NULL), 5, "of the week after it: the same");
 }
 
 Test(inbox, of_very_many_looks_the_newest_count)
