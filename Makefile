@@ -50,7 +50,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all sim test demo inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
+.PHONY: all sim test demo authority inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -108,6 +108,9 @@ inbox: deps
 # Real processes killed at random moments of a lookup: one record each, no false no.
 kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+# An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
+authority: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/authority.sh
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
@@ -162,7 +165,7 @@ ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
           'node/core=node/core|proto|crypto' 'node/net=node/(net|core)|storage|proto|crypto' \
           'node/feed=node/(feed|core)|storage|proto|crypto' 'simulations=simulations|node/core|storage|proto|crypto'
 # The one place that may include a foreign header: header=place.
-DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
+DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
           'zmq\.h=node/net' 'csv\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
           'jansson\.h=(node/(net|cli)|simulations)'
 # All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.

@@ -21,6 +21,7 @@ enum cli_exit {
     CLI_ROWS_SOME = 12, /* flags import */
     CLI_ROWS_NONE = 13,
     CLI_FINDINGS = 14, /* flags check */
+    CLI_STOPPED = 15,  /* trace */
     CLI_INCOMPLETE = 20,
     CLI_UNKNOWN = 30
 };

@@ -13,6 +13,7 @@
     X(doctor)                                                                                      \
     X(lookup)                                                                                      \
     X(lookup_text)                                                                                 \
+    X(trace)                                                                                       \
     X(evidence_verify)                                                                             \
     X(evidence_list)                                                                               \
     X(evidence)                                                                                    \

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# make authority: an authority's life and a practice's list, on real processes: born, renumbered, transferred, checked; a trace
+# that is killed, goes on, and stops at its share of the day. Fails if any of it is not so; leaves nothing running.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-authority.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+began=$SECONDS
+finish() {
+    local status=$?
+    stop_all
+    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+AUTHORITIES=(T001 T002)
+same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
+held() { "$CPIS" flags show "$W/$1" - --json <<<"$2"; }
+verdict() { lookup --scheduled --json <<<"$1" | jq -r .verdict || true; }
+says() { [ "$(verdict "$1")" = "$2" ]; }
+findings() { "$CPIS" flags check "$W/$1" --json | jq -rs '[.[].finding] | sort | join(" ")' || true; }
+
+found_federation
+start_all
+hold_ceremony
+csv 1 3 3 "$W/T001.csv"
+csv 2 200 100 "$W/T002.csv"
+csv 8 5 0 "$W/spare.csv"
+mother=$(number_of "$W/spare.csv" 1) baby=$(number_of "$W/spare.csv" 2) new=$(number_of "$W/spare.csv" 3) nobody=$(number_of "$W/spare.csv" 4)
+old=$(number_of "$W/T001.csv" 2)
+today=$(TZ=Europe/London date +%F) yesterday=$(TZ=Europe/London date -d yesterday +%F) week=$(TZ=Europe/London date -d '+7 days' +%F)
+echo "$mother,1999-04-05,Givenmother,Familymother,M1,UCPP,2026-05-01,$yesterday,," >>"$W/T001.csv"
+for authority in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null; done
+activate_authorities
+until_ok 30 says "$nobody" no_flag || die "the federation did not become complete"
+
+# --- an unborn child past its date is asked about; born, it has a plan of its own ---
+same "$(findings T001)" unborn-overdue "what flags check says"
+"$CPIS" flags born "$W/T001" - --birth-date "$yesterday" --local-id B1 < <(printf '%s\n' "$mother" "$baby") >/dev/null
+same "$(held T001 "$baby" | jq -c '[.plans[].plan, .birth_date]')" "[\"CPP\",\"$yesterday\"]" "the baby's plan"
+same "$(held T001 "$mother" | jq -r '.plans[0].end')" "$yesterday" "the end of the mother's"
+until_ok 20 says "$baby" flag || die "the baby is not found nationally"
+say "born: a plan of its own, found nationally"
+
+# --- a new number: the old one through a day, the new one at once; an upload shows the old one again ---
+"$CPIS" flags renumber "$W/T001" - --keep-until "$week" < <(printf '%s\n' "$old" "$new") >/dev/null
+same "$(held T001 "$old" | jq -r .keep_until)" "$week" "the old number's last day"
+until_ok 20 says "$new" flag || die "the new number is not found nationally"
+same "$(verdict "$old")" flag "the old number, until then"
+"$CPIS" flags renumber "$W/T001" - --keep-until "$yesterday" < <(printf '%s\n' "$old" "$nobody") >/dev/null
+until_ok 40 says "$old" no_flag || die "the old number is still listed after its last day"
+until_ok 20 says "$nobody" flag || die "the third number is not found"
+same "$(findings T001)" "same-person same-person unborn-overdue" "what flags check says of three numbers of one person"
+say "renumbered: both until the day, then the new one alone"
+
+# --- a trace: killed and taken up, each number once; then its share of the day is used up ---
+cut -d, -f1 "$W/T002.csv" >"$W/list.csv"
+{ number_of "$W/T001.csv" 3; number_of "$W/T001.csv" 3; echo 9990000000; echo; } >>"$W/list.csv"
+trace() { "$CPIS" trace "$W/$QUERY" "$W/list.csv" --out "$W/answers" "${ASKER[@]}" "$@"; }
+"$CPIS" trace "$W/$QUERY" "$W/list.csv" --out "$W/answers" --per-second 60 "${ASKER[@]}" >/dev/null 2>"$W/why" &
+job=$!
+gets_on() { [ "$(wc -l <"$W/answers")" -gt 60 ]; }
+until_ok 20 gets_on || die "the trace does not get on: $(cat "$W/why")"
+kill -9 "$job"
+wait "$job" 2>/dev/null || true
+printf '{"verdict":"no_flag","nhs_num' >>"$W/answers" # as a power cut may leave it
+before=$(($(wc -l <"$W/answers") - 1))
+got=0
+trace --per-second 150 --json >"$W/report" || got=$?
+same "$got" 12 "the exit code of a trace with a line that holds no number"
+same "$(jq -c '[.numbers, .flag, .no_flag, .not_answered, .listed_again, (.faults | length), (.known | length)]' "$W/report")" \
+    '[301,301,0,0,1,1,301]' "the report"
+same "$(jq '.asked_now' "$W/report")" $((301 - before)) "how many were asked after the kill"
+same "$(tail -n +2 "$W/answers" | jq -r .nhs_number | sort | uniq -d | wc -l)" 0 "numbers answered twice"
+same "$("$CPIS" notifications list "$W/T002" --json | wc -l)" 0 "notifications of a silent read"
+same "$(stat -c %a "$W/answers")" 600 "who may read the answers"
+got=0
+trace --json >/dev/null || got=$?
+same "$got" 12 "the exit code of a trace that has nothing left to do"
+echo "$nobody" >>"$W/list.csv"
+got=0
+trace >/dev/null 2>"$W/why" || got=$?
+same "$got" 1 "the exit code for answers to another list"
+grep -q "holds the answers to another list" "$W/why" || die "it does not say why: $(cat "$W/why")"
+"$CPIS" register limits "$W/register" RZZ99 --lookups-per-day 1000 >/dev/null
+sign_register
+publish_register
+limited() { [ "$("$CPIS" status "$W/$QUERY" --json | jq .query.today.limit)" = 1000 ]; }
+until_ok 20 limited || die "the limit did not arrive"
+got=0
+"$CPIS" trace "$W/$QUERY" "$W/list.csv" --out "$W/more" --per-second 100 --share 35 "${ASKER[@]}" >/dev/null 2>"$W/why" || got=$?
+same "$got" 15 "the exit code when the share is used up"
+grep -q "used up" "$W/why" || die "it does not say why: $(cat "$W/why")"
+used=$("$CPIS" status "$W/$QUERY" --json | jq .query.today.lookups)
+[ "$used" -le 350 ] || die "$used lookups of 350 were used"
+say "traced: $before answers before kill -9, $((301 - before)) after it, none twice; stopped at its share ($used of 350)"
+say "an authority's life holds; took $((SECONDS - began)) s"
