@@ -61,6 +61,7 @@
     X(row_child, row_child, child)                                                                 \
     X(row_entry, row_entry, entry)                                                                 \
     X(row_access, row_access, access)                                                              \
+    X(row_change, row_change, notification_change)                                                 \
     X(row_elsewhere, row_elsewhere, elsewhere)                                                     \
     X(row_tell, row_tell, tell)                                                                    \
     X(row_notification, row_notification, notification)                                            \

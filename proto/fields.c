@@ -373,6 +373,11 @@ static const struct field row_elsewhere_fields[] = {
     U64F(row_elsewhere, heard),
 };
 static const struct field row_tell_fields[] = {U32F(row_tell, epoch), U64F(row_tell, since)};
+static const struct field row_change_fields[] = {
+    U64F(row_change, at),
+    RNG(row_change, state, NOTIFICATION_NEW, NOTIFICATION_ACTIONED),
+    TXTF(row_change, by),
+};
 static const struct field row_notification_fields[] = {
     U64F(row_notification, id),
     FIXF(row_notification, rh),
@@ -386,8 +391,17 @@ static const struct field row_notification_fields[] = {
     RNG(row_notification, state, NOTIFICATION_NEW, NOTIFICATION_ACTIONED),
     U64F(row_notification, state_since),
     SUBF(row_notification, details, ask_details),
+    RNG(row_notification, kind, NOTIFICATION_ACCESS, NOTIFICATION_TEST),
+    U64F(row_notification, opened),
+    U64F(row_notification, escalated),
+    U64F(row_notification, import_id),
+    VARF(row_notification, looks, PATTERN_LOOKS_MAX * 8, 8),
+    LSTF(row_notification, changes, NOTIFICATION_CHANGES_MAX, row_change),
 };
-static const struct field row_history_fields[] = {FIXF(row_history, rh)};
+static const struct field row_history_fields[] = {
+    FIXF(row_history, rh),
+    U64F(row_history, pattern),
+};
 static const struct field row_log_entry_fields[] = {
     U64F(row_log_entry, time),
     RNG(row_log_entry, event, 1, LOG_EVENT_END - 1),

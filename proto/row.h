@@ -65,10 +65,23 @@ struct row_tell { /* an authority has not heard yet that another lists a child o
     uint64_t since;
 };
 enum notification_state { NOTIFICATION_NEW = 1, NOTIFICATION_SEEN, NOTIFICATION_ACTIONED };
+enum notification_kind {
+    NOTIFICATION_ACCESS = 1,  /* somebody looked */
+    NOTIFICATION_NOT_BROUGHT, /* somebody looked because the child was not brought */
+    NOTIFICATION_PATTERN,     /* of one child's looks: many places within days */
+    NOTIFICATION_TEST         /* asked for by the operator: no child */
+};
+#define NOTIFICATION_CHANGES_MAX 16U
+#define PATTERN_LOOKS_MAX        256U
+struct row_change { /* of a notification's state */
+    uint64_t at;
+    uint32_t state; /* enum notification_state */
+    char by[NAME_BYTES_MAX + 1];
+};
 struct row_notification {
-    uint64_t id;
-    struct cpis_hash rh;
-    char nhs_number[11];
+    uint64_t id;         /* from 1, without gaps, in the order in which they were made */
+    struct cpis_hash rh; /* zeros: of no single access */
+    char nhs_number[11]; /* "": a test */
     char local_id[LOCAL_ID_BYTES_MAX + 1];
     uint64_t at, received; /* when they looked; when we heard */
     char asker_code[CODE_BYTES_MAX + 1], asker_name[ORGANISATION_BYTES_MAX + 1];
@@ -76,9 +89,23 @@ struct row_notification {
     uint32_t state;
     uint64_t state_since;
     struct msg_ask_details details;
+    uint32_t kind;
+    uint64_t opened;    /* when it first left NEW; 0: nobody has opened it */
+    uint64_t escalated; /* when it had not been opened for too long; 0: it has not come to that */
+    uint64_t import_id; /* the file that placed the child's record, as of then; 0: none */
+    struct bytes looks; /* PATTERN: ids(8) of the notifications that it is made of */
+    struct row_change *changes; /* oldest first; the last one of each state is always there */
+    size_t changes_count;
+};
+enum history_class { /* in the row's key */
+                     HISTORY_UNSCHEDULED = 0,
+                     HISTORY_SCHEDULED,
+                     HISTORY_WITHOUT_DETAILS,
+                     HISTORY_CLASS_END
 };
 struct row_history {
     struct cpis_hash rh;
+    uint64_t pattern; /* id of the pattern's notification that this look is part of; 0: none */
 };
 enum log_event {
     LOG_STARTED = 1,

@@ -460,7 +460,10 @@ void batch_wake(struct sim *s, unsigned n)
 void sim_start(struct sim *s, unsigned n)
 {
     struct sim_node *m = s->node[n];
-    struct node_conf conf = {.role = m->role, .identity = &m->identity, .quotas = s->conf.quotas};
+    struct node_conf conf = {.role = m->role,
+                             .identity = &m->identity,
+                             .quotas = s->conf.quotas,
+                             .inbox = s->conf.inbox};
     CHECK(s, m->node == NULL && s->releasing == 0);
     kernel_renew(s->kernel, n); /* another start may be planned */
     drbg_bytes(&m->seeds, conf.seed, sizeof conf.seed);

@@ -217,7 +217,9 @@ static void take_notification(struct emulation *t, uint32_t authority, const jso
 {
     const char *text = json_string_value(json_object_get(o, "nhs_number"));
     const cpis_ms asked = wall_of(o, "at"), received = wall_of(o, "received");
+    const char *kind = json_string_value(json_object_get(o, "kind"));
     struct nhs_number n;
+    if (kind != NULL && strcmp(kind, "pattern") == 0) return; /* of looks told one by one */
     if (text == NULL || nhs_number_parse(text, strlen(text), &n) != CPIS_OK ||
         asked + CPIS_MS_SECOND < t->zero_wall)
         return;

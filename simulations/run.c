@@ -203,8 +203,12 @@ static unsigned founded_authorities(const struct run *t)
 static bool found(struct run *t)
 {
     const struct scenario *sc = t->sc;
+    /* as node.conf has them by default */
+    static const struct inbox_conf inbox = {
+        .pattern_count = 3, .pattern_days = 7, .escalate_after = 4 * CPIS_MS_HOUR};
     const struct sim_conf conf = {
         .seed = t->o->seed,
+        .inbox = &inbox,
         .directories = (unsigned)sc->topology.directories,
         .threshold = (unsigned)sc->topology.threshold,
         .authorities = founded_authorities(t),

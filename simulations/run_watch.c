@@ -153,7 +153,8 @@ static bool new_notification(void *arg, const struct row *row)
     struct row_notification m;
     const uint64_t wall = SIM_EPOCH_START + sim_now(n->run->s);
     if (n->left-- == 0) return false;
-    if (row_notification_decode((struct bytes){row->value, row->value_len}, &a, &m) == CPIS_OK)
+    if (row_notification_decode((struct bytes){row->value, row->value_len}, &a, &m) == CPIS_OK &&
+        m.kind != NOTIFICATION_PATTERN) /* of looks that were told one by one */
         result_notification(n->run->r, n->authority, run_now(n->run),
                             wall > m.at ? (wall - m.at) * 1000U : 0);
     arena_free(&a);

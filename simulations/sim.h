@@ -83,6 +83,7 @@ struct sim_conf {
     struct link_profile link; /* of every link until sim_network is told otherwise */
     struct sim_trouble trouble;
     const struct quota_conf *quotas; /* of query nodes; NULL: none; borrowed until sim_free */
+    const struct inbox_conf *inbox;  /* of authorities; the same */
     const char *dir; /* NULL: rows in memory; else real storage in this folder, which is there */
     cpis_ms epoch_lasts;      /* key epochs; 0: SIM_EPOCH_LASTS */
     uint64_t lookups_per_day; /* of a query node, in its descriptor; 0: more than any asks */

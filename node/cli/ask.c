@@ -2,9 +2,11 @@
 #include "node/cli/commands.h"
 #include "proto/nhs_number.h"
 
+#include <pwd.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct control_client *cli_connect(const struct cli *c)
 {
@@ -62,6 +64,17 @@ uint8_t *cli_base64(const struct cli *c, const char *text, size_t *ret_len)
     (void)cli_fail(c, "%s", p == NULL ? "out of memory" : "this is no base64");
     free(p);
     return NULL;
+}
+
+const char *cli_by(const struct cli *c)
+{
+    const struct passwd *login = cli_has(c, "by") ? NULL : getpwuid(getuid());
+    const char *by = login != NULL ? login->pw_name : cli_value(c, "by");
+    if (by == NULL || by[0] == '\0' || strlen(by) > NAME_BYTES_MAX) {
+        (void)cli_usage(c, "--by: the name of who does it, at most %u bytes", NAME_BYTES_MAX);
+        return NULL;
+    }
+    return by;
 }
 
 bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char ret[static 11])

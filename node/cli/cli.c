@@ -108,16 +108,20 @@ uint64_t cli_integer(const json_t *o, const char *key)
     return v < 0 ? 0 : (uint64_t)v;
 }
 
-void cli_london(const char *iso, char ret[static WALL_LONDON_BYTES])
+cpis_ms cli_iso(const char *iso)
 {
     unsigned y, mo, d, h, mi, s;
-    struct date date = {0};
+    if (sscanf(iso, "%4u-%2u-%2uT%2u:%2u:%2u", &y, &mo, &d, &h, &mi, &s) != 6) return 0;
+    const struct date date = {.year = (uint16_t)y, .month = (uint8_t)mo, .day = (uint8_t)d};
+    if (!date_is_valid(date) || date_days(date) < 0 || h > 23 || mi > 59 || s > 60) return 0;
+    return ((cpis_ms)date_days(date) * 86400 + (cpis_ms)h * 3600 + (cpis_ms)mi * 60 + s) * 1000;
+}
+
+void cli_london(const char *iso, char ret[static WALL_LONDON_BYTES])
+{
+    const cpis_ms wall = cli_iso(iso);
     (void)memcpy(ret, "-", 2);
-    if (sscanf(iso, "%4u-%2u-%2uT%2u:%2u:%2u", &y, &mo, &d, &h, &mi, &s) != 6) return;
-    date = (struct date){.year = (uint16_t)y, .month = (uint8_t)mo, .day = (uint8_t)d};
-    if (!date_is_valid(date) || h > 23 || mi > 59) return;
-    int64_t wall = ((int64_t)date_days(date) * 1440 + (int64_t)h * 60 + mi) * 60000;
-    if (wall >= 0) wall_format_london((cpis_ms)wall, ret);
+    if (wall != 0) wall_format_london(wall, ret);
 }
 
 /* --- files --- */

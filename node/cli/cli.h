@@ -80,7 +80,9 @@ void cli_print_json(json_t *o);
 /* A text of a JSON object, "" when absent or null; borrowed. */
 const char *cli_text(const json_t *o, const char *key);
 uint64_t cli_integer(const json_t *o, const char *key); /* 0 when absent */
-/* "2026-11-23T18:03:00.000Z" as "Mon 23 Nov 2026 18:03" in London; "-" when it is no time. */
+/* "2026-11-23T18:03:00.000Z" as ms since 1970, whole seconds; 0 when it is no time. */
+cpis_ms cli_iso(const char *iso);
+/* The same as "Mon 23 Nov 2026 18:03" in London; "-" when it is no time. */
 void cli_london(const char *iso, char ret[static WALL_LONDON_BYTES]);
 
 /* Texts of an option or file that hold a passphrase: its first line. *ret is sodium_malloc'd, for

@@ -92,20 +92,11 @@ static void check_disk(struct doctor *d)
 
 /* --- the running node --- */
 
-static uint64_t iso_ms(const char *iso)
-{
-    unsigned y, mo, day, h, mi, s;
-    if (sscanf(iso, "%4u-%2u-%2uT%2u:%2u:%2u", &y, &mo, &day, &h, &mi, &s) != 6) return 0;
-    struct date date = {.year = (uint16_t)y, .month = (uint8_t)mo, .day = (uint8_t)day};
-    if (!date_is_valid(date)) return 0;
-    return ((uint64_t)date_days(date) * 86400 + (uint64_t)h * 3600 + (uint64_t)mi * 60 + s) * 1000;
-}
-
 static void check_register(struct doctor *d, const json_t *s)
 {
     const json_t *r = json_object_get(s, "register");
     const char *trust = cli_text(r, "trust");
-    uint64_t expires = iso_ms(cli_text(r, "expires")), now = cli_wall();
+    uint64_t expires = cli_iso(cli_text(r, "expires")), now = cli_wall();
     bool fresh = strcmp(trust, "fresh") == 0;
     say(d, "register trust",
         fresh ? NULL
@@ -199,9 +190,18 @@ static void check_published(struct doctor *d, const json_t *a)
     }
 }
 
+static void check_inbox(struct doctor *d, const json_t *a)
+{
+    const json_t *inbox = json_object_get(a, "notifications");
+    const unsigned long long escalated = cli_integer(inbox, "escalated");
+    say(d, "inbox", escalated > 0 ? "the duty team: cpis notifications list --state new" : NULL,
+        "%llu notifications nobody has opened, %llu of them for too long",
+        (unsigned long long)cli_integer(inbox, "unopened"), escalated);
+}
+
 static void check_directory(struct doctor *d, const json_t *x)
 {
-    uint64_t oldest = iso_ms(cli_text(x, "copies_oldest")), now = cli_wall();
+    uint64_t oldest = cli_iso(cli_text(x, "copies_oldest")), now = cli_wall();
     bool old =
         cli_integer(x, "copies_waiting") > 0 && oldest != 0 && oldest + COPIES_TOO_LONG < now;
     say(d, "share",
@@ -270,12 +270,14 @@ static void check_node(struct doctor *d, const json_t *s)
     check_register(d, s);
     check_clock(d, s);
     check_peers(d, s);
-    if (json_object_get(s, "authority") != NULL)
+    if (json_object_get(s, "authority") != NULL) {
         check_published(d, json_object_get(s, "authority"));
+        check_inbox(d, json_object_get(s, "authority"));
+    }
     if (json_object_get(s, "directory") != NULL)
         check_directory(d, json_object_get(s, "directory"));
     if (q != NULL) check_limits(d, q);
-    uint64_t oldest = iso_ms(cli_text(q, "outbox_oldest"));
+    uint64_t oldest = cli_iso(cli_text(q, "outbox_oldest"));
     if (q != NULL)
         say(d, "outbox",
             oldest != 0 && oldest + WAITS_TOO_LONG < cli_wall()

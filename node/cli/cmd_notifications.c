@@ -1,4 +1,4 @@
-/* cpis notifications list | ack, cpis accesses: who looked at an authority's children. */
+/* cpis notifications list | ack | test: the inbox of an authority. */
 #include "node/cli/commands.h"
 
 #include <stdlib.h>
@@ -6,35 +6,92 @@
 
 #define PAGE 500
 
+/* "A. Nurse, Sister" */
+static void print_person(const json_t *n)
+{
+    const char *role = cli_text(n, "role");
+    (void)printf("%s%s%s", cli_text(n, "who"), role[0] != '\0' ? ", " : "", role);
+}
+
+static void print_place(const json_t *n)
+{
+    const char *setting = cli_text(n, "setting");
+    (void)printf("%s (%s)%s%s", cli_text(n, "organisation"), cli_text(n, "organisation_code"),
+                 setting[0] != '\0' ? ", " : "", setting);
+}
+
+static void print_pattern(const json_t *n)
+{
+    char when[WALL_LONDON_BYTES];
+    size_t i;
+    const json_t *look;
+    (void)puts("          PATTERN: this child was seen at many places within days");
+    json_array_foreach(json_object_get(n, "looks"), i, look)
+    {
+        cli_london(cli_text(look, "at"), when);
+        (void)printf("          %s  ", when);
+        print_place(look);
+        (void)printf("  [%llu]\n", (unsigned long long)cli_integer(look, "id"));
+    }
+}
+
+static void print_look(const json_t *n)
+{
+    (void)printf("          ");
+    print_person(n);
+    (void)printf(" - ");
+    print_place(n);
+    (void)puts(json_is_true(json_object_get(n, "complete"))
+                   ? ""
+                   : "  (only the envelope could be read: ring them)");
+}
+
+static void print_handling(const json_t *n, const char *state, const char *at, const char *by)
+{
+    char when[WALL_LONDON_BYTES];
+    if (cli_text(n, at)[0] == '\0') return;
+    cli_london(cli_text(n, at), when);
+    (void)printf("          %s by %s, %s\n", state, cli_text(n, by), when);
+}
+
 static void print_notification(const json_t *n)
 {
-    const char *nr = cli_text(n, "nhs_number");
+    const char *nr = cli_text(n, "nhs_number"), *kind = cli_text(n, "kind");
+    const char *local = cli_text(n, "local_id");
     char when[WALL_LONDON_BYTES];
     cli_london(cli_text(n, "at"), when);
-    (void)printf("%6llu  %-8s  %s  %.3s %.3s %s%s%s\n          %s%s%s - %s (%s)%s%s%s\n",
-                 (unsigned long long)cli_integer(n, "id"), cli_text(n, "state"), when, nr, nr + 3,
-                 nr + 6, cli_text(n, "local_id")[0] != '\0' ? "  local id " : "",
-                 cli_text(n, "local_id"), cli_text(n, "who"),
-                 cli_text(n, "role")[0] != '\0' ? ", " : "", cli_text(n, "role"),
-                 cli_text(n, "organisation"), cli_text(n, "organisation_code"),
-                 cli_text(n, "setting")[0] != '\0' ? ", " : "", cli_text(n, "setting"),
-                 json_is_true(json_object_get(n, "complete"))
-                     ? ""
-                     : "  (only the envelope could be read: ring them)");
-    if (strcmp(cli_text(n, "purpose"), "not-brought") == 0)
+    (void)printf("%6llu  %-8s  %s", (unsigned long long)cli_integer(n, "id"), cli_text(n, "state"),
+                 when);
+    if (strlen(nr) == 10) (void)printf("  %.3s %.3s %s", nr, nr + 3, nr + 6);
+    (void)printf("%s%s\n", local[0] != '\0' ? "  local id " : "", local);
+    if (strcmp(kind, "pattern") == 0)
+        print_pattern(n);
+    else if (strcmp(kind, "test") == 0)
+        (void)printf("          TEST NOTIFICATION of no child, made by %s\n", cli_text(n, "who"));
+    else
+        print_look(n);
+    if (strcmp(kind, "not-brought") == 0)
         (void)puts("          the child was NOT BROUGHT to an appointment");
+    print_handling(n, "seen", "seen_at", "seen_by");
+    print_handling(n, "actioned", "actioned_at", "actioned_by");
+    if (json_is_null(json_object_get(n, "escalated")) ||
+        !json_is_null(json_object_get(n, "opened")))
+        return;
+    cli_london(cli_text(n, "received"), when);
+    (void)printf("          UNOPENED since %s\n", when);
 }
 
 static int notifications_list(struct cli *c)
 {
-    const char *state = cli_value(c, "state");
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
     struct control_client *client = cli_connect(c);
     if (client == NULL) return CLI_ERROR;
     uint64_t before = 0;
     bool ok = true;
     for (bool more = true; ok && more;) {
-        json_t *f = json_pack("{s:i,s:s*}", "limit", PAGE, "state", state), *n;
+        json_t *f = json_pack("{s:i,s:s*,s:s*}", "limit", PAGE, "state", cli_value(c, "state"),
+                              "kind", cli_value(c, "kind")),
+               *n;
         if (before != 0) (void)json_object_set_new(f, "before", json_integer((json_int_t)before));
         json_t *r = cli_call(c, client, "notifications_list", f, CLI_TIMEOUT_MS);
         const json_t *list = json_object_get(r, "notifications");
@@ -45,7 +102,7 @@ static int notifications_list(struct cli *c)
             before = cli_integer(n, "id");
             if (cli_has(c, "json"))
                 cli_print_json(json_incref(n));
-            else if (strlen(cli_text(n, "nhs_number")) == 10)
+            else
                 print_notification(n);
         }
         more = json_array_size(list) == PAGE;
@@ -60,14 +117,16 @@ const struct cli_command cmd_notifications_list = {
     .summary = "the inbox: who looked at this authority's children, newest first",
     .takes_dir = true,
     .fn = notifications_list,
-    .options = (const struct cli_option[]){{"state", "STATE", "only new, seen or actioned ones"},
-                                           {"json", NULL, "one JSON object a line"},
-                                           {0}}};
+    .options = (const struct cli_option[]){
+        {"state", "STATE", "only new, seen or actioned ones"},
+        {"kind", "KIND", "only these: access, not-brought, pattern, test"},
+        {"json", NULL, "one JSON object a line"},
+        {0}}};
 
 static int notifications_ack(struct cli *c)
 {
-    const char *state = cli_value(c, "state");
-    if (!cli_args(c, 1, 10000)) return CLI_USAGE;
+    const char *state = cli_value(c, "state"), *by = cli_by(c);
+    if (!cli_args(c, 1, 10000) || by == NULL) return CLI_USAGE;
     struct control_client *client = cli_connect(c);
     if (client == NULL) return CLI_ERROR;
     int code = CLI_OK;
@@ -79,8 +138,8 @@ static int notifications_ack(struct cli *c)
             break;
         }
         json_t *r = cli_call(c, client, "notifications_set",
-                             json_pack("{s:I,s:s}", "notification", (json_int_t)id, "state",
-                                       state == NULL ? "seen" : state),
+                             json_pack("{s:I,s:s,s:s}", "notification", (json_int_t)id, "state",
+                                       state == NULL ? "seen" : state, "by", by),
                              CLI_TIMEOUT_MS);
         if (r == NULL) code = CLI_ERROR;
         json_decref(r);
@@ -92,51 +151,34 @@ const struct cli_command cmd_notifications_ack = {
     .name = "notifications ack",
     .args = "DIR ID...",
     .summary = "mark notifications as seen (or, with --state, actioned or new)",
+    .more = "Who has done it, and when, is kept with each.",
     .takes_dir = true,
     .fn = notifications_ack,
-    .options =
-        (const struct cli_option[]){{"state", "STATE", "seen (default), actioned, new"}, {0}}};
+    .options = (const struct cli_option[]){{"state", "STATE", "seen (default), actioned, new"},
+                                           {"by", "NAME", "who does it; else the login name"},
+                                           {0}}};
 
-static void print_access(const json_t *a)
+static int notifications_test(struct cli *c)
 {
-    char when[WALL_LONDON_BYTES];
-    cli_london(cli_text(a, "time"), when);
-    const char *role = cli_text(a, "role");
-    (void)printf("%s  %-11s  %s%s%s, %s (%s)%s%s%s%s\n", when,
-                 json_is_true(json_object_get(a, "scheduled"))   ? "silent read"
-                 : json_is_null(json_object_get(a, "scheduled")) ? "?"
-                                                                 : "unscheduled",
-                 cli_text(a, "who"), role[0] != '\0' ? ", " : "", role, cli_text(a, "organisation"),
-                 cli_text(a, "organisation_code"), cli_text(a, "setting")[0] != '\0' ? ", " : "",
-                 cli_text(a, "setting"),
-                 json_is_true(json_object_get(a, "late")) ? "  [arrived late]" : "",
-                 json_is_true(json_object_get(a, "revoked")) ? "  [ASKER REVOKED]" : "");
-}
-
-static int accesses(struct cli *c)
-{
-    char n[11];
-    size_t i;
-    json_t *a;
-    if (!cli_one_number(c, n)) return CLI_USAGE;
-    json_t *r = cli_ask(c, "accesses", json_pack("{s:s}", "nhs_number", n));
-    memset(n, 0, sizeof n);
+    const char *by = cli_by(c);
+    if (!cli_args(c, 0, 0) || by == NULL) return CLI_USAGE;
+    json_t *r = cli_ask(c, "notifications_test", json_pack("{s:s}", "by", by));
     if (r == NULL) return CLI_ERROR;
-    json_array_foreach(json_object_get(r, "accesses"), i, a)
-    {
-        if (cli_has(c, "json"))
-            cli_print_json(json_incref(a));
-        else
-            print_access(a);
-    }
+    const unsigned long long id = cli_integer(r, "notification");
     json_decref(r);
+    if (cli_has(c, "json"))
+        cli_print_json(json_pack("{s:I}", "notification", (json_int_t)id));
+    else
+        (void)printf("notification %llu is a test: see that it arrives wherever the others do\n",
+                     id);
     return CLI_OK;
 }
-const struct cli_command cmd_accesses = {
-    .name = "accesses",
-    .args = "DIR NUMBER",
-    .summary = "every look at one child of this authority, silent reads included",
+const struct cli_command cmd_notifications_test = {
+    .name = "notifications test",
+    .args = "DIR",
+    .summary = "make a notification of no child, marked as a test, that goes the way of all others",
     .takes_dir = true,
-    .takes_numbers = true,
-    .fn = accesses,
-    .options = (const struct cli_option[]){{"json", NULL, "one JSON object a line"}, {0}}};
+    .fn = notifications_test,
+    .options = (const struct cli_option[]){{"by", "NAME", "who does it; else the login name"},
+                                           {"json", NULL, "one JSON object"},
+                                           {0}}};

@@ -20,6 +20,9 @@ static int run(struct cli *c)
     const struct quota_conf quotas = {.lookups_a_day = s.organisation_lookups_a_day,
                                       .exceptions = s.organisation_limits,
                                       .exceptions_count = s.organisation_limits_count};
+    const struct inbox_conf inbox = {.pattern_count = s.pattern_count,
+                                     .pattern_days = s.pattern_days,
+                                     .escalate_after = s.escalate_after_minutes * CPIS_MS_MINUTE};
     struct driver_conf conf = {.dir = c->dir,
                                .role = s.role,
                                .passphrase = passphrase,
@@ -27,7 +30,8 @@ static int run(struct cli *c)
                                .listen = s.listen[0] != '\0' ? s.listen : NULL,
                                .map_bytes = (size_t)s.map_mib << 20,
                                .map_bytes_max = (size_t)s.map_mib_max << 20,
-                               .quotas = &quotas};
+                               .quotas = &quotas,
+                               .inbox = &inbox};
     err = driver_run(&conf);
     sodium_free(passphrase);
     return err == CPIS_OK ? CLI_OK : CLI_ERROR; /* the driver has said why */

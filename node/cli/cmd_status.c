@@ -20,7 +20,10 @@ static void print_authority(const json_t *a)
     size_t i;
     const json_t *p;
     char time[WALL_LONDON_BYTES];
+    const json_t *inbox = json_object_get(a, "notifications");
     (void)printf("children   %llu\n", number(a, "children"));
+    (void)printf("inbox      %llu notifications unopened, %llu of them for too long\n",
+                 number(inbox, "unopened"), number(inbox, "escalated"));
     json_array_foreach(json_object_get(a, "published"), i, p)
     {
         when(p, "time", time);

@@ -27,11 +27,15 @@
     X(flags_show)                                                                                  \
     X(flags_end)                                                                                   \
     X(flags_remove)                                                                                \
+    X(flags_inactive)                                                                              \
     X(flags_confirm_shrink)                                                                        \
     X(flags_confirm_restore)                                                                       \
     X(notifications_list)                                                                          \
     X(notifications_ack)                                                                           \
+    X(notifications_export)                                                                        \
+    X(notifications_test)                                                                          \
     X(accesses)                                                                                    \
+    X(stats)                                                                                       \
     X(register_init)                                                                               \
     X(register_key)                                                                                \
     X(register_admit)                                                                              \
@@ -76,6 +80,8 @@ json_t *cli_to_base64(struct bytes b);
 /* An NHS number from a person, "-" and lists excluded. false: the reason was told, not the number.
  */
 bool cli_nhs_number(const struct cli *c, const char *text, size_t position, char ret[static 11]);
+/* --by, else the login name. NULL: told. */
+const char *cli_by(const struct cli *c);
 /* So many arguments, each a number, or "-": as many lines of stdin. false: told. */
 bool cli_numbers(const struct cli *c, size_t count, char (*ret)[11]);
 /* The one argument, a number, or "-": the first line of stdin. false: told. */

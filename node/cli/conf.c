@@ -1,5 +1,6 @@
 #include "node/cli/conf.h"
 
+#include "node/core/authority.h"
 #include "proto/code.h"
 #include "proto/telephone.h"
 #include "proto/text.h"
@@ -34,8 +35,9 @@ struct key {
     {                                                                                              \
         "asker", #member, KEY_TEXT, AT(asker.member), 0, TOP(asker.member), "", what, text         \
     }
-#define LOOKUPS_MAX 1000000000U
-#define LIMITS      "organisation_limits"
+#define LOOKUPS_MAX                1000000000U
+#define ESCALATE_AFTER_MINUTES_MAX 43200U /* 30 days */
+#define LIMITS                     "organisation_limits"
 #define LIMITS_TEXT                                                                                \
     "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
 #define PHONE "a telephone number of 3 to 15 digits, as \"02079460123\""
@@ -64,6 +66,15 @@ static const struct key keys[] = {
     {"", "organisation_lookups_a_day", KEY_NUMBER, AT(organisation_lookups_a_day), 0, LOOKUPS_MAX,
      "100000", "a whole number from 0 to 1000000000",
      "Query node: lookups a day of each organisation that asks through it; then it gets UNKNOWN."},
+    {"", "pattern_count", KEY_NUMBER, AT(pattern_count), 0, PATTERN_COUNT_MAX, "3",
+     "a whole number from 0 to 32",
+     "Authority: one child seen at so many places (organisation and setting) within pattern_days "
+     "is a notification more; 0: never."},
+    {"", "pattern_days", KEY_NUMBER, AT(pattern_days), 1, PATTERN_DAYS_MAX, "7",
+     "a whole number from 1 to 366", ""},
+    {"", "escalate_after_minutes", KEY_NUMBER, AT(escalate_after_minutes), 0,
+     ESCALATE_AFTER_MINUTES_MAX, "240", "a whole number from 0 to 43200",
+     "Authority: a notification that nobody has opened for so long is an alarm, once; 0: never."},
     ASKER(user_id, "a text of at most 36 bytes",
           "Query node: who asks unless `cpis lookup` is told otherwise."),
     ASKER(user_name, "a text of at most 70 bytes", ""),

@@ -22,6 +22,8 @@ struct node_settings {
     uint64_t organisation_lookups_a_day;
     struct quota_exception organisation_limits[QUOTA_EXCEPTIONS_MAX];
     size_t organisation_limits_count;
+    /* authorities: their inbox */
+    uint64_t pattern_count, pattern_days, escalate_after_minutes;
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

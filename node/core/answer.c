@@ -70,7 +70,7 @@ static void show(const struct look *x, struct msg_access_shown *ret)
 static bool read_looks(struct env *e, const struct record *own, struct look **ret,
                        size_t *ret_count)
 {
-    uint8_t prefix[NHS_NUMBER_DIGITS + 1] = {0}; /* unscheduled: 0 */
+    uint8_t prefix[NHS_NUMBER_DIGITS + 1] = {[NHS_NUMBER_DIGITS] = HISTORY_UNSCHEDULED};
     memcpy(prefix, own->row.nhs_number, NHS_NUMBER_DIGITS);
     struct looks *k = arena_take(e->scratch, sizeof *k);
     struct look *looks = arena_take(e->scratch, (HISTORY_READ_MAX + 1) * sizeof *looks);

@@ -17,10 +17,11 @@ static void wipe(void *p, size_t len)
 }
 
 cpis_err authority_new(struct children *children, struct publisher *publisher,
-                       struct authority **ret)
+                       const struct inbox_conf *inbox, struct authority **ret)
 {
     struct authority *a = calloc(1, sizeof *a);
     if (a == NULL) return CPIS_E_NOMEM;
+    if (inbox != NULL) a->inbox.conf = *inbox;
     a->children = children;
     a->publisher = publisher;
     *ret = a;
@@ -31,18 +32,13 @@ void authority_free(struct authority **p)
 {
     if (*p == NULL) return;
     free((*p)->waiting);
+    inbox_deinit(&(*p)->inbox);
     free((*p)->recalled);
     free(*p);
     *p = NULL;
 }
 
 /* --- rows --- */
-
-static void u64_key(uint64_t v, uint8_t ret[static 8])
-{
-    struct cursor c = cursor_write(ret, 8);
-    cursor_put_u64(&c, v);
-}
 
 cpis_err record_load(struct env *e, const struct cpis_hash *rh, struct record *ret)
 {
@@ -68,6 +64,32 @@ cpis_err record_load(struct env *e, const struct cpis_hash *rh, struct record *r
 static void record_persist(struct env *e, const struct row_access *row)
 {
     EMIT_ROW(e, TABLE_ACCESS, row->rh.b, sizeof row->rh.b, row_access, row);
+}
+
+static void history_key(const struct row_access *row, enum history_class class,
+                        uint8_t ret[static HISTORY_KEY_BYTES])
+{
+    struct cursor c = cursor_write(ret, HISTORY_KEY_BYTES);
+    cursor_put(&c, row->nhs_number, NHS_NUMBER_DIGITS);
+    cursor_put_u8(&c, (uint8_t) class);
+    cursor_put_u64(&c, row->sequence);
+}
+
+static void history_persist(struct env *e, const struct row_access *row, enum history_class class)
+{
+    uint8_t key[HISTORY_KEY_BYTES];
+    const struct row_history h = {.rh = row->rh};
+    history_key(row, class, key);
+    EMIT_ROW(e, TABLE_HISTORY, key, sizeof key, row_history, &h);
+}
+
+/* Its details are known: it moves to where they say. */
+static void history_complete(struct env *e, const struct row_access *row)
+{
+    uint8_t key[HISTORY_KEY_BYTES];
+    history_key(row, HISTORY_WITHOUT_DETAILS, key);
+    emit_delete(e, TABLE_HISTORY, key, sizeof key);
+    history_persist(e, row, row->details.scheduled ? HISTORY_SCHEDULED : HISTORY_UNSCHEDULED);
 }
 
 static bool wait_for_details(struct authority *a, const struct cpis_hash *rh, cpis_ms due)
@@ -128,14 +150,6 @@ static bool count_row(void *arg, const struct row *row)
     return true;
 }
 
-static bool highest_id(void *arg, const struct row *row)
-{
-    struct restore *r = arg;
-    struct cursor c = cursor_read(row->key, row->key_len);
-    r->a->last_notification = cursor_get_u64(&c);
-    return false; /* newest first: the first is enough */
-}
-
 cpis_err authority_restore(struct authority *a, struct env *e)
 {
     struct restore r = {.a = a, .e = e, .err = CPIS_OK};
@@ -143,9 +157,8 @@ cpis_err authority_restore(struct authority *a, struct env *e)
     cpis_err err = v->scan(v->ctx, TABLE_ACCESS, NULL, 0, false, restore_access, &r);
     if (err == CPIS_OK && r.err == CPIS_OK)
         err = v->scan(v->ctx, TABLE_UNMATCHED, NULL, 0, false, count_row, &r);
-    if (err == CPIS_OK && r.err == CPIS_OK)
-        err = v->scan(v->ctx, TABLE_NOTIFICATION, NULL, 0, true, highest_id, &r);
     if (err == CPIS_OK) err = r.err;
+    if (err == CPIS_OK) err = inbox_restore(&a->inbox, e);
     if (err == CPIS_E_NOMEM) return err;
     if (err != CPIS_OK) return CPIS_E_STORE;
     return recall_restore(a, e);
@@ -173,65 +186,7 @@ static void ack(struct env *e, const struct registry_node *to, const struct cpis
     emit_signed(e, &to->id, &s);
 }
 
-/* --- notifications --- */
-
-static void notification_fill(struct authority *a, struct env *e, const struct record *r,
-                              struct row_notification *n)
-{
-    struct nhs_number number;
-    struct row_child child;
-    memcpy(n->nhs_number, r->row.nhs_number, sizeof n->nhs_number);
-    memcpy(number.digits, r->row.nhs_number, sizeof number.digits);
-    n->rh = r->row.rh;
-    n->at = r->lookup.time;
-    n->received = r->row.received;
-    if (children_get(a->children, e, &number, &child) == CPIS_OK)
-        memcpy(n->local_id, child.local_id, sizeof n->local_id);
-    const struct registry_node *asker = registry_node_ever(e->registry, &r->row.query_id);
-    if (asker == NULL) return;
-    memcpy(n->asker_code, asker->d.code, sizeof n->asker_code);
-    memcpy(n->asker_name, asker->d.name, sizeof n->asker_name);
-}
-
-static cpis_err notification_load(struct env *e, uint64_t id, struct row_notification *ret)
-{
-    uint8_t key[8], *buffer = arena_take(e->scratch, ACCESS_ROW_BYTES_MAX);
-    size_t len;
-    if (buffer == NULL) return CPIS_E_NOMEM;
-    u64_key(id, key);
-    cpis_err err =
-        read_row(e, TABLE_NOTIFICATION, key, sizeof key, buffer, ACCESS_ROW_BYTES_MAX, &len);
-    if (err == CPIS_E_NOTFOUND) return err;
-    if (err == CPIS_OK) err = row_notification_decode((struct bytes){buffer, len}, e->scratch, ret);
-    return err == CPIS_OK || err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
-}
-
-static void notification_persist(struct env *e, const struct row_notification *n)
-{
-    uint8_t key[8];
-    u64_key(n->id, key);
-    EMIT_ROW(e, TABLE_NOTIFICATION, key, sizeof key, row_notification, n);
-}
-
-/* The access's one notification: new, or the envelope's completed in place, as people have left it.
- */
-static void notify(struct authority *a, struct env *e, struct record *r)
-{
-    struct row_notification n = {.id = r->row.notification};
-    cpis_err err = CPIS_E_NOTFOUND;
-    if (n.id != 0) err = notification_load(e, n.id, &n);
-    if (err != CPIS_OK && err != CPIS_E_NOTFOUND) emit_event(e, EVENT_STORE_READ, NULL, 0);
-    if (err != CPIS_OK) {
-        n = (struct row_notification){.id = n.id != 0 ? n.id : ++a->last_notification,
-                                      .state = NOTIFICATION_NEW,
-                                      .state_since = e->wall};
-        notification_fill(a, e, r, &n);
-    }
-    n.complete = r->row.state == ACCESS_COMPLETE;
-    n.details = r->row.details;
-    r->row.notification = n.id;
-    notification_persist(e, &n);
-}
+/* --- notified without details --- */
 
 /* Without details there is still what the envelope says; taken as unscheduled. Once. */
 static void notify_from_envelope(struct authority *a, struct env *e, struct record *r)
@@ -239,22 +194,8 @@ static void notify_from_envelope(struct authority *a, struct env *e, struct reco
     wait_no_more(a, &r->row.rh);
     if (r->row.state != ACCESS_AWAITING) return;
     r->row.state = ACCESS_ENVELOPE_ONLY;
-    notify(a, e, r);
+    inbox_notify(a, e, r);
     record_persist(e, &r->row);
-}
-
-cpis_err authority_set_notification(struct authority *a, struct env *e, uint64_t id,
-                                    enum notification_state to)
-{
-    struct row_notification n;
-    (void)a;
-    if (to < NOTIFICATION_NEW || to > NOTIFICATION_ACTIONED) return CPIS_E_INVAL;
-    cpis_err err = notification_load(e, id, &n);
-    if (err != CPIS_OK) return err;
-    n.state = to;
-    n.state_since = e->wall;
-    notification_persist(e, &n);
-    return CPIS_OK;
 }
 
 /* --- lookups --- */
@@ -328,6 +269,7 @@ struct record authority_record(struct authority *a, struct env *e, const struct 
     if (row.twin) emit_event(e, EVENT_TWIN_LOOKUP, &m->query_id, 0);
     row.sequence = log_append(e, LOG_ACCESS, rh, 0);
     record_persist(e, &row);
+    history_persist(e, &row, HISTORY_WITHOUT_DETAILS);
     if (!wait_for_details(a, rh, e->now + DETAILS_WAIT)) emit_failure(e);
     return (struct record){.row = row, .lookup = *m};
 }
@@ -394,17 +336,6 @@ static cpis_err details_open(const struct authority *a, struct env *e, const str
     return err;
 }
 
-static void history_persist(struct env *e, const struct row_access *row)
-{
-    uint8_t key[NHS_NUMBER_DIGITS + 1 + 8];
-    struct cursor c = cursor_write(key, sizeof key);
-    cursor_put(&c, row->nhs_number, NHS_NUMBER_DIGITS);
-    cursor_put_u8(&c, row->details.scheduled ? 1 : 0);
-    cursor_put_u64(&c, row->sequence);
-    const struct row_history h = {.rh = row->rh};
-    EMIT_ROW(e, TABLE_HISTORY, key, sizeof key, row_history, &h);
-}
-
 /* Scheduled looks are silent, unless they say that the child was not brought. One that was notified
  * from its envelope stays notified, whatever the details say. */
 static void complete(struct authority *a, struct env *e, struct record *r,
@@ -414,10 +345,11 @@ static void complete(struct authority *a, struct env *e, struct record *r,
     r->row.details = *details;
     r->row.state = ACCESS_COMPLETE;
     bool silent = details->scheduled && details->purpose != PURPOSE_NOT_BROUGHT;
-    if (!silent || r->row.notification != 0) notify(a, e, r);
+    if (!silent || r->row.notification != 0) inbox_notify(a, e, r);
     record_persist(e, &r->row);
-    history_persist(e, &r->row);
+    history_complete(e, &r->row);
     (void)log_append(e, LOG_DETAILS, &r->row.rh, details->scheduled ? 1 : 0);
+    if (!details->scheduled && details->purpose != PURPOSE_NOT_BROUGHT) inbox_find_pattern(a, e, r);
 }
 
 bool authority_take_details(struct authority *a, struct env *e, struct record *r,
@@ -476,11 +408,13 @@ void authority_tick(struct authority *a, struct env *e)
         }
         wait_no_more(a, &rh);
     }
+    inbox_tick(&a->inbox, e);
     recall_tick(a, e);
 }
 
 cpis_ms authority_deadline(const struct authority *a)
 {
-    const cpis_ms next = a->waiting_count > 0 ? a->waiting[0].due : CPIS_MS_NEVER;
+    const cpis_ms details = a->waiting_count > 0 ? a->waiting[0].due : CPIS_MS_NEVER;
+    const cpis_ms next = earlier(details, inbox_deadline(&a->inbox));
     return a->recalling ? earlier(next, a->recall_at) : next;
 }

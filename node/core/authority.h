@@ -9,9 +9,22 @@
 #define DETAILS_WAIT      CPIS_MS_MINUTE
 #define SHOWN_ONCE_WITHIN (24 * CPIS_MS_HOUR) /* the same person's looks, in what is shown */
 
+/* What the authority's operator has set of its inbox. */
+#define PATTERN_COUNT_MAX 32U
+#define PATTERN_DAYS_MAX  366U
+struct inbox_conf {
+    uint64_t pattern_count; /* unscheduled looks at one child from so many places (organisation and
+                               setting) ... 0: patterns are not looked for */
+    uint64_t pattern_days;  /* ... within so many days make a notification of their own */
+    cpis_ms escalate_after; /* not opened for so long: escalated, once; 0: never */
+};
+struct inbox_counts {
+    size_t unopened, escalated; /* never opened; of these, escalated */
+};
 struct authority;
+/* children, publisher: borrowed. inbox: copied; NULL: neither patterns nor escalation. */
 CPIS_CHECK cpis_err authority_new(struct children *children, struct publisher *publisher,
-                                  struct authority **ret); /* both borrowed */
+                                  const struct inbox_conf *inbox, struct authority **ret);
 void authority_free(struct authority **p);
 CPIS_CHECK cpis_err authority_restore(struct authority *a,
                                       struct env *e); /* TABLE_ACCESS awaiting, UNMATCHED */
@@ -39,8 +52,14 @@ void authority_recv_ack(struct authority *a, struct env *e, const struct registr
                         const struct msg_ack *m);
 void authority_entries_added(struct authority *a,
                              struct env *e); /* tries what matched nothing again */
+/* Who has set it, and when, is kept with it. by: at most NAME_BYTES_MAX, else CPIS_E_INVAL.
+ * CPIS_E_NOTFOUND; CPIS_E_STORE; CPIS_E_NOMEM. On error nothing has changed. */
 CPIS_CHECK cpis_err authority_set_notification(struct authority *a, struct env *e, uint64_t id,
-                                               enum notification_state to); /* CPIS_E_NOTFOUND */
+                                               enum notification_state to, const char *by);
+/* A notification of no child, marked as a test, which then goes the way of all others. */
+CPIS_CHECK cpis_err authority_test_notification(struct authority *a, struct env *e, const char *by,
+                                                uint64_t *ret_id);
+struct inbox_counts authority_inbox(const struct authority *a);
 void authority_tick(struct authority *a, struct env *e);
 cpis_ms authority_deadline(const struct authority *a);
 #endif

@@ -1,23 +1,37 @@
-/* node/core/authority_state.h - what authority.c (record, complete, notify) and answer.c share;
+/* node/core/authority_state.h - what authority.c (record, complete), inbox.c and answer.c share;
  * nobody else includes it. */
 #ifndef CPIS_NODE_CORE_AUTHORITY_STATE_H
 #define CPIS_NODE_CORE_AUTHORITY_STATE_H
 #include "node/core/authority.h"
 
-#define ACCESS_ROW_BYTES_MAX 8192U
-#define HISTORY_READ_MAX     256U /* looks that are read back to choose the 25 that are shown */
+#define ACCESS_ROW_BYTES_MAX       8192U
+#define HISTORY_READ_MAX           256U /* looks that are read back to choose the 25 that are shown */
+#define HISTORY_KEY_BYTES          (NHS_NUMBER_DIGITS + 1U + 8U)
+#define NOTIFICATION_ROW_BYTES_MAX 8192U
 
 struct waiting { /* an access whose details have not come */
     struct cpis_hash rh;
     cpis_ms due;
+};
+struct unopened { /* a notification that nobody has opened, or had not when this was last looked at
+                   */
+    uint64_t id;
+    cpis_ms due;
+};
+struct inbox {
+    struct inbox_conf conf;
+    struct inbox_counts counts;
+    uint64_t last;             /* id */
+    struct unopened *unopened; /* rising by due */
+    size_t unopened_count, unopened_cap;
 };
 struct authority {
     struct children *children;
     struct publisher *publisher;
     struct waiting *waiting; /* rising by due */
     size_t waiting_count, waiting_cap;
-    uint64_t unmatched;         /* rows in TABLE_UNMATCHED, at most */
-    uint64_t last_notification; /* id */
+    uint64_t unmatched; /* rows in TABLE_UNMATCHED, at most */
+    struct inbox inbox;
     /* as of our start: an older ack of ours may not name more than our log had then */
     cpis_ms start_wall;
     uint64_t start_sequence, newest_access;
@@ -48,6 +62,18 @@ const struct own_entry *authority_match(const struct authority *a, const struct 
 /* Completes the record and notifies; where they do not open (false), notifies from the envelope. */
 bool authority_take_details(struct authority *a, struct env *e, struct record *r,
                             const struct msg_details *m);
+
+/* inbox.c */
+CPIS_CHECK cpis_err inbox_restore(struct inbox *b, struct env *e);
+void inbox_deinit(struct inbox *b);
+/* The access's one notification: new, or the envelope's completed in place, as people have left it.
+ * Sets r->row.notification; the caller persists the access. */
+void inbox_notify(struct authority *a, struct env *e, struct record *r);
+/* This look, now in TABLE_HISTORY, and those before it: at enough places within the days? Then one
+ * notification more, and each of them belongs to it: the next pattern is of others. */
+void inbox_find_pattern(struct authority *a, struct env *e, const struct record *r);
+void inbox_tick(struct inbox *b, struct env *e);
+cpis_ms inbox_deadline(const struct inbox *b);
 
 /* unmatched.c: lookups that match nothing, with the details that come for them, kept until an entry
  * comes (back) or 35 days have passed. False: not kept; nothing is acked. */

@@ -41,6 +41,13 @@ static void run_changes(struct node *n, struct env *e, const struct command *c)
     if (r.err == CPIS_OK && !c->dry_run) publisher_children_changed(n->publisher, e);
 }
 
+static void run_test(struct node *n, struct env *e, const struct command *c)
+{
+    struct result r = {.type = RESULT_DONE, .why = ""};
+    r.err = authority_test_notification(n->authority, e, c->by, &r.notification);
+    emit_result(e, c->id, &r, sizeof r);
+}
+
 static void run_register(struct node *n, struct env *e, const struct command *c)
 {
     struct msg_register_chain chain;
@@ -57,6 +64,7 @@ static enum node_role role_of(enum command_type t)
     case COMMAND_LOOKUP: return ROLE_QUERY;
     case COMMAND_CHANGES:
     case COMMAND_NOTIFICATION:
+    case COMMAND_TEST:
     case COMMAND_CONFIRM_SHRINK:
     case COMMAND_CONFIRM_RESTORE: return ROLE_AUTHORITY;
     case COMMAND_CEREMONY:
@@ -81,8 +89,10 @@ void command_run(struct node *n, struct env *e, const struct command *c)
     case COMMAND_LOOKUP: lookups_start(n->lookups, e, c->id, &c->number, c->ask); break;
     case COMMAND_CHANGES: run_changes(n, e, c); break;
     case COMMAND_NOTIFICATION:
-        done(e, c, authority_set_notification(n->authority, e, c->notification, c->state), "");
+        done(e, c, authority_set_notification(n->authority, e, c->notification, c->state, c->by),
+             "");
         break;
+    case COMMAND_TEST: run_test(n, e, c); break;
     case COMMAND_CONFIRM_SHRINK:
         publisher_confirm_shrink(n->publisher, e);
         done(e, c, CPIS_OK, "");

@@ -78,6 +78,10 @@ enum out_type {
     X(EVENT_BUSY, 1, "request refused: too much under way")                                        \
     X(EVENT_NO_MEMORY, 2, "out of memory: message dropped")                                        \
     X(EVENT_STORE_READ, 2, "a row could not be read")                                              \
+    X(EVENT_NOTIFICATION_UNOPENED, 2,                                                              \
+      "a notification has not been opened for too long: `cpis notifications list`")                \
+    X(EVENT_PATTERN, 1,                                                                            \
+      "one child was seen at many places: a notification marked as a pattern was made")            \
     X(EVENT_BEHIND_OWN_ACKS, 2,                                                                    \
       "a directory holds an ack of ours that our log does not know: restored; asking for all "     \
       "since")

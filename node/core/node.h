@@ -25,6 +25,7 @@ struct node_conf {
     const struct identity *identity; /* copied */
     uint8_t seed[DRBG_SEED_BYTES];   /* from the system's randomness; the session comes from it */
     const struct quota_conf *quotas; /* query: copied; NULL: organisations have no limits */
+    const struct inbox_conf *inbox;  /* authority: copied; NULL: neither patterns nor escalation */
 };
 /* CPIS_E_NOMEM. CPIS_OK: the caller owns *ret. Does nothing until it is started. */
 CPIS_CHECK cpis_err node_new(const struct node_conf *conf, struct node **ret);
@@ -41,6 +42,7 @@ enum command_type {
     COMMAND_LOOKUP = 1,      /* query: RESULT_VERDICT */
     COMMAND_CHANGES,         /* authority: RESULT_CHANGES */
     COMMAND_NOTIFICATION,    /* authority: RESULT_DONE */
+    COMMAND_TEST,            /* authority: a test notification; RESULT_DONE with its id */
     COMMAND_CONFIRM_SHRINK,  /* authority: RESULT_DONE */
     COMMAND_CONFIRM_RESTORE, /* authority: RESULT_DONE */
     COMMAND_REGISTER,        /* all: links of the register from the operator; RESULT_DONE */
@@ -57,7 +59,8 @@ struct command {
     bool dry_run;                    /* CHANGES: says what would happen */
     const struct row_import *import; /* CHANGES: the marker to persist with them; or NULL */
     uint64_t notification;           /* NOTIFICATION */
-    enum notification_state state;
+    enum notification_state state;   /* NOTIFICATION */
+    const char *by;                  /* NOTIFICATION, TEST: whose doing it is */
     struct bytes chain;   /* REGISTER: an encoded register_chain, as much as a frame holds; more
                              links come in further commands */
     uint32_t epoch, t, n; /* CEREMONY */
@@ -73,7 +76,8 @@ struct flag_shown { /* an opened answer */
 struct result {
     enum result_type type;
     cpis_err err;
-    const char *why; /* static; "" when there is nothing to say */
+    const char *why;       /* static; "" when there is nothing to say */
+    uint64_t notification; /* DONE of a TEST */
     /* VERDICT */
     struct cpis_id rid;
     struct nhs_number number;
@@ -128,6 +132,7 @@ struct node_status {
     bool lists_ready, has_share;
     /* authority */
     size_t children;
+    struct inbox_counts inbox;
     /* query */
     size_t lookups_active, outbox;
     cpis_ms outbox_oldest;             /* wall ms; 0: empty */

@@ -18,7 +18,8 @@ cpis_err role_new(struct node *n, const struct node_conf *conf)
         err = tokens_new(n->links, &n->tokens);
         if (err == CPIS_OK) err = children_new(&n->children);
         if (err == CPIS_OK) err = publisher_new(n->children, n->tokens, n->links, &n->publisher);
-        if (err == CPIS_OK) err = authority_new(n->children, n->publisher, &n->authority);
+        if (err == CPIS_OK)
+            err = authority_new(n->children, n->publisher, conf->inbox, &n->authority);
         break;
     case ROLE_QUERY:
         err = tokens_new(n->links, &n->tokens);
@@ -167,7 +168,10 @@ void role_status(const struct node *n, cpis_ms wall, struct node_status *ret)
         ret->has_share = ep != NULL && evaluator_has_share(n->evaluator, ep);
         ceremony_status(n->ceremony, &ret->ceremony);
         break;
-    case ROLE_AUTHORITY: ret->children = children_count(n->children); break;
+    case ROLE_AUTHORITY:
+        ret->children = children_count(n->children);
+        ret->inbox = authority_inbox(n->authority);
+        break;
     case ROLE_QUERY:
         ret->lookups_active = lookups_active(n->lookups);
         ret->outbox = lookups_outbox(n->lookups, &ret->outbox_oldest);

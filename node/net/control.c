@@ -26,9 +26,12 @@ static const struct control_command commands[] = {
     {"imports", AUTHORITY, false, " limit ", control_imports},
     {"flags_list", AUTHORITY, false, " after limit ", control_flags_list},
     {"flags_show", AUTHORITY, false, " nhs_number ", control_flags_show},
-    {"notifications_list", AUTHORITY, false, " state before limit ", control_notifications_list},
-    {"notifications_set", AUTHORITY, true, " notification state ", control_notifications_set},
-    {"accesses", AUTHORITY, false, " nhs_number ", control_accesses},
+    {"notifications_list", AUTHORITY, false, " state kind since before after limit ",
+     control_notifications_list},
+    {"notifications_set", AUTHORITY, true, " notification state by ", control_notifications_set},
+    {"notifications_test", AUTHORITY, true, " by ", control_notifications_test},
+    {"accesses", AUTHORITY, false, " nhs_number from to ", control_accesses},
+    {"stats", AUTHORITY, false, " from to for_sharing ", control_stats},
     {"confirm_shrink", AUTHORITY, true, " ", control_simple},
     {"confirm_restore", AUTHORITY, true, " ", control_simple},
     {"accept_heads", DIRECTORY, true, " ", control_simple},
@@ -392,7 +395,9 @@ void control_result(struct control *c, const struct control_env *env, uint64_t c
         return;
     }
     struct fault f = {.code = CPIS_OK};
-    json_t *reply = res->type == RESULT_CHANGES && res->err == CPIS_OK ? outcomes_json(res) : NULL;
+    json_t *reply = NULL;
+    if (res->err == CPIS_OK && res->type == RESULT_CHANGES) reply = outcomes_json(res);
+    if (res->err == CPIS_OK && r->command.type == COMMAND_TEST) reply = tested_json(res);
     if (res->err != CPIS_OK)
         (void)fail_with(&f, res->err, "", "%s",
                         res->why[0] != '\0' ? res->why : cpis_strerror(res->err));

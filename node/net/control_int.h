@@ -81,6 +81,9 @@ bool get_integer(const json_t *o, const char *key, bool required, uint64_t max, 
                  struct fault *f);
 bool get_bool(const json_t *o, const char *key, bool *ret, struct fault *f);
 bool get_number(const json_t *value, const char *what, struct nhs_number *ret, struct fault *f);
+/* "2026-11-23" or "202611231803", London's; a day alone is its first moment, or with `end` the
+ * first one after it. */
+bool get_moment(const json_t *o, const char *key, bool end, cpis_ms *ret, struct fault *f);
 bool get_id(const char *hex, struct cpis_id *ret);
 bool only_fields(const json_t *o, const char *allowed, struct fault *f);
 /* "YYYY-MM-DD" or "YYYYMMDDHHMM" as YYYYMMDDHHMM. */
@@ -99,6 +102,9 @@ json_t *json_authority(const char *code, const char *name);
 /* {code, name} of a node by the register, or {code: null, name: null}. */
 json_t *json_node(const struct control_env *env, const struct cpis_id *id);
 void put(json_t *o, const char *key, json_t *value); /* takes value; NULL becomes null */
+
+const char *details_who(const struct msg_ask_details *d); /* the best name there is */
+void put_organisation(json_t *o, const char *code, const char *name);
 
 /* A row decoded: row_bytes(env, TABLE_X, key, len, &bytes): free(). CPIS_E_NOTFOUND, CPIS_E_STORE,
  * CPIS_E_NOMEM. */
@@ -121,6 +127,10 @@ json_t *control_notifications_list(struct control *c, const struct control_env *
                                    struct request *r, struct fault *f);
 json_t *control_notifications_set(struct control *c, const struct control_env *env,
                                   struct request *r, struct fault *f);
+json_t *control_notifications_test(struct control *c, const struct control_env *env,
+                                   struct request *r, struct fault *f);
+json_t *control_stats(struct control *c, const struct control_env *env, struct request *r,
+                      struct fault *f);
 json_t *control_accesses(struct control *c, const struct control_env *env, struct request *r,
                          struct fault *f);
 json_t *control_register_offer(struct control *c, const struct control_env *env, struct request *r,
@@ -145,4 +155,5 @@ json_t *control_stop(struct control *c, const struct control_env *env, struct re
 json_t *verdict_json(const struct control_env *env, const struct result *res);
 json_t *unknown_json(const struct nhs_number *n, const char *reason);
 json_t *outcomes_json(const struct result *res);
+json_t *tested_json(const struct result *res);
 #endif

@@ -125,6 +125,26 @@ bool parse_plan_time(const char *text, uint64_t *ret)
     return true;
 }
 
+bool get_moment(const json_t *o, const char *key, bool end, cpis_ms *ret, struct fault *f)
+{
+    const char *text = NULL;
+    struct date day;
+    struct date_time t;
+    if (!get_string(o, key, false, 16, &text, f)) return false;
+    if (text == NULL) return true;
+    if (date_parse(text, strlen(text), &day) == CPIS_OK) {
+        *ret = end ? london_midnight_after(day) : london_to_utc(day, 0, 0);
+        return true;
+    }
+    if (date_time_parse(text, strlen(text), &t) == CPIS_OK) {
+        *ret = london_to_utc(t.date, t.hour, t.minute);
+        return true;
+    }
+    (void)fail_with(f, CPIS_E_MALFORMED, "write it as 2026-11-23 or 202611231803",
+                    "\"%s\" is no date", key);
+    return false;
+}
+
 /* --- values as JSON --- */
 
 void put(json_t *o, const char *key, json_t *value)

@@ -170,6 +170,10 @@ static void put_role(json_t *o, const struct control_env *env, const struct node
     } else if (s->role == ROLE_AUTHORITY) {
         put(part, "children", number(s->children));
         put(part, "published", published_json(env));
+        json_t *inbox = json_object();
+        put(inbox, "unopened", number(s->inbox.unopened));
+        put(inbox, "escalated", number(s->inbox.escalated));
+        put(part, "notifications", inbox);
     } else {
         put(part, "lookups_active", number(s->lookups_active));
         put(part, "outbox", number(s->outbox));

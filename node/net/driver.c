@@ -413,6 +413,7 @@ static cpis_err start(struct driver *d)
                                       .identity = d->identity,
                                       .store = d->store,
                                       .quotas = d->conf->quotas,
+                                      .inbox = d->conf->inbox,
                                       .notes = d->notes,
                                       .send = on_send,
                                       .result = on_result,

@@ -29,6 +29,7 @@ struct driver_conf {
                            if that is no address of this machine, its port on all of them */
     size_t map_bytes, map_bytes_max; /* of the store; 0: its own defaults */
     const struct quota_conf *quotas; /* query: of organisations; NULL: none */
+    const struct inbox_conf *inbox;  /* authority: patterns and escalation; NULL: neither */
     struct driver_hooks hooks;
 };
 

@@ -229,8 +229,10 @@ void machine_commit(struct machine *m)
 
 static cpis_err build(struct machine *m)
 {
-    struct node_conf conf = {
-        .role = m->conf.role, .identity = m->conf.identity, .quotas = m->conf.quotas};
+    struct node_conf conf = {.role = m->conf.role,
+                             .identity = m->conf.identity,
+                             .quotas = m->conf.quotas,
+                             .inbox = m->conf.inbox};
     randombytes_buf(conf.seed, sizeof conf.seed);
     cpis_err err = node_new(&conf, &m->node);
     sodium_memzero(&conf, sizeof conf);

@@ -21,6 +21,7 @@ struct machine_conf {
     const struct identity *identity; /* borrowed until machine_free */
     struct store *store;             /* the same */
     const struct quota_conf *quotas; /* the same; or NULL */
+    const struct inbox_conf *inbox;  /* the same; or NULL */
     struct notes *notes;             /* the same */
     /* After a commit. false: not sent; nothing hangs on it. */
     bool (*send)(void *ctx, const struct cpis_id *peer, struct bytes frame, cpis_ms now);

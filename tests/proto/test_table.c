@@ -23,7 +23,7 @@ Test(table, names_differ_and_fit_into_what_is_sealed)
 Test(table, keys_that_name_a_child_are_hidden)
 {
     cr_assert_eq(table_hidden(TABLE_CHILD), 10);   /* the NHS number */
-    cr_assert_eq(table_hidden(TABLE_HISTORY), 10); /* then scheduled, sequence: in order */
+    cr_assert_eq(table_hidden(TABLE_HISTORY), 10); /* then class, sequence: in order */
     cr_assert_eq(table_hidden(TABLE_ENTRY), 4 + 32);
     cr_assert_eq(table_hidden(TABLE_LIST), 4 + 16 + 32);
     cr_assert_eq(table_hidden(TABLE_LOG), 0);

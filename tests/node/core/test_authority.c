@@ -41,6 +41,17 @@ static void tick(void)
     af_commit(&f);
 }
 
+static size_t history_of(unsigned child, enum history_class class)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < f.store.count; i++) {
+        const struct af_row *r = &f.store.row[i];
+        count += r->table == TABLE_HISTORY && r->key[NHS_NUMBER_DIGITS] == (uint8_t) class &&
+                 memcmp(r->key, af_number(child).digits, NHS_NUMBER_DIGITS) == 0;
+    }
+    return count;
+}
+
 /* --- listed elsewhere --- */
 
 /* That authority `number` lists these tokens, and its proof for the one at `place`. */
@@ -160,6 +171,7 @@ Test(authority, a_lookup_is_recorded_before_it_is_acknowledged)
     cr_assert_eq(row.state, ACCESS_AWAITING);
     cr_assert_str_eq(row.nhs_number, af_number(1).digits);
     cr_assert_eq(row.sequence, f.log.head.sequence);
+    cr_assert_eq(history_of(1, HISTORY_WITHOUT_DETAILS), 1, "who looked at this child: somebody");
 }
 
 Test(authority, details_complete_the_record_make_the_notification_and_then_the_answer)
@@ -178,6 +190,7 @@ Test(authority, details_complete_the_record_make_the_notification_and_then_the_a
     cr_assert_str_eq(n.local_id, "L1");
     cr_assert_str_eq(n.asker_code, "RJ1");
     cr_assert_str_eq(n.details.user_name, "Nurse 100");
+    cr_assert_eq(history_of(1, HISTORY_UNSCHEDULED), 1);
     cr_assert_eq(af_rows(&f, TABLE_HISTORY), 1);
     cr_assert_eq(af_rows(&f, TABLE_ANSWER), 1);
     cr_assert_eq(authority_deadline(f.authority), CPIS_MS_NEVER);
@@ -316,8 +329,9 @@ Test(authority, details_that_come_later_complete_the_same_notification)
     pass(DETAILS_WAIT);
     tick();
     cr_assert_eq(af_notifications(&f, &n), 1);
-    cr_assert_eq(authority_set_notification(f.authority, af_begin(&f), n.id, NOTIFICATION_SEEN),
-                 CPIS_OK);
+    cr_assert_eq(
+        authority_set_notification(f.authority, af_begin(&f), n.id, NOTIFICATION_SEEN, "A. Duty"),
+        CPIS_OK);
     af_commit(&f);
     const struct msg_ask_details ask = af_ask(1, "100", true); /* even if they say scheduled */
     const struct msg_details d = af_details(&f, &l, &ask);
@@ -359,7 +373,8 @@ Test(authority, details_of_another_child_are_not_believed)
     af_bring(&f, 1, &l);
     af_bring_details(&f, 1, &d);
     cr_assert_eq(af_events(&f, EVENT_DETAILS_UNREADABLE), 1);
-    cr_assert_eq(af_rows(&f, TABLE_HISTORY), 0);
+    cr_assert_eq(history_of(1, HISTORY_WITHOUT_DETAILS), 1, "of the child whose token it is");
+    cr_assert_eq(af_rows(&f, TABLE_HISTORY), 1);
     cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
 }
 

@@ -491,29 +491,45 @@ Test(control, what_is_held_is_listed_by_number_and_shown_with_its_plans)
                  "CPIS_E_NOTFOUND", "nothing is held");
 }
 
-static void put_notification(uint64_t id, uint32_t state)
+static void put_row_notification(const struct row_notification *n)
 {
-    const struct row_notification n = {.id = id,
-                                       .nhs_number = "9990000018",
-                                       .at = 1795400000000,
-                                       .received = 1795400001000,
-                                       .asker_code = "RTST",
-                                       .asker_name = "Test Trust",
-                                       .complete = id != 1,
-                                       .state = state,
-                                       .state_since = 1795400001000,
-                                       .details = {.nhs_number = "9990000018",
-                                                   .user_name = "A. Nurse",
-                                                   .role_name = "Nurse",
-                                                   .organisation_code = "RTST1",
-                                                   .purpose = PURPOSE_NOT_BROUGHT}};
     struct arena a = arena_make(65536);
     struct bytes b;
-    const uint8_t key[8] = {[7] = (uint8_t)id};
-    cr_assert_eq(row_notification_encode(&n, &a, &b), CPIS_OK);
+    const uint8_t key[8] = {[7] = (uint8_t)n->id};
+    cr_assert_eq(row_notification_encode(n, &a, &b), CPIS_OK);
     store_put(store, TABLE_NOTIFICATION, key, sizeof key, b.p, b.len);
     cr_assert_eq(store_commit(store), CPIS_OK);
     arena_free(&a);
+}
+
+static struct row_notification a_notification(uint64_t id, uint32_t state)
+{
+    return (struct row_notification){.id = id,
+                                     .kind = NOTIFICATION_NOT_BROUGHT,
+                                     .nhs_number = "9990000018",
+                                     .at = 1795400000000,
+                                     .received = 1795400001000,
+                                     .asker_code = "RTST",
+                                     .asker_name = "Test Trust",
+                                     .complete = id != 1,
+                                     .state = state,
+                                     .state_since = 1795400001000,
+                                     .details = {.nhs_number = "9990000018",
+                                                 .user_name = "A. Nurse",
+                                                 .role_name = "Nurse",
+                                                 .organisation_code = "RTST1",
+                                                 .purpose = PURPOSE_NOT_BROUGHT}};
+}
+
+static void put_notification(uint64_t id, uint32_t state)
+{
+    const struct row_notification n = a_notification(id, state);
+    put_row_notification(&n);
+}
+
+static uint64_t id_at(const json_t *list, size_t i)
+{
+    return (uint64_t)json_integer_value(json_object_get(json_array_get(list, i), "id"));
 }
 
 Test(control, notifications_are_listed_newest_first_and_by_state)
@@ -526,9 +542,10 @@ Test(control, notifications_are_listed_newest_first_and_by_state)
     json_t *o = expect_done("{\"id\":1,\"command\":\"notifications_list\"}");
     const json_t *list = json_object_get(o, "notifications"), *n = json_array_get(list, 0);
     cr_assert_eq(json_array_size(list), 3);
-    cr_assert_eq(json_integer_value(json_object_get(n, "id")), 3);
+    cr_assert_eq(id_at(list, 0), 3);
     cr_assert_str_eq(text_at(n, "who"), "A. Nurse");
     cr_assert_str_eq(text_at(n, "state"), "new");
+    cr_assert_str_eq(text_at(n, "kind"), "not-brought");
     cr_assert_str_eq(text_at(n, "purpose"), "not-brought");
     cr_assert_str_eq(text_at(n, "organisation_code"), "RTST1");
     n = json_array_get(list, 2); /* only the envelope came */
@@ -539,18 +556,232 @@ Test(control, notifications_are_listed_newest_first_and_by_state)
     cr_assert_eq(json_array_size(json_object_get(o, "notifications")), 1);
     json_decref(o);
     cr_assert_eq(zstr_send(client, "{\"id\":1,\"command\":\"notifications_set\",\"notification\":2,"
-                                   "\"state\":\"actioned\"}"),
+                                   "\"state\":\"actioned\",\"by\":\"A. Duty\"}"),
                  0);
     serve_one();
     cr_assert(control_next(control, &c));
     cr_assert_eq(c.type, COMMAND_NOTIFICATION);
     cr_assert_eq(c.notification, 2);
     cr_assert_eq(c.state, NOTIFICATION_ACTIONED);
+    cr_assert_str_eq(c.by, "A. Duty");
     const struct result res = {.type = RESULT_DONE, .err = CPIS_E_NOTFOUND, .why = ""};
     control_result(control, &env, c.id, &res);
     control_committed(control, true);
     o = reply();
     cr_assert_str_eq(text_at(json_object_get(o, "error"), "code"), "CPIS_E_NOTFOUND");
+    json_decref(o);
+}
+
+Test(control, after_an_id_notifications_come_oldest_first_and_none_is_left_out)
+{
+    env.role = ROLE_AUTHORITY;
+    for (uint64_t i = 1; i <= 5; i++)
+        put_notification(i, NOTIFICATION_NEW);
+    json_t *o =
+        expect_done("{\"id\":1,\"command\":\"notifications_list\",\"after\":2,\"limit\":2}");
+    const json_t *list = json_object_get(o, "notifications");
+    cr_assert_eq(json_integer_value(json_object_get(o, "newest")), 5);
+    cr_assert_eq(json_array_size(list), 2);
+    cr_assert_eq(id_at(list, 0), 3);
+    cr_assert_eq(id_at(list, 1), 4);
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"notifications_list\",\"after\":4}");
+    cr_assert_eq(json_array_size(json_object_get(o, "notifications")), 1);
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"notifications_list\",\"after\":9}");
+    cr_assert_eq(json_array_size(json_object_get(o, "notifications")), 0);
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"notifications_list\",\"since\":\"2026-11-24\"}");
+    cr_assert_eq(json_array_size(json_object_get(o, "notifications")), 0);
+    json_decref(o);
+    expect_error("{\"id\":1,\"command\":\"notifications_list\",\"since\":\"soon\"}",
+                 "CPIS_E_MALFORMED", "no date");
+    expect_error("{\"id\":1,\"command\":\"notifications_list\",\"kind\":\"odd\"}",
+                 "CPIS_E_MALFORMED", "pattern");
+    expect_error(
+        "{\"id\":1,\"command\":\"notifications_set\",\"notification\":2,\"state\":\"seen\","
+        "\"by\":\"\"}",
+        "CPIS_E_MALFORMED", "by");
+}
+
+Test(control, a_notification_tells_who_has_dealt_with_it_and_a_pattern_its_looks)
+{
+    struct row_change changes[] = {{.at = 1795400002000, .state = NOTIFICATION_SEEN, .by = "Ann"},
+                                   {.at = 1795400003000, .state = NOTIFICATION_SEEN, .by = "Bob"}};
+    static const uint8_t looks[] = {0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3};
+    struct row_notification n = a_notification(4, NOTIFICATION_SEEN);
+    env.role = ROLE_AUTHORITY;
+    put_notification(2, NOTIFICATION_NEW);
+    put_notification(3, NOTIFICATION_NEW);
+    n.kind = NOTIFICATION_PATTERN;
+    n.looks = (struct bytes){looks, sizeof looks};
+    n.changes = changes;
+    n.changes_count = 2;
+    n.opened = 1795400002000;
+    n.escalated = 1795400001500;
+    put_row_notification(&n);
+    json_t *o = expect_done("{\"id\":1,\"command\":\"notifications_list\",\"kind\":\"pattern\"}");
+    const json_t *p = json_array_get(json_object_get(o, "notifications"), 0);
+    cr_assert_eq(json_array_size(json_object_get(o, "notifications")), 1);
+    cr_assert_str_eq(text_at(p, "seen_by"), "Bob");
+    cr_assert_str_eq(text_at(p, "seen_at"), "2026-11-23T02:13:23.000Z");
+    cr_assert(json_is_null(json_object_get(p, "actioned_by")));
+    cr_assert_str_eq(text_at(p, "opened"), "2026-11-23T02:13:22.000Z");
+    cr_assert_str_eq(text_at(p, "escalated"), "2026-11-23T02:13:21.500Z");
+    cr_assert_eq(json_array_size(json_object_get(p, "changes")), 2);
+    cr_assert_eq(json_array_size(json_object_get(p, "looks")), 2);
+    cr_assert_eq(id_at(json_object_get(p, "looks"), 1), 3);
+    cr_assert_str_eq(text_at(json_array_get(json_object_get(p, "looks"), 0), "organisation_code"),
+                     "RTST1");
+    cr_assert(json_is_null(json_object_get(p, "who")), "of no single look");
+    json_decref(o);
+}
+
+Test(control, a_test_notification_is_made_by_the_node_and_its_number_told)
+{
+    struct command c;
+    env.role = ROLE_AUTHORITY;
+    cr_assert_eq(
+        zstr_send(client, "{\"id\":1,\"command\":\"notifications_test\",\"by\":\"A. Duty\"}"), 0);
+    serve_one();
+    cr_assert(control_next(control, &c));
+    cr_assert_eq(c.type, COMMAND_TEST);
+    cr_assert_str_eq(c.by, "A. Duty");
+    const struct result res = {.type = RESULT_DONE, .why = "", .notification = 17};
+    control_result(control, &env, c.id, &res);
+    cr_assert(nothing_waits(), "not before it is durable");
+    control_committed(control, true);
+    json_t *o = reply();
+    cr_assert_eq(json_integer_value(json_object_get(o, "notification")), 17);
+    json_decref(o);
+}
+
+/* --- in numbers --- */
+
+static void put_access(unsigned i, uint32_t state, bool scheduled, uint64_t received)
+{
+    const struct row_access x = {.rh = {{(uint8_t)i}},
+                                 .nhs_number = "9990000018",
+                                 .received = received,
+                                 .state = state,
+                                 .sequence = i,
+                                 .details = {.organisation_code = "RTST",
+                                             .scheduled = scheduled,
+                                             .purpose = PURPOSE_DIRECT_CARE}};
+    const struct row_history h = {.rh = x.rh};
+    const enum history_class class = state != ACCESS_COMPLETE ? HISTORY_WITHOUT_DETAILS
+                                     : scheduled              ? HISTORY_SCHEDULED
+                                                              : HISTORY_UNSCHEDULED;
+    uint8_t key[19] = "9990000018";
+    struct arena a = arena_make(65536);
+    struct bytes b;
+    key[10] = (uint8_t) class;
+    key[18] = (uint8_t)i;
+    cr_assert_eq(row_access_encode(&x, &a, &b), CPIS_OK);
+    store_put(store, TABLE_ACCESS, x.rh.b, sizeof x.rh.b, b.p, b.len);
+    cr_assert_eq(row_history_encode(&h, &a, &b), CPIS_OK);
+    store_put(store, TABLE_HISTORY, key, sizeof key, b.p, b.len);
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    arena_free(&a);
+}
+
+Test(control, accesses_are_every_look_of_the_period_also_without_details)
+{
+    env.role = ROLE_AUTHORITY;
+    env.node = NULL;
+    put_access(1, ACCESS_COMPLETE, false, 1795400000000); /* 23 November 2026 */
+    put_access(2, ACCESS_COMPLETE, true, 1795400000000);
+    put_access(3, ACCESS_ENVELOPE_ONLY, false, 1795400000000);
+    put_access(4, ACCESS_COMPLETE, false, 1795300000000); /* the day before */
+    json_t *o = expect_done("{\"id\":1,\"command\":\"accesses\",\"nhs_number\":\"9990000018\"}");
+    cr_assert_eq(json_array_size(json_object_get(o, "accesses")), 4);
+    cr_assert(json_is_false(json_object_get(o, "cut")));
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"accesses\",\"nhs_number\":\"9990000018\","
+                    "\"from\":\"2026-11-23\",\"to\":\"2026-11-23\"}");
+    const json_t *list = json_object_get(o, "accesses");
+    cr_assert_eq(json_array_size(list), 3);
+    cr_assert_str_eq(text_at(json_array_get(list, 2), "state"), "envelope_only");
+    json_decref(o);
+    o = expect_done("{\"id\":1,\"command\":\"accesses\",\"nhs_number\":\"9990000018\","
+                    "\"to\":\"2026-11-22\"}");
+    cr_assert_eq(json_array_size(json_object_get(o, "accesses")), 1);
+    json_decref(o);
+}
+
+static int64_t number_at(const json_t *o, const char *key, const char *inner)
+{
+    const json_t *v = json_object_get(json_object_get(o, key), inner);
+    return json_is_integer(v) ? json_integer_value(v) : -1;
+}
+
+static void put_dealt_with(uint64_t id, uint64_t opened_after, uint64_t actioned_after)
+{
+    struct row_notification n = a_notification(id, NOTIFICATION_NEW);
+    n.kind = NOTIFICATION_ACCESS;
+    if (opened_after > 0) n.opened = n.received + opened_after;
+    if (actioned_after > 0) {
+        n.state = NOTIFICATION_ACTIONED;
+        n.state_since = n.opened + actioned_after;
+    }
+    put_row_notification(&n);
+}
+
+#define STATS "{\"id\":1,\"command\":\"stats\",\"from\":\"2026-11-23\",\"to\":\"2026-11-23\""
+
+Test(control, statistics_say_of_how_many_and_count_the_period_only)
+{
+    env.role = ROLE_AUTHORITY;
+    for (unsigned i = 1; i <= 7; i++)
+        put_access(i, ACCESS_COMPLETE, i > 5, 1795400000000);
+    put_access(8, ACCESS_COMPLETE, false, 1795300000000);
+    for (uint64_t id = 1; id <= 10; id++)
+        put_dealt_with(id, id <= 8 ? id * CPIS_MS_MINUTE : 0, id <= 2 ? CPIS_MS_HOUR : 0);
+    struct row_notification test = a_notification(11, NOTIFICATION_NEW);
+    test.kind = NOTIFICATION_TEST;
+    test.opened = test.received + 1;
+    put_row_notification(&test);
+    json_t *o = expect_done(STATS "}");
+    cr_expect_eq(number_at(o, "accesses", "total"), 7);
+    cr_expect_eq(number_at(o, "accesses", "unscheduled"), 5);
+    cr_expect_eq(number_at(o, "accesses", "silent"), 2);
+    cr_expect_eq(number_at(o, "matched", "numerator"), 7);
+    cr_expect_eq(number_at(o, "matched", "denominator"), 7);
+    cr_expect_eq(number_at(o, "notifications", "total"), 10, "without the test");
+    cr_expect_eq(number_at(o, "made_to_opened", "numerator"), 8);
+    cr_expect_eq(number_at(o, "made_to_opened", "denominator"), 10);
+    cr_expect_eq(number_at(o, "made_to_opened", "percent"), 80);
+    cr_expect_eq(number_at(o, "made_to_opened", "half_within_s"), 240);
+    cr_expect_eq(number_at(o, "made_to_opened", "nine_in_ten_within_s"), 480);
+    cr_expect_eq(number_at(o, "made_to_opened", "all_within_s"), 480);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "numerator"), 2);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "all_within_s"), 3600);
+    cr_expect_str_eq(text_at(o, "from"), "2026-11-23T00:00:00.000Z");
+    cr_expect_str_eq(text_at(o, "to"), "2026-11-24T00:00:00.000Z");
+    json_decref(o);
+}
+
+Test(control, shared_statistics_withhold_small_numbers_and_what_gives_them_away)
+{
+    env.role = ROLE_AUTHORITY;
+    for (unsigned i = 1; i <= 20; i++) /* 10 unscheduled, 8 silent, 2 without details */
+        put_access(i, i <= 18 ? ACCESS_COMPLETE : ACCESS_ENVELOPE_ONLY, i > 10, 1795400000000);
+    for (uint64_t id = 1; id <= 10; id++)
+        put_dealt_with(id, id <= 8 ? id * CPIS_MS_MINUTE : 0, id <= 5 ? CPIS_MS_HOUR : 0);
+    json_t *o = expect_done(STATS ",\"for_sharing\":true}");
+    cr_expect_eq(number_at(o, "accesses", "total"), 20);
+    cr_expect_eq(number_at(o, "accesses", "unscheduled"), 10);
+    cr_expect_eq(number_at(o, "accesses", "without_details"), -1, "2");
+    cr_expect_eq(number_at(o, "accesses", "silent"), -1, "20 - 10 - 8 would tell");
+    cr_expect_eq(number_at(o, "made_to_opened", "numerator"), -1, "10 - 8 would tell");
+    cr_expect_eq(number_at(o, "made_to_opened", "percent"), -1);
+    cr_expect_eq(number_at(o, "made_to_opened", "half_within_s"), -1);
+    cr_expect_eq(number_at(o, "made_to_opened", "denominator"), 10);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "numerator"), 5);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "half_within_s"), 3600);
+    cr_expect_eq(number_at(o, "opened_to_actioned", "all_within_s"), -1, "one case");
+    cr_expect_eq(number_at(o, "escalated", "numerator"), -1, "none is a small number, too");
+    cr_expect_eq(number_at(o, "late", "percent"), -1);
     json_decref(o);
 }
 
