@@ -398,7 +398,7 @@ static int apply(struct importing *x, bool snapshot)
 {
     struct row_import marker = {.id = 0};
     if (import_wants_held(x->import) && !hold_all(x)) return CLI_ERROR;
-    if (!may_shrink(x)) return CLI_ERROR;
+    if (!may_shrink(x)) return CLI_CONFIRM;
     if (!x->dry_run && !find_marker(x, snapshot, &marker)) return CLI_ERROR;
     cpis_err err = import_apply(x->import, &marker, send, x);
     if (x->progress) (void)fputc('\n', stderr);
