@@ -50,7 +50,7 @@ CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
 TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
 
-.PHONY: all sim test demo authority inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
+.PHONY: all sim test demo authority feed inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -111,6 +111,9 @@ kills: deps
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 authority: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/authority.sh
+# A watched folder: a large file, while what takes it in is killed again and again.
+feed: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/feed.sh
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh

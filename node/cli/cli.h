@@ -22,6 +22,7 @@ enum cli_exit {
     CLI_ROWS_NONE = 13,
     CLI_FINDINGS = 14, /* flags check */
     CLI_STOPPED = 15,  /* trace */
+    CLI_CONFIRM = 16,  /* flags import: nothing was changed, an officer has to say so */
     CLI_INCOMPLETE = 20,
     CLI_UNKNOWN = 30
 };

@@ -398,7 +398,7 @@ static int apply(struct importing *x, bool snapshot)
 {
     struct row_import marker = {.id = 0};
     if (import_wants_held(x->import) && !hold_all(x)) return CLI_ERROR;
-    if (!may_shrink(x)) return CLI_ERROR;
+    if (!may_shrink(x)) return CLI_CONFIRM;
     if (!x->dry_run && !find_marker(x, snapshot, &marker)) return CLI_ERROR;
     cpis_err err = import_apply(x->import, &marker, send, x);
     if (x->progress) (void)fputc('\n', stderr);
@@ -466,6 +466,7 @@ const struct cli_command cmd_flags_import = {
         "in any order; dates YYYY-MM-DD; plan CPP, LAC or UCPP. The same file twice changes\n"
         "nothing; after a crash the same file goes on where it was.",
     .exits = "0 all rows (CPF02), 12 some rows failed (CPF03), 13 no row was right (CPF04),\n"
+             "  16 nothing was changed: an officer has to say --confirm-shrink,\n"
              "  1 error or damaged file (CPF01), 2 usage error",
     .takes_dir = true,
     .fn = flags_import,

@@ -17,6 +17,7 @@
     X(evidence_verify)                                                                             \
     X(evidence_list)                                                                               \
     X(evidence)                                                                                    \
+    X(feed)                                                                                        \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
     X(flags_check)                                                                                 \

@@ -63,6 +63,8 @@ static const struct key keys[] = {
      "First size of the store's map in MiB; 0: 64. It grows by itself."},
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
      "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
+    {"", "feed", KEY_BOOL, AT(feed), 0, 1, "true", "true or false",
+     "Authority: what is dropped into feed/in is taken in, as by `cpis feed`."},
     {"", "organisation_lookups_a_day", KEY_NUMBER, AT(organisation_lookups_a_day), 0, LOOKUPS_MAX,
      "100000", "a whole number from 0 to 1000000000",
      "Query node: lookups a day of each organisation that asks through it; then it gets UNKNOWN."},

@@ -17,6 +17,7 @@ struct node_settings {
     char endpoint[ENDPOINT_BYTES_MAX + 1], listen[ENDPOINT_BYTES_MAX + 1];
     char passphrase_file[CONF_PATH_BYTES];
     uint64_t map_mib, map_mib_max;
+    bool feed;                    /* authority: `cpis run` watches feed/in */
     struct msg_ask_details asker; /* query nodes: who asks unless the command says otherwise */
     /* query nodes: what each organisation behind the node may ask for in a day */
     uint64_t organisation_lookups_a_day;

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# make feed: a watched folder on real processes. A file of ROWS (20000) plans is dropped, and whatever takes it in is killed with
+# -9 again and again: the process that imports, the one that watches, the node. In the end every plan is held once, the file
+# lies in feed/done, and nothing is left half-way. Then files of every other kind. Fails if any of it is not so.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
+ROWS=${ROWS:-20000} KILLS=${KILLS:-12}
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-feed.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+began=$SECONDS
+finish() {
+    local status=$?
+    stop_all
+    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+AUTHORITIES=(T001)
+D=$W/T001/feed
+same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
+drop() { cp "$1" "$D/.drop.$2" && touch -d '1 minute ago' "$D/.drop.$2" && mv "$D/.drop.$2" "$D/in/$2"; }
+lies() { [ -e "$D/$1/$2" ]; }
+held() { "$CPIS" flags list "$W/T001" --json | wc -l; }
+victim() { # import | feed | node: a process of that kind, or nothing
+    case $1 in
+    import) pgrep -f "^cpis flags import $W/T001 " ;;
+    feed) pgrep -f "^cpis feed $W/T001 " ;;
+    node) echo "${PIDS[T001]}" ;;
+    esac | shuf -n 1
+}
+
+found_federation
+start_all
+hold_ceremony
+activate_authorities
+csv 4 $((ROWS / 2)) $((ROWS - ROWS / 2)) "$W/big.csv"
+until_ok 10 test -d "$D/work" || die "nobody watches feed/in"
+
+# --- killed again and again while a large file is taken in ---
+drop "$W/big.csv" big.csv
+killed=()
+for i in $(seq "$KILLS"); do
+    kind=$([ $((i % 4)) = 0 ] && echo node || { [ $((i % 2)) = 0 ] && echo feed || echo import; })
+    sleep "0.$((RANDOM % 90 + 10))"
+    pid=$(victim "$kind") || true
+    [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null && killed+=("$kind") || true
+    if [ "$kind" = node ]; then
+        wait "${PIDS[T001]}" 2>/dev/null || true
+        start_node T001
+    fi
+done
+until_ok 180 lies done big.csv || die "the file was not taken in: $(ls "$D"/*; tail -n 3 "$W/log/T001.log")"
+same "$(held)" "$ROWS" "plans held after ${killed[*]} were killed"
+same "$(ls -A "$D/in" "$D/work" | grep -cv ':$\|^$' || true)" 0 "files left half-way"
+same "$(jq -r .file_code "$D/out/big.csv.report.json")" CPF02 "the report"
+say "killed ${#killed[@]} times (${killed[*]}): $ROWS plans held, each once; the file lies in feed/done"
+
+# --- other files: each goes where it belongs and says why ---
+head -n 3 "$W/big.csv" >"$W/two.csv"
+drop "$W/two.csv" big.csv
+until_ok 20 lies done big.csv.2 || die "a name that is there already"
+{ head -n 2 "$W/big.csv"; echo 'x,2014-02-03,A,B,L,CPP,2026-01-01,,,'; } >"$W/some.csv"
+drop "$W/some.csv" some.csv
+until_ok 20 lies done some.csv || die "a file with a bad row"
+same "$(jq -c '[.file_code, .rows.failed]' "$D/out/some.csv.report.json")" '["CPF03",1]' "its report"
+echo 'nonsense' >"$W/bad.csv"
+drop "$W/bad.csv" bad.csv
+until_ok 20 lies failed bad.csv || die "a file that is none"
+grep -q CPF01 "$D/failed/bad.csv.why.txt" || die "it does not say why: $(cat "$D/failed/bad.csv.why.txt")"
+sed 's/,,,$/,2026-11-01,,/' "$W/big.csv" >"$W/ends.csv"
+drop "$W/ends.csv" ends.csv
+until_ok 60 lies failed ends.csv || die "a file that ends everything"
+grep -q confirm-shrink "$D/failed/ends.csv.why.txt" || die "it does not say what to do: $(cat "$D/failed/ends.csv.why.txt")"
+same "$(held)" "$ROWS" "plans held"
+stop_node T001
+drop "$W/two.csv" later.csv
+sleep 1
+lies in later.csv || die "taken by nobody"
+start_node T001
+until_ok 20 lies done later.csv || die "a file that waited for the node"
+pgrep -f "^cpis feed $W/T001 " >/dev/null || die "nobody watches any more"
+stop_node T001
+! pgrep -f "^cpis feed $W/T001 " >/dev/null || die "it watches on without its node"
+say "each other file went where it belongs, and says why; took $((SECONDS - began)) s"
