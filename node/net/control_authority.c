@@ -74,9 +74,9 @@ static bool read_to(const struct control_env *env, const json_t *o, struct child
 
 static bool read_words(const json_t *o, struct child_change *ret, struct fault *f)
 {
-    const char *plan = NULL, *visibility = "full";
+    const char *plan = NULL, *visibility = NULL;
     enum plan_type p;
-    enum visibility v;
+    enum visibility v = (enum visibility)0; /* as it is held */
     if (!get_string(o, "plan", true, 8, &plan, f) ||
         !get_string(o, "visibility", false, 16, &visibility, f))
         return false;
@@ -85,7 +85,7 @@ static bool read_words(const json_t *o, struct child_change *ret, struct fault *
                         "\"plan\" must be CPP, LAC or UCPP");
         return false;
     }
-    if (visibility_parse(visibility, strlen(visibility), &v) != CPIS_OK) {
+    if (visibility != NULL && visibility_parse(visibility, strlen(visibility), &v) != CPIS_OK) {
         (void)fail_with(f, CPIS_E_MALFORMED, "give one of these",
                         "\"visibility\" must be full or contact-only");
         return false;
