@@ -1,7 +1,7 @@
 /* cpis flags import: node/feed/import.h with the node as what is changed. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
-#include "node/feed/import.h"
+#include "node/feed/acknowledgement.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -427,13 +427,23 @@ static int apply(struct importing *x)
     return CLI_OK;
 }
 
-static void report(const struct importing *x)
+static int acknowledge(const struct importing *x)
+{
+    const char *path = cli_value(x->c, "ack");
+    if (path == NULL) return CLI_OK;
+    cpis_err err = acknowledgement_write(x->import, &x->own, cli_wall(), path);
+    if (err == CPIS_OK) return CLI_OK;
+    return cli_fail(x->c, "%s: no acknowledgement could be written: %s", path, cpis_strerror(err));
+}
+
+static int report(const struct importing *x)
 {
     if (cli_has(x->c, "json"))
         print_report_json(x);
     else
         print_report(x);
     (void)fflush(stdout);
+    return acknowledge(x);
 }
 
 static int import_open(struct importing *x)
@@ -447,7 +457,7 @@ static int import_open(struct importing *x)
         x->client = cli_connect(x->c);
         code = x->client != NULL ? apply(x) : CLI_ERROR;
     }
-    if (code == CLI_OK) report(x);
+    if (code == CLI_OK) code = report(x);
     if (code == CLI_OK && r->file.fault == FEED_FILE_GOOD) {
         if (!x->dry_run && cli_has(x->c, "wait"))
             code = wait_live(x);
@@ -463,7 +473,7 @@ static bool read_telephone(const char *text, struct telephone *ret)
     return text[0] == '\0' || telephone_parse(text, strlen(text), ret) == CPIS_OK;
 }
 
-/* Which organisation this node is. */
+/* Whom an acknowledgement goes to when the file doesn't say; which organisation this node is. */
 static bool read_own(struct importing *x)
 {
     static struct node_settings s;
@@ -483,6 +493,7 @@ static int flags_import(struct cli *c)
 {
     struct importing x = {.c = c, .dry_run = cli_has(c, "dry-run")};
     if (!cli_args(c, 1, 1)) return CLI_USAGE;
+    if (x.dry_run && cli_has(c, "ack")) return cli_usage(c, "a dry run acknowledges nothing");
     if (!read_own(&x)) return CLI_ERROR;
     int fd = open(c->args[0], O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cli_fail(c, "%s: %s", c->args[0], strerror(errno));
@@ -521,6 +532,7 @@ const struct cli_command cmd_flags_import = {
          "CSV: the file is the whole truth: what is open and missing is ended today"},
         {"dry-run", NULL, "show who would be added, ended, dropped; change nothing"},
         {"confirm-shrink", NULL, "yes: over a fifth of the open plans go"},
+        {"ack", "OUT", "write the acknowledgement, message 02 of CP-IS (XML), to this file"},
         {"accept-sequence", NULL, "an officer says: this upload is right, whatever its number"},
         {"wait", NULL, "until the list with these rows is live nationally"},
         {"wait-seconds", "N", "at most so long, default 600"},

@@ -391,7 +391,7 @@ static void write_file(const char *name, const char *text)
 
 #define UPLOAD(n, count, records) XML OPEN CREATED ID(n) COUNT(count) TELEPHONES(EC) records CLOSE
 
-Test(cli, uploads_are_taken_in_their_turn)
+Test(cli, uploads_are_taken_in_their_turn_and_acknowledged)
 {
     found();
     write_file("one.xml", UPLOAD("1", "2", RECORD(CPP(BEGAN) A_MOTHER) THE_RIGHT));
@@ -404,17 +404,22 @@ Test(cli, uploads_are_taken_in_their_turn)
            "$CPIS init $W/a --role authority --org T001 --name Test --emergency 02079460123 "
            "--register $W/reg");
     expect(2, "for CSV files", "$CPIS flags import $W/a $W/one.xml --snapshot");
-    expect(1, "no node runs", "$CPIS flags import $W/a $W/one.xml");
+    expect(2, "dry run", "$CPIS flags import $W/a $W/one.xml --dry-run --ack $W/ack");
+    expect(1, "no node runs", "$CPIS flags import $W/a $W/one.xml --ack $W/ack");
+    expect(1, NULL, "test -e $W/ack"); /* what was not imported is not acknowledged */
     expect(0, NULL,
            "$CPIS run $W/a >$W/log 2>&1 & for i in $(seq 100); do "
            "$CPIS status $W/a >/dev/null 2>&1 && break; sleep 0.1; done");
-    expect(12, "CPF03", "$CPIS flags import $W/a $W/one.xml");
+    expect(12, "CPF03", "$CPIS flags import $W/a $W/one.xml --ack $W/ack");
     cr_expect(strstr(output, "record 1 (line") != NULL && strstr(output, "999") == NULL, "%s",
               output);
+    expect(0, "<id extension=\"1\"/>", "cat $W/ack");
     expect(0, "from 2026-01-02 11:30 open", "$CPIS flags list $W/a");
     expect(12, "imported before", "$CPIS flags import $W/a $W/one.xml");
-    expect(13, "--accept-sequence", "$CPIS flags import $W/a $W/other.xml");
-    expect(1, "CPF01", "$CPIS flags import $W/a $W/cut.xml");
+    expect(13, "--accept-sequence", "$CPIS flags import $W/a $W/other.xml --ack $W/ack");
+    expect(0, "CPF04", "cat $W/ack");
+    expect(1, "CPF01", "$CPIS flags import $W/a $W/cut.xml --ack $W/ack");
+    expect(0, "<id extension=\"2\"/>", "cat $W/ack");
     expect(13, "CPF04", "$CPIS flags import $W/a $W/other.xml --dry-run");
     expect(0, "accepted by hand", "$CPIS flags import $W/a $W/other.xml --accept-sequence --json");
     expect(0, "\"sequence\":1", "$CPIS flags imports $W/a --json");

@@ -1,5 +1,5 @@
 /* tests/node/feed/broken.h - uploads in XML, right and wrong in one way each: what test_upload.c
- * reads and test_import.c imports. */
+ * reads and test_acknowledgement.c imports. */
 #ifndef CPIS_TESTS_NODE_FEED_BROKEN_H
 #define CPIS_TESTS_NODE_FEED_BROKEN_H
 #include "node/feed/row.h"
