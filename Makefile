@@ -51,7 +51,7 @@ FEED_LIBS := -lcsv -lexpat
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
 TEST_LIBS := -lcriterion $(NODE_LIBS)
 
-.PHONY: all sim test demo authority feed inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
+.PHONY: all sim test demo authority feed inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -94,6 +94,8 @@ $(G)/proto/cpis.pb-c.h $(GEN_SRC) &: proto/cpis.proto
 
 $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
+$(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
+	$(call link,$(FEED_LIBS) $(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
@@ -130,6 +132,9 @@ planted:
 # How fast the simulator is, beside its kernel and codec, and how it grows: ARGS=--json for a program.
 bench-sim: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim build/release/bench_kernel && tests/bench/bench_sim.sh $(ARGS)
+# How fast files of plans are read and checked, and in how much memory: ARGS=--json for a program.
+bench-feed: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/bench_feed && build/release/bench_feed $(ARGS)
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
