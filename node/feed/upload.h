@@ -49,4 +49,7 @@ struct upload_record {
  * are there as far as they were read, also when the file has a fault. */
 CPIS_CHECK cpis_err upload_file_read(int fd, struct date today, feed_record_fn fn, void *arg,
                                      struct feed_file *ret);
+/* The number in an upload's header, from the file's beginning; 0: it is no upload, or has none that
+ * can be read. Files found together are taken in its order. Moves fd. */
+uint64_t upload_sequence(int fd);
 #endif

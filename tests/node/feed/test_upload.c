@@ -300,6 +300,31 @@ Test(upload, who_asks_can_stop)
     (void)fclose(out);
 }
 
+Test(upload, its_number_is_read_from_its_beginning)
+{
+    static const struct {
+        const char *text;
+        uint64_t sequence;
+    } files[] = {
+        {HEADER("1") A_RECORD CLOSE, 12},
+        {HEADER("1") "<record>", 12},
+        {XML OPEN CREATED ID("7"), 7},
+        {XML OPEN CREATED ID("12") COUNT("1") TELEPHONES(WP), 12},
+        {XML OPEN CREATED ID("0"), 0},
+        {XML OPEN ID("12"), 0},
+        {"<html>", 0},
+        {"nhs_number,birth_date\n", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        FILE *in = tmpfile();
+        cr_assert(in != NULL);
+        cr_assert(fputs(files[i].text, in) >= 0 && fflush(in) == 0);
+        cr_assert_eq(upload_sequence(fileno(in)), files[i].sequence, "file %zu", i);
+        (void)fclose(in);
+    }
+}
+
 Test(upload, each_allocation_that_fails_is_told_as_that)
 {
     cpis_err err = CPIS_E_NOMEM;
