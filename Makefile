@@ -47,10 +47,11 @@ NODE     := $(call obj,$(NET_SRC) $(FEED_SRC) $(CLI_SRC))
 SIM_WRAP := $(shell sed -n 's/^WRAP[_VOID]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' simulations/crypto_choice.c)
 
 CORE_LIBS := -lsodium -lprotobuf-c -llmdb
-NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lcsv
-TEST_LIBS := -lcriterion -lczmq -lzmq -ljansson -lconfig -lcsv
+FEED_LIBS := -lcsv -lexpat
+NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
+TEST_LIBS := -lcriterion $(NODE_LIBS)
 
-.PHONY: all sim test demo authority feed inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain format format-check lint deps clean
+.PHONY: all sim test demo authority feed inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -74,7 +75,7 @@ $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SR
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
-	$(call link,-lcsv $(CORE_LIBS))
+	$(call link,$(FEED_LIBS) $(CORE_LIBS))
 
 comma := ,
 define link
@@ -93,6 +94,8 @@ $(G)/proto/cpis.pb-c.h $(GEN_SRC) &: proto/cpis.proto
 
 $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
+$(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
+	$(call link,$(FEED_LIBS) $(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
@@ -129,6 +132,9 @@ planted:
 # How fast the simulator is, beside its kernel and codec, and how it grows: ARGS=--json for a program.
 bench-sim: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim build/release/bench_kernel && tests/bench/bench_sim.sh $(ARGS)
+# How fast files of plans are read and checked, and in how much memory: ARGS=--json for a program.
+bench-feed: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/bench_feed && build/release/bench_feed $(ARGS)
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
@@ -154,7 +160,7 @@ fuzz: $(FUZZ:%=build/fuzz/%)
 	@$(foreach f,$(FUZZ),mkdir -p build/fuzz/corpus/$(f) && build/fuzz/$(f) -max_total_time=$(or $(SECONDS),60) build/fuzz/corpus/$(f) tests/fuzz/corpus/$(f) &&) true
 build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(FEED_SRC) $(GEN_SRC)
 	@mkdir -p $(@D)
-	$(Q)clang-14 $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) -lcsv $(CORE_LIBS)
+	$(Q)clang-14 $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(FEED_LIBS) $(CORE_LIBS)
 
 SOURCES := $(sort $(shell find $(DIRS) -name '*.[ch]'))
 format:
@@ -169,7 +175,7 @@ ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
           'node/feed=node/(feed|core)|storage|proto|crypto' 'simulations=simulations|node/core|storage|proto|crypto'
 # The one place that may include a foreign header: header=place.
 DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
-          'zmq\.h=node/net' 'csv\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
+          'zmq\.h=node/net' 'csv\.h=node/feed' 'expat\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
           'jansson\.h=(node/(net|cli)|simulations)'
 # All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.
 PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?snprintf|__(v?snprintf|memcpy|memset|memmove)_chk|__assert_fail|__stack_chk_fail|__ctype_b_loc|(crypto|sodium|protobuf_c|cpis__)_[a-z0-9_]+|randombytes(_[a-z]+)*|_GLOBAL_OFFSET_TABLE_
@@ -192,7 +198,7 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
 
 # --- what a fresh Debian 12 lacks, from its packages ---
 PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev protobuf-c-compiler libzmq3-dev \
-            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libcriterion-dev tzdata jq
+            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcriterion-dev tzdata jq
 LINT_PACKAGES := cppcheck clang-format-14 binutils
 deps:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \

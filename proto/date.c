@@ -114,6 +114,13 @@ int date_compare(struct date a, struct date b)
     return (a.day > b.day) - (a.day < b.day);
 }
 
+int date_time_compare(struct date_time a, struct date_time b)
+{
+    int day = date_compare(a.date, b.date);
+    if (day != 0) return day;
+    return (a.hour * 60 + a.minute) - (b.hour * 60 + b.minute);
+}
+
 /* Both ways after Howard Hinnant, "chrono-compatible low-level date algorithms": years begin in
  * March, so that the leap day is the last of its year, and 400 of them are an era of 146,097 days;
  * 719,468 days lie between 0000-03-01 and 1970-01-01. The years 1 to 9999 need no negative era. */

@@ -40,8 +40,9 @@ void date_format(struct date d, char ret[static DATE_BYTES]);
 CPIS_CHECK cpis_err date_time_parse(const char *text, size_t len, struct date_time *ret);
 void date_time_format(struct date_time t, char ret[static DATE_TIME_BYTES]);
 
-int date_compare(struct date a, struct date b); /* below, equal to or above 0 */
-int32_t date_days(struct date d);               /* days since 1 January 1970; may be negative */
+int date_compare(struct date a, struct date b);                /* below, equal to or above 0 */
+int date_time_compare(struct date_time a, struct date_time b); /* the same */
+int32_t date_days(struct date d); /* days since 1 January 1970; may be negative */
 /* Both: the result must lie in the years 1 to 9999 (asserted). */
 struct date date_from_days(int32_t days);
 struct date date_add_days(struct date d, int32_t days);

@@ -506,7 +506,7 @@ static const struct field row_evidence_fields[] = {
 static const struct field row_import_fields[] = {
     U64F(row_import, id),           FIXF(row_import, file_hash), U64F(row_import, started),
     U64F(row_import, applied_rows), U64F(row_import, rows),      BOOLF(row_import, finished),
-    BOOLF(row_import, snapshot),
+    BOOLF(row_import, snapshot),    U64F(row_import, sequence),  FIXF(row_import, sequence_hash),
 };
 
 const struct shape_fields codec_shapes[SHAPE_COUNT] = {

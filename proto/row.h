@@ -236,7 +236,11 @@ struct row_evidence {
 struct row_import {
     uint64_t id;
     struct cpis_hash file_hash;
-    uint64_t started, applied_rows, rows;
+    uint64_t started, applied_rows, rows; /* rows: records of the file */
     bool finished, snapshot;
+    /* the last upload, this one or one before it: its number (0: none so far), and its hash once
+     * all of it is applied (zeros until then) */
+    uint64_t sequence;
+    struct cpis_hash sequence_hash;
 };
 #endif

@@ -124,6 +124,27 @@ void cli_london(const char *iso, char ret[static WALL_LONDON_BYTES])
     if (wall != 0) wall_format_london(wall, ret);
 }
 
+bool cli_plan_time(const char *text, struct date_time *ret)
+{
+    struct date_time t = {.hour = 0};
+    size_t len = strlen(text);
+    if (date_parse(text, len, &t.date) != CPIS_OK && date_time_parse(text, len, &t) != CPIS_OK)
+        return false;
+    *ret = t;
+    return true;
+}
+
+void cli_minute(const char *text, char ret[static CLI_MINUTE_BYTES])
+{
+    struct date_time t;
+    ret[0] = '\0';
+    if (!cli_plan_time(text, &t)) return;
+    date_format(t.date, ret);
+    if (t.hour != 0 || t.minute != 0)
+        (void)snprintf(ret + DATE_BYTES - 1, CLI_MINUTE_BYTES - (DATE_BYTES - 1), " %02u:%02u",
+                       t.hour % 24U, t.minute % 60U);
+}
+
 /* --- files --- */
 
 bool cli_read_file(const struct cli *c, const char *path, size_t max, uint8_t **ret,

@@ -86,6 +86,12 @@ cpis_ms cli_iso(const char *iso);
 /* The same as "Mon 23 Nov 2026 18:03" in London; "-" when it is no time. */
 void cli_london(const char *iso, char ret[static WALL_LONDON_BYTES]);
 
+/* "2026-11-23" or "202611231803", as the node gives and takes plan dates. false: neither. */
+bool cli_plan_time(const char *text, struct date_time *ret);
+#define CLI_MINUTE_BYTES 17U
+/* The same for people: "2026-11-23", or "2026-11-23 18:03" when it is not at 00:00; "" for none. */
+void cli_minute(const char *text, char ret[static CLI_MINUTE_BYTES]);
+
 /* Texts of an option or file that hold a passphrase: its first line. *ret is sodium_malloc'd, for
  * sodium_free, NULL when `path` is NULL. false: told. */
 bool cli_passphrase(const struct cli *c, const char *path, char **ret, size_t *ret_len);

@@ -3,6 +3,7 @@
  * may die at any moment, and a file that makes the other one die harms nobody. */
 #define _GNU_SOURCE /* prctl's constants */
 #include "node/cli/commands.h"
+#include "node/feed/upload.h"
 #include "node/feed/watch.h"
 
 #include <errno.h>
@@ -270,7 +271,7 @@ static int feed_once(struct cli *c)
     struct feeding f = {.c = c};
     if (folder_path(c->dir, "feed", sizeof f.feed, f.feed) != CPIS_OK)
         return cli_fail(c, "the folder's path is too long");
-    cpis_err err = watch_open(f.feed, NULL, &f.watch);
+    cpis_err err = watch_open(f.feed, upload_sequence, &f.watch);
     if (err == CPIS_E_BUSY) return cli_fail(c, "another `cpis feed` watches this folder");
     if (err != CPIS_OK) return cli_fail(c, "%s: %s", f.feed, strerror(errno));
     const int code = watch_folder(&f);

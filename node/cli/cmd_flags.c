@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define PAGE             500
-#define DATE_OPTION_TEXT "a date as YYYY-MM-DD"
+#define DATE_OPTION_TEXT "a date as YYYY-MM-DD, or with its minute as YYYYMMDDHHMM"
 
 static void print_child(const json_t *f)
 {
@@ -29,8 +29,10 @@ static void print_child(const json_t *f)
         (void)printf("    an old number: shown through %s\n", cli_text(f, "keep_until"));
     json_array_foreach(json_object_get(f, "plans"), i, p)
     {
-        const char *end = cli_text(p, "end");
-        (void)printf("    %-4s from %s %s%s%s\n", cli_text(p, "plan"), cli_text(p, "start"),
+        char start[CLI_MINUTE_BYTES], end[CLI_MINUTE_BYTES];
+        cli_minute(cli_text(p, "start"), start);
+        cli_minute(cli_text(p, "end"), end);
+        (void)printf("    %-4s from %s %s%s%s\n", cli_text(p, "plan"), start,
                      end[0] != '\0' ? "to " : "open", end,
                      json_is_true(json_object_get(p, "visible")) ? "" : "  (shown to nobody)");
     }
@@ -114,9 +116,9 @@ const struct cli_command cmd_flags_show = {.name = "flags show",
 
 static bool put_date(const struct cli *c, const char *option, const char *value, json_t *o)
 {
-    struct date d;
+    struct date_time t;
     if (value == NULL) return true;
-    if (date_parse(value, strlen(value), &d) != CPIS_OK) {
+    if (!cli_plan_time(value, &t)) {
         (void)cli_usage(c, "--%s: " DATE_OPTION_TEXT, option);
         return false;
     }
@@ -195,11 +197,16 @@ static int flags_imports(struct cli *c)
     json_array_foreach(json_object_get(r, "imports"), i, one)
     {
         char when[WALL_LONDON_BYTES];
+        char upload[48] = "";
+        uint64_t sequence = cli_integer(one, "sequence");
         cli_london(cli_text(one, "started"), when);
+        if (sequence > 0)
+            (void)snprintf(upload, sizeof upload, "  last upload: number %llu",
+                           (unsigned long long)sequence);
         if (cli_has(c, "json"))
             cli_print_json(json_incref(one));
         else
-            (void)printf("%6llu  %s  %llu of %llu rows%s%s  file %.16s\n",
+            (void)printf("%6llu  %s  %llu of %llu rows%s%s  file %.16s%s\n",
                          (unsigned long long)cli_integer(one, "id"), when,
                          (unsigned long long)cli_integer(one, "applied_rows"),
                          (unsigned long long)cli_integer(one, "rows"),
@@ -207,7 +214,7 @@ static int flags_imports(struct cli *c)
                          json_is_true(json_object_get(one, "finished"))
                              ? ""
                              : ", NOT FINISHED: import the file again",
-                         cli_text(one, "file_hash"));
+                         cli_text(one, "file_hash"), upload);
     }
     json_decref(r);
     return CLI_OK;

@@ -26,11 +26,12 @@ static void tell(struct checking *k, const json_t *child, const json_t *finding)
         cli_print_json(o);
         return;
     }
+    char start[CLI_MINUTE_BYTES];
+    cli_minute(cli_text(finding, "start"), start);
     (void)printf("%.3s %.3s %s%s%s  %s%s%s%s%s\n          %s\n", n, n + 3, n + 6,
                  cli_text(child, "local_id")[0] != '\0' ? "  local id " : "",
-                 cli_text(child, "local_id"), plan, plan[0] != '\0' ? " from " : "",
-                 cli_text(finding, "start"), plan[0] != '\0' ? ": " : "", cli_text(finding, "text"),
-                 cli_text(finding, "do"));
+                 cli_text(child, "local_id"), plan, plan[0] != '\0' ? " from " : "", start,
+                 plan[0] != '\0' ? ": " : "", cli_text(finding, "text"), cli_text(finding, "do"));
 }
 
 static void check_twice(struct checking *k, const json_t *child)

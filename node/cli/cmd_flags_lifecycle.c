@@ -85,6 +85,14 @@ const struct cli_command cmd_flags_transfer = {
 
 /* --- born --- */
 
+/* The later one of two plan dates, whichever of the two forms they have. */
+static const char *later(const char *a, const char *b)
+{
+    struct date_time x, y;
+    if (!cli_plan_time(a, &x)) return b;
+    return !cli_plan_time(b, &y) || date_time_compare(x, y) >= 0 ? a : b;
+}
+
 /* The unborn child's plans of the mother that others see now: each ends on the day of birth. */
 static json_t *unborn_ends(const json_t *mother, const char *number, const char *end)
 {
@@ -96,9 +104,9 @@ static json_t *unborn_ends(const json_t *mother, const char *number, const char 
         if (strcmp(cli_text(p, "plan"), "UCPP") != 0) continue;
         if (!json_is_true(json_object_get(p, "visible"))) continue;
         const char *start = cli_text(p, "start");
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "end", "nhs_number", number, "plan",
-                            "UCPP", "start", start, "end", strcmp(end, start) < 0 ? start : end));
+        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "end",
+                                                    "nhs_number", number, "plan", "UCPP", "start",
+                                                    start, "end", later(end, start)));
     }
     return list;
 }

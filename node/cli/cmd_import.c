@@ -1,6 +1,7 @@
 /* cpis flags import: node/feed/import.h with the node as what is changed. */
 #include "node/cli/commands.h"
-#include "node/feed/import.h"
+#include "node/cli/conf.h"
+#include "node/feed/acknowledgement.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@ struct importing {
     struct import *import;
     bool dry_run, progress, told, shrinks;
     json_t *list; /* --dry-run: what would happen */
-    uint32_t rows;
+    uint32_t records;
+    struct feed_organisation own;
 };
 
 static const char *const outcomes[] = {
@@ -38,11 +40,9 @@ static enum child_outcome outcome_of(const char *name)
     return 0;
 }
 
-static json_t *day(uint64_t stamp)
+static json_t *minute(uint64_t stamp)
 {
-    if (stamp == 0) return json_null();
-    return json_sprintf("%04u-%02u-%02u", (unsigned)(stamp / 100000000),
-                        (unsigned)(stamp / 1000000 % 100), (unsigned)(stamp / 10000 % 100));
+    return stamp == 0 ? json_null() : json_sprintf("%012llu", (unsigned long long)stamp);
 }
 
 static json_t *change_json(const struct child_change *ch)
@@ -51,25 +51,29 @@ static json_t *change_json(const struct child_change *ch)
         [CHANGE_UPSERT] = "upsert", [CHANGE_END] = "end", [CHANGE_DELETE] = "delete"};
     json_t *o =
         json_pack("{s:s,s:s,s:s,s:o}", "type", types[ch->type], "nhs_number", ch->number.digits,
-                  "plan", plan_type_name((enum plan_type)ch->plan), "start", day(ch->start));
-    if (ch->type != CHANGE_DELETE) (void)json_object_set_new(o, "end", day(ch->end));
+                  "plan", plan_type_name((enum plan_type)ch->plan), "start", minute(ch->start));
+    if (ch->type != CHANGE_DELETE) (void)json_object_set_new(o, "end", minute(ch->end));
     if (ch->type != CHANGE_UPSERT) return o;
-    (void)json_object_set_new(o, "birth_date", day((uint64_t)ch->birth_date * 10000));
+    (void)json_object_set_new(o, "birth_date", minute((uint64_t)ch->birth_date * 10000));
     (void)json_object_set_new(o, "given", json_string(ch->given));
     (void)json_object_set_new(o, "family", json_string(ch->family));
     (void)json_object_set_new(o, "local_id", json_string(ch->local_id));
-    (void)json_object_set_new(o, "visibility",
-                              json_string(visibility_name((enum visibility)ch->visibility)));
+    if (ch->visibility != 0)
+        (void)json_object_set_new(o, "visibility",
+                                  json_string(visibility_name((enum visibility)ch->visibility)));
     return o;
 }
 
 static json_t *marker_json(const struct row_import *m)
 {
-    char hash[2 * CPIS_HASH_BYTES + 1];
+    char hash[2 * CPIS_HASH_BYTES + 1], sequence_hash[2 * CPIS_HASH_BYTES + 1];
     cli_hex(m->file_hash.b, sizeof m->file_hash.b, hash);
-    return json_pack("{s:I,s:s,s:I,s:I,s:I,s:b,s:b}", "id", (json_int_t)m->id, "file_hash", hash,
-                     "started", (json_int_t)m->started, "applied_rows", (json_int_t)m->applied_rows,
-                     "rows", (json_int_t)m->rows, "finished", m->finished, "snapshot", m->snapshot);
+    cli_hex(m->sequence_hash.b, sizeof m->sequence_hash.b, sequence_hash);
+    return json_pack("{s:I,s:s,s:I,s:I,s:I,s:b,s:b,s:I,s:s}", "id", (json_int_t)m->id, "file_hash",
+                     hash, "started", (json_int_t)m->started, "applied_rows",
+                     (json_int_t)m->applied_rows, "rows", (json_int_t)m->rows, "finished",
+                     m->finished, "snapshot", m->snapshot, "sequence", (json_int_t)m->sequence,
+                     "sequence_hash", sequence_hash);
 }
 
 static void remember(struct importing *x, const struct import_batch *b, size_t i,
@@ -79,9 +83,9 @@ static void remember(struct importing *x, const struct import_batch *b, size_t i
     const struct child_change *ch = &b->changes[i];
     (void)json_array_append_new(
         x->list,
-        json_pack("{s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)b->rows[i], "nhs_number",
+        json_pack("{s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)b->records[i], "nhs_number",
                   ch->number.digits, "plan", plan_type_name((enum plan_type)ch->plan), "start",
-                  day(ch->start), "outcome", b->rows[i] == 0 ? "ended" : outcomes[o]));
+                  minute(ch->start), "outcome", b->records[i] == 0 ? "ended" : outcomes[o]));
 }
 
 static cpis_err send(void *arg, const struct import_batch *b, enum child_outcome *ret)
@@ -103,17 +107,18 @@ static cpis_err send(void *arg, const struct import_batch *b, enum child_outcome
     json_decref(reply);
     if (err == CPIS_OK && x->progress)
         (void)fprintf(stderr, "\r%llu of %u rows", (unsigned long long)b->marker.applied_rows,
-                      x->rows);
+                      x->records);
     return err;
 }
 
 /* --- what the authority holds --- */
 
-static uint64_t stamp_of(const char *text)
+static uint64_t stamp_of(const char *text) /* 0: none */
 {
-    struct date d;
-    if (date_parse(text, strlen(text), &d) != CPIS_OK) return 0;
-    return (((uint64_t)d.year * 100 + d.month) * 100 + d.day) * 10000;
+    struct date_time t;
+    if (!cli_plan_time(text, &t)) return 0;
+    uint64_t day = ((uint64_t)t.date.year * 100 + t.date.month) * 100 + t.date.day;
+    return (day * 100 + t.hour) * 100 + t.minute;
 }
 
 static cpis_err hold_child(struct import *m, const json_t *f)
@@ -161,22 +166,28 @@ static bool hold_all(struct importing *x)
 
 /* --- where to begin --- */
 
-/* Only the newest import is taken up: after another file this one is an order of its own. */
-static bool find_marker(struct importing *x, bool snapshot, struct row_import *ret)
+/* false: told. `started` is left out: a time of an import's own, of no use to the next one. */
+static bool place(struct importing *x)
 {
-    char hash[2 * CPIS_HASH_BYTES + 1];
+    struct row_import newest = {.id = 0};
     json_t *r = cli_call(x->c, x->client, "imports", json_pack("{s:i}", "limit", 1), BATCH_TIMEOUT);
     if (r == NULL) return false;
     const json_t *last = json_array_get(json_object_get(r, "imports"), 0);
-    *ret = (struct row_import){.id = cli_integer(last, "id") + 1, .started = cli_wall()};
-    cli_hex(import_report(x->import)->file.hash.b, CPIS_HASH_BYTES, hash);
-    if (last != NULL && !json_is_true(json_object_get(last, "finished")) &&
-        snapshot == json_is_true(json_object_get(last, "snapshot")) &&
-        strcmp(cli_text(last, "file_hash"), hash) == 0) {
-        ret->id--;
-        ret->applied_rows = cli_integer(last, "applied_rows");
-    }
+    newest.id = cli_integer(last, "id");
+    newest.applied_rows = cli_integer(last, "applied_rows");
+    newest.finished = json_is_true(json_object_get(last, "finished"));
+    newest.snapshot = json_is_true(json_object_get(last, "snapshot"));
+    newest.sequence = cli_integer(last, "sequence");
+    bool ok = last == NULL ||
+              (cli_unhex(cli_text(last, "file_hash"), &newest.file_hash, CPIS_HASH_BYTES) &&
+               cli_unhex(cli_text(last, "sequence_hash"), &newest.sequence_hash, CPIS_HASH_BYTES));
     json_decref(r);
+    if (!ok) {
+        (void)cli_fail(x->c, "the node's last import can't be read");
+        return false;
+    }
+    import_place(x->import, last == NULL ? NULL : &newest, &x->own,
+                 cli_has(x->c, "accept-sequence"));
     return true;
 }
 
@@ -187,12 +198,12 @@ static json_t *failed_json(const struct import_report *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->list_count; i++) {
         const struct import_failed *f = &r->list[i];
-        json_t *field =
-            f->column < CSV_COLUMN_COUNT ? json_string(csv_column_name(f->column)) : json_null();
-        (void)json_array_append_new(list, json_pack("{s:I,s:I,s:s,s:o,s:s}", "row",
-                                                    (json_int_t)f->row, "line", (json_int_t)f->line,
-                                                    "code", csv_row_code(f->fault), "field", field,
-                                                    "reason", csv_row_reason(f->fault)));
+        json_t *field = f->where[0] != '\0' ? json_string(f->where) : json_null();
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:I,s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)f->record, "line",
+                      (json_int_t)f->line, "code", feed_code(f->fault), "detail",
+                      feed_detail(f->fault), "field", field, "reason", feed_reason(f->fault)));
     }
     return list;
 }
@@ -203,8 +214,8 @@ static json_t *notes_json(const struct import_report *r)
     for (size_t i = 0; i < r->notes_count; i++) {
         const struct import_note *n = &r->notes[i];
         json_t *o = json_pack("{s:s}", "note", import_note_text(n->kind));
-        if (n->row != 0) {
-            (void)json_object_set_new(o, "row", json_integer((json_int_t)n->row));
+        if (n->record != 0) {
+            (void)json_object_set_new(o, "row", json_integer((json_int_t)n->record));
             (void)json_object_set_new(o, "line", json_integer((json_int_t)n->line));
         }
         (void)json_array_append_new(list, o);
@@ -218,12 +229,6 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-static const char *file_column(const struct import_report *r)
-{
-    if (r->file.fault == CSV_FILE_UNKNOWN) return "";
-    return csv_column_name(r->file.column);
-}
-
 static void print_report_json(const struct importing *x)
 {
     const struct import_report *r = import_report(x->import);
@@ -233,10 +238,14 @@ static void print_report_json(const struct importing *x)
                           (json_int_t)r->file.read, "ok", (json_int_t)r->ok, "failed",
                           (json_int_t)r->failed, "failed", failed_json(r), "notes", notes_json(r));
     if (o == NULL) return;
-    if (r->file.fault != CSV_FILE_GOOD) {
-        (void)json_object_set_new(o, "reason", json_string(csv_file_reason(r->file.fault)));
+    bool upload = r->file.format == FEED_UPLOAD;
+    (void)json_object_set_new(o, "format", json_string(upload ? "upload" : "csv"));
+    if (r->file.sequence != 0)
+        (void)json_object_set_new(o, "sequence", json_integer((json_int_t)r->file.sequence));
+    if (r->file.fault != FEED_FILE_GOOD) {
+        (void)json_object_set_new(o, "reason", json_string(feed_file_reason(r->file.fault)));
         (void)json_object_set_new(o, "line", json_integer((json_int_t)r->file.line));
-        (void)json_object_set_new(o, "column", json_string(file_column(r)));
+        (void)json_object_set_new(o, "column", json_string(r->file.where));
     }
     json_t *counts = json_object();
     for (unsigned i = OUTCOME_ADDED; i <= OUTCOME_TOO_MANY; i++)
@@ -253,17 +262,17 @@ static void print_report_json(const struct importing *x)
     cli_print_json(o);
 }
 
-static void print_rows(const struct import_report *r)
+static void print_records(const struct import_report *r)
 {
+    const char *what = r->file.format == FEED_UPLOAD ? "record" : "row";
     for (size_t i = 0; i < r->list_count; i++)
-        (void)printf("  row %u (line %u): %s %s%s%s\n", r->list[i].row, r->list[i].line,
-                     csv_row_code(r->list[i].fault), csv_column_name(r->list[i].column),
-                     r->list[i].column < CSV_COLUMN_COUNT ? ": " : "",
-                     csv_row_reason(r->list[i].fault));
+        (void)printf("  %s %u (line %u): %s %s%s%s\n", what, r->list[i].record, r->list[i].line,
+                     feed_code(r->list[i].fault), r->list[i].where,
+                     r->list[i].where[0] != '\0' ? ": " : "", feed_reason(r->list[i].fault));
     for (size_t i = 0; i < r->notes_count; i++)
-        if (r->notes[i].row != 0)
-            (void)printf("  row %u (line %u): note: %s\n", r->notes[i].row, r->notes[i].line,
-                         import_note_text(r->notes[i].kind));
+        if (r->notes[i].record != 0)
+            (void)printf("  %s %u (line %u): note: %s\n", what, r->notes[i].record,
+                         r->notes[i].line, import_note_text(r->notes[i].kind));
         else
             (void)printf("  note: %s\n", import_note_text(r->notes[i].kind));
 }
@@ -274,11 +283,15 @@ static void print_report(const struct importing *x)
     const char *would = x->dry_run ? "would be " : "";
     size_t i;
     const json_t *one;
-    (void)printf("%s  %s: %u rows, %u ok, %u failed\n", import_file_code(r),
-                 base_name(x->c->args[0]), r->file.read, r->ok, r->failed);
-    if (r->file.fault != CSV_FILE_GOOD) {
-        (void)printf("  line %u: %s%s%s\n", r->file.line, csv_file_reason(r->file.fault),
-                     file_column(r)[0] != '\0' ? ": " : "", file_column(r));
+    (void)printf("%s  %s: %u %s, %u ok, %u failed\n", import_file_code(r), base_name(x->c->args[0]),
+                 r->file.read, r->file.format == FEED_UPLOAD ? "records" : "rows", r->ok,
+                 r->failed);
+    if (r->file.fault != FEED_FILE_GOOD) {
+        if (r->file.line > 0) (void)printf("  line %u:", r->file.line);
+        (void)printf("  %s%s%s\n", feed_file_reason(r->file.fault),
+                     r->file.where[0] != '\0' ? ": " : "", r->file.where);
+        if (r->file.fault == FEED_FILE_SEQUENCE_TAKEN || r->file.fault == FEED_FILE_SEQUENCE_LOWER)
+            (void)printf("  if this file is right, an officer takes it with --accept-sequence\n");
         return;
     }
     (void)printf("  %sadded %u, ended %u (of them %u missing in the file), reopened %u, updated "
@@ -288,10 +301,12 @@ static void print_report(const struct importing *x)
                  r->outcomes[OUTCOME_DELETED], r->outcomes[OUTCOME_UNCHANGED]);
     json_array_foreach(x->list, i, one)
     {
+        char start[CLI_MINUTE_BYTES];
+        cli_minute(cli_text(one, "start"), start);
         (void)printf("  %-9s %s %-4s from %s\n", cli_text(one, "outcome"),
-                     cli_text(one, "nhs_number"), cli_text(one, "plan"), cli_text(one, "start"));
+                     cli_text(one, "nhs_number"), cli_text(one, "plan"), start);
     }
-    print_rows(r);
+    print_records(r);
 }
 
 /* --- --wait --- */
@@ -377,8 +392,10 @@ static int confirm_later(struct importing *x)
 
 static int exit_of(const struct import_report *r)
 {
-    if (r->file.fault != CSV_FILE_GOOD) return CLI_ERROR;
-    return r->failed == 0 ? CLI_OK : r->ok > 0 ? CLI_ROWS_SOME : CLI_ROWS_NONE;
+    const char *code = import_file_code(r);
+    if (strcmp(code, "CPF01") == 0) return CLI_ERROR;
+    if (strcmp(code, "CPF04") == 0) return CLI_ROWS_NONE;
+    return r->failed == 0 ? CLI_OK : CLI_ROWS_SOME;
 }
 
 static bool may_shrink(struct importing *x)
@@ -394,13 +411,13 @@ static bool may_shrink(struct importing *x)
     return false;
 }
 
-static int apply(struct importing *x, bool snapshot)
+static int apply(struct importing *x)
 {
-    struct row_import marker = {.id = 0};
+    if (!place(x)) return CLI_ERROR;
+    if (import_report(x->import)->file.fault != FEED_FILE_GOOD) return CLI_OK; /* not in its turn */
     if (import_wants_held(x->import) && !hold_all(x)) return CLI_ERROR;
     if (!may_shrink(x)) return CLI_CONFIRM;
-    if (!x->dry_run && !find_marker(x, snapshot, &marker)) return CLI_ERROR;
-    cpis_err err = import_apply(x->import, &marker, send, x);
+    cpis_err err = import_apply(x->import, cli_wall(), send, x);
     if (x->progress) (void)fputc('\n', stderr);
     if (err == CPIS_E_STATE)
         return cli_fail(x->c, "the file changed while it was read: import it again");
@@ -410,48 +427,87 @@ static int apply(struct importing *x, bool snapshot)
     return CLI_OK;
 }
 
-static int import_open(struct importing *x, bool snapshot)
+static int acknowledge(const struct importing *x)
+{
+    const char *path = cli_value(x->c, "ack");
+    if (path == NULL) return CLI_OK;
+    cpis_err err = acknowledgement_write(x->import, &x->own, cli_wall(), path);
+    if (err == CPIS_OK) return CLI_OK;
+    return cli_fail(x->c, "%s: no acknowledgement could be written: %s", path, cpis_strerror(err));
+}
+
+static int report(const struct importing *x)
+{
+    if (cli_has(x->c, "json"))
+        print_report_json(x);
+    else
+        print_report(x);
+    (void)fflush(stdout);
+    return acknowledge(x);
+}
+
+static int import_open(struct importing *x)
 {
     const struct import_report *r = import_report(x->import);
     int code = CLI_OK;
-    x->rows = r->file.read;
+    x->records = r->file.read;
     x->progress =
         r->file.read > PROGRESS_FROM && (cli_has(x->c, "progress") || isatty(STDERR_FILENO) == 1);
-    if (r->file.fault == CSV_FILE_GOOD) {
+    if (r->file.fault == FEED_FILE_GOOD) {
         x->client = cli_connect(x->c);
-        code = x->client != NULL ? apply(x, snapshot) : CLI_ERROR;
+        code = x->client != NULL ? apply(x) : CLI_ERROR;
     }
-    if (code == CLI_OK) {
-        if (cli_has(x->c, "json"))
-            print_report_json(x);
-        else
-            print_report(x);
-        (void)fflush(stdout);
-        if (x->client != NULL && !x->dry_run && cli_has(x->c, "wait"))
+    if (code == CLI_OK) code = report(x);
+    if (code == CLI_OK && r->file.fault == FEED_FILE_GOOD) {
+        if (!x->dry_run && cli_has(x->c, "wait"))
             code = wait_live(x);
         else if (x->shrinks)
             code = confirm_later(x);
     }
     control_close(&x->client);
-    return code == CLI_OK ? exit_of(import_report(x->import)) : code;
+    return code == CLI_OK ? exit_of(r) : code;
+}
+
+static bool read_telephone(const char *text, struct telephone *ret)
+{
+    return text[0] == '\0' || telephone_parse(text, strlen(text), ret) == CPIS_OK;
+}
+
+/* Whom an acknowledgement goes to when the file doesn't say; which organisation this node is. */
+static bool read_own(struct importing *x)
+{
+    static struct node_settings s;
+    char why[CONF_WHY_BYTES] = "the settings have no organisation or no telephone that could be";
+    cpis_err err = conf_read(x->c->dir, &s, why);
+    if (err == CPIS_OK && ods_code_parse(s.org, strlen(s.org), &x->own.code) == CPIS_OK &&
+        read_telephone(s.emergency, &x->own.emergency) &&
+        read_telephone(s.office, &x->own.office)) {
+        memcpy(x->own.name, s.name, sizeof x->own.name);
+        return true;
+    }
+    (void)cli_fail(x->c, "%s", why);
+    return false;
 }
 
 static int flags_import(struct cli *c)
 {
     struct importing x = {.c = c, .dry_run = cli_has(c, "dry-run")};
-    bool snapshot = cli_has(c, "snapshot");
     if (!cli_args(c, 1, 1)) return CLI_USAGE;
+    if (x.dry_run && cli_has(c, "ack")) return cli_usage(c, "a dry run acknowledges nothing");
+    if (!read_own(&x)) return CLI_ERROR;
     int fd = open(c->args[0], O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cli_fail(c, "%s: %s", c->args[0], strerror(errno));
-    cpis_err err = import_check(fd, cli_today(), snapshot, &x.import);
+    cpis_err err = import_check(fd, cli_today(), cli_has(c, "snapshot"), &x.import);
     int code = CLI_ERROR;
     if (x.dry_run) x.list = json_array();
-    if (err != CPIS_OK)
+    if (err == CPIS_E_INVAL)
+        code = cli_usage(c, "--snapshot is for CSV files: an upload holds what has changed");
+    else if (err != CPIS_OK)
         (void)cli_fail(c, "%s: %s", c->args[0],
                        err == CPIS_E_IO ? "can't be read (a pipe can't: give a file)"
                                         : cpis_strerror(err));
     else
-        code = import_open(&x, snapshot);
+        code = import_open(&x);
     json_decref(x.list);
     import_free(&x.import);
     (void)close(fd);
@@ -460,20 +516,24 @@ static int flags_import(struct cli *c)
 const struct cli_command cmd_flags_import = {
     .name = "flags import",
     .args = "DIR FILE",
-    .summary = "take in plans from a CSV file: checked whole, then applied",
+    .summary = "take in plans from a CSV file or a CP-IS upload (XML): checked whole, then applied",
     .more =
         "Columns: nhs_number,birth_date,given,family,local_id,plan,start,end,deleted,visibility\n"
-        "in any order; dates YYYY-MM-DD; plan CPP, LAC or UCPP. The same file twice changes\n"
-        "nothing; after a crash the same file goes on where it was.",
-    .exits = "0 all rows (CPF02), 12 some rows failed (CPF03), 13 no row was right (CPF04),\n"
-             "  16 nothing was changed: an officer has to say --confirm-shrink,\n"
-             "  1 error or damaged file (CPF01), 2 usage error",
+        "in any order; dates YYYY-MM-DD; plan CPP, LAC or UCPP. An upload is message 01 of CP-IS\n"
+        "(REPC_MT000002GB01). Which of them a file is, its content says. The same file twice\n"
+        "changes nothing; after a crash the same file goes on where it was.",
+    .exits = "0 all rows (CPF02), 12 some rows failed (CPF03), 13 no row was right, or the file\n"
+             "  is not in its turn (CPF04), 16 nothing was changed: an officer has to say\n"
+             "  --confirm-shrink, 1 error or damaged file (CPF01), 2 usage error",
     .takes_dir = true,
     .fn = flags_import,
     .options = (const struct cli_option[]){
-        {"snapshot", NULL, "the file is the whole truth: what is open and missing is ended today"},
+        {"snapshot", NULL,
+         "CSV: the file is the whole truth: what is open and missing is ended today"},
         {"dry-run", NULL, "show who would be added, ended, dropped; change nothing"},
         {"confirm-shrink", NULL, "yes: over a fifth of the open plans go"},
+        {"ack", "OUT", "write the acknowledgement, message 02 of CP-IS (XML), to this file"},
+        {"accept-sequence", NULL, "an officer says: this upload is right, whatever its number"},
         {"wait", NULL, "until the list with these rows is live nationally"},
         {"wait-seconds", "N", "at most so long, default 600"},
         {"progress", NULL, "show it also when stderr is no terminal (over 1,000 rows)"},

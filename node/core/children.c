@@ -255,7 +255,7 @@ static bool change_is_valid(const struct child_change *ch)
     case CHANGE_UPSERT:
         return plan_is_valid(&p) && fits(ch->given, sizeof r->given) &&
                fits(ch->family, sizeof r->family) && fits(ch->local_id, sizeof r->local_id) &&
-               (ch->visibility == VISIBILITY_FULL || ch->visibility == VISIBILITY_CONTACT_ONLY);
+               ch->visibility <= VISIBILITY_CONTACT_ONLY;
     case CHANGE_END: return ch->end != 0;
     case CHANGE_DELETE:
     case CHANGE_KEEP:
@@ -264,13 +264,14 @@ static bool change_is_valid(const struct child_change *ch)
     return false;
 }
 
-/* Names, local id, birth date and visibility are those of the latest upsert. True: they differed.
- */
+/* Names, local id, birth date and visibility are those of the latest upsert that says anything of
+ * them. True: they differed. */
 static bool take_person(struct row_child *row, const struct child_change *ch)
 {
+    uint32_t visibility = ch->visibility != 0 ? ch->visibility : row->visibility;
     bool same = strcmp(row->given, ch->given) == 0 && strcmp(row->family, ch->family) == 0 &&
                 strcmp(row->local_id, ch->local_id) == 0 && row->birth_date == ch->birth_date &&
-                row->visibility == ch->visibility;
+                row->visibility == visibility;
     if (same) return false;
     memset(row->given, 0, sizeof row->given);
     memset(row->family, 0, sizeof row->family);
@@ -279,7 +280,7 @@ static bool take_person(struct row_child *row, const struct child_change *ch)
     memcpy(row->family, ch->family, strlen(ch->family));
     memcpy(row->local_id, ch->local_id, strlen(ch->local_id));
     row->birth_date = ch->birth_date;
-    row->visibility = ch->visibility;
+    row->visibility = visibility;
     return true;
 }
 

@@ -34,7 +34,7 @@ struct child_change {
     const char *given, *family, *local_id; /* borrowed; "" when unknown */
     uint32_t plan;                         /* enum plan_type */
     uint64_t start, end; /* YYYYMMDDHHMM; end 0: open; start 0: END, DELETE of the type */
-    uint32_t visibility;
+    uint32_t visibility; /* 0: as it is held; of a new child: full */
     uint64_t import_id;
     struct cpis_id to; /* TRANSFER */
 };

@@ -1,14 +1,12 @@
 #include "node/feed/csv.h"
 
-#include "proto/text.h"
+#include "node/feed/blocks.h"
 
 #include <csv.h>
-#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define BLOCK_BYTES 65536U
 
 struct field {
     size_t at, len;
@@ -16,9 +14,9 @@ struct field {
 struct reader {
     struct csv_parser parser;
     struct date today;
-    csv_row_fn fn;
+    feed_record_fn fn;
     void *arg;
-    struct csv_file *file;
+    struct feed_file *file;
     unsigned column_of[CSV_COLUMN_COUNT]; /* of the header's i-th field */
     bool header_read, stopped, out_of_memory;
     uint32_t line;
@@ -29,11 +27,8 @@ struct reader {
     char cells[CSV_LINE_BYTES_MAX];
     size_t cells_len, fields_count;
     struct field fields[CSV_COLUMN_COUNT];
-    struct csv_row row;
-    /* UTF-8, across blocks: how many continuation bytes are due, and the bounds of the next one */
-    unsigned due;
-    uint8_t low, high;
-    uint8_t block[BLOCK_BYTES];
+    struct feed_record record;
+    struct blocks blocks;
 };
 
 const char *csv_column_name(unsigned column)
@@ -46,59 +41,12 @@ const char *csv_column_name(unsigned column)
     return column < CSV_COLUMN_COUNT ? name[column] : "";
 }
 
-static const struct {
-    const char *code, *reason;
-} row_faults[] = {
-#define CPIS_X(id, code, text) [id] = {(code), (text)},
-    CSV_ROW_FAULTS(CPIS_X)
-#undef CPIS_X
-};
-const char *csv_row_code(enum csv_row_fault f) { return row_faults[f].code; }
-const char *csv_row_reason(enum csv_row_fault f) { return row_faults[f].reason; }
-
-const char *csv_file_reason(enum csv_file_fault f)
+static void file_fault(struct reader *r, enum feed_file_fault f, const char *where)
 {
-    static const char *const text[] = {
-#define CPIS_X(id, words) [id] = (words),
-        CSV_FILE_FAULTS(CPIS_X)
-#undef CPIS_X
-    };
-    return text[f];
-}
-
-static void file_fault(struct reader *r, enum csv_file_fault f, unsigned column)
-{
-    if (r->file->fault != CSV_FILE_GOOD) return;
+    if (r->file->fault != FEED_FILE_GOOD) return;
     r->file->fault = f;
     r->file->line = r->line;
-    r->file->column = column;
-}
-
-/* --- UTF-8 (RFC 3629): as encoding; control characters are a matter of the row. NUL is none of a
- * text file: UTF-16 is full of it --- */
-
-static bool utf8_lead(struct reader *r, uint8_t c)
-{
-    r->low = 0x80;
-    r->high = 0xbf;
-    if (c < 0x80) return c != 0;
-    if (c < 0xc2 || c > 0xf4) return false;
-    r->due = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-    if (c == 0xe0) r->low = 0xa0;  /* overlong */
-    if (c == 0xed) r->high = 0x9f; /* surrogates */
-    if (c == 0xf0) r->low = 0x90;
-    if (c == 0xf4) r->high = 0x8f; /* above U+10FFFF */
-    return true;
-}
-
-static bool utf8_byte(struct reader *r, uint8_t c)
-{
-    if (r->due == 0) return utf8_lead(r, c);
-    if (c < r->low || c > r->high) return false;
-    r->low = 0x80;
-    r->high = 0xbf;
-    r->due--;
-    return true;
+    (void)snprintf(r->file->where, sizeof r->file->where, "%s", where);
 }
 
 /* --- a line into fields --- */
@@ -126,15 +74,9 @@ static int no_term(unsigned char c) /* lines are cut here, not there */
     return 0;
 }
 
-static void wipe(volatile uint8_t *p, size_t len) /* a child's data; csv_free frees only */
+static void parser_stop(struct reader *r) /* csv_free frees only */
 {
-    while (len > 0)
-        p[--len] = 0;
-}
-
-static void parser_stop(struct reader *r)
-{
-    wipe(r->parser.entry_buf, r->parser.entry_size);
+    sodium_memzero(r->parser.entry_buf, r->parser.entry_size);
     csv_free(&r->parser);
 }
 
@@ -170,23 +112,30 @@ static unsigned column_named(const char *text, size_t len)
     return c;
 }
 
+static void unknown_column(struct reader *r, size_t place)
+{
+    char where[32];
+    (void)snprintf(where, sizeof where, "column %zu", place + 1);
+    file_fault(r, FEED_FILE_UNKNOWN, where);
+}
+
 static void read_header(struct reader *r, const char *text, size_t len)
 {
     bool seen[CSV_COLUMN_COUNT] = {false};
     r->header_read = true;
     if (len > CSV_LINE_BYTES_MAX || !split(r, text, len)) {
-        file_fault(r, CSV_FILE_HEADER, CSV_COLUMN_COUNT);
+        file_fault(r, FEED_FILE_HEADER, "");
         return;
     }
     size_t fields = r->fields_count < CSV_COLUMN_COUNT ? r->fields_count : CSV_COLUMN_COUNT;
     for (size_t i = 0; i < fields; i++) {
         unsigned c = column_named(r->cells + r->fields[i].at, r->fields[i].len);
         if (c == CSV_COLUMN_COUNT) {
-            file_fault(r, CSV_FILE_UNKNOWN, (unsigned)i);
+            unknown_column(r, i);
             return;
         }
         if (seen[c]) {
-            file_fault(r, CSV_FILE_TWICE, c);
+            file_fault(r, FEED_FILE_TWICE, csv_column_name(c));
             return;
         }
         seen[c] = true;
@@ -194,11 +143,11 @@ static void read_header(struct reader *r, const char *text, size_t len)
     }
     for (unsigned c = 0; c < CSV_COLUMN_COUNT; c++)
         if (!seen[c]) {
-            file_fault(r, CSV_FILE_MISSING, c);
+            file_fault(r, FEED_FILE_MISSING, csv_column_name(c));
             return;
         }
     /* all ten are there: an eleventh is unknown */
-    if (r->fields_count > CSV_COLUMN_COUNT) file_fault(r, CSV_FILE_UNKNOWN, CSV_COLUMN_COUNT);
+    if (r->fields_count > CSV_COLUMN_COUNT) unknown_column(r, CSV_COLUMN_COUNT);
 }
 
 /* --- a row --- */
@@ -208,102 +157,88 @@ struct cell {
     size_t len;
 };
 
-static bool fault(struct csv_row *row, enum csv_row_fault f, unsigned column)
+static bool fault(struct feed_record *rec, enum feed_fault f, unsigned column)
 {
-    row->fault = f;
-    row->column = column;
-    return false;
+    rec->fault = f;
+    (void)snprintf(rec->where, sizeof rec->where, "%s", csv_column_name(column));
+    return f == FEED_GOOD;
 }
 
-static bool take_number(struct csv_row *row, struct cell c)
+static bool take_date(struct feed_record *rec, struct cell c, unsigned column, struct date *ret)
 {
-    if (nhs_number_parse(c.p, c.len, &row->number) == CPIS_OK) {
-        row->number_known = true;
-        return true;
-    }
-    if (c.len == 0) return fault(row, CSV_ROW_NUMBER_EMPTY, CSV_NHS_NUMBER);
-    switch (nhs_number_fault(c.p, c.len)) {
-    case NHS_NUMBER_CHECK_DIGIT: return fault(row, CSV_ROW_NUMBER_CHECK, CSV_NHS_NUMBER);
-    case NHS_NUMBER_ALL_SAME: return fault(row, CSV_ROW_NUMBER_SAME, CSV_NHS_NUMBER);
-    case NHS_NUMBER_NOT_TEN_DIGITS:
-    case NHS_NUMBER_OK: break;
-    }
-    return fault(row, CSV_ROW_NUMBER_DIGITS, CSV_NHS_NUMBER);
-}
-
-static bool take_date(struct csv_row *row, struct cell c, unsigned column, struct date *ret)
-{
-    if (c.len == 0) return fault(row, CSV_ROW_DATE_EMPTY, column);
-    if (date_parse(c.p, c.len, ret) != CPIS_OK) return fault(row, CSV_ROW_DATE, column);
+    if (c.len == 0) return fault(rec, FEED_DATE_EMPTY, column);
+    if (date_parse(c.p, c.len, ret) != CPIS_OK) return fault(rec, FEED_DATE, column);
     return true;
 }
 
-static bool take_text(struct csv_row *row, struct cell c, unsigned column, size_t max, char *ret)
+static bool take_text(struct feed_record *rec, struct cell c, unsigned column, size_t max,
+                      char *ret)
 {
-    if (c.len > max) return fault(row, CSV_ROW_TEXT_LONG, column);
-    if (text_check_utf8(c.p, c.len) != CPIS_OK) return fault(row, CSV_ROW_TEXT, column);
-    memcpy(ret, c.p, c.len);
-    ret[c.len] = '\0';
-    return true;
+    enum feed_fault f = feed_text(c.p, c.len, max, ret);
+    return f == FEED_GOOD || fault(rec, f, column);
 }
 
-static bool take_dates(struct csv_row *row, const struct cell *c, struct date today)
+static bool take_dates(struct feed_record *rec, const struct cell *c, struct date today)
 {
-    if (!take_date(row, c[CSV_BIRTH_DATE], CSV_BIRTH_DATE, &row->birth)) return false;
-    if (date_compare(row->birth, today) > 0) return fault(row, CSV_ROW_BORN_LATER, CSV_BIRTH_DATE);
-    if (!take_date(row, c[CSV_START], CSV_START, &row->start)) return false;
+    struct feed_row *row = &rec->rows[0];
+    if (!take_date(rec, c[CSV_BIRTH_DATE], CSV_BIRTH_DATE, &row->birth)) return false;
+    if (date_compare(row->birth, today) > 0) return fault(rec, FEED_BORN_LATER, CSV_BIRTH_DATE);
+    if (!take_date(rec, c[CSV_START], CSV_START, &row->start.date)) return false;
     row->has_end = c[CSV_END].len > 0;
     if (row->has_end) {
-        if (!take_date(row, c[CSV_END], CSV_END, &row->end)) return false;
-        if (date_compare(row->end, row->start) < 0) return fault(row, CSV_ROW_END_FIRST, CSV_END);
+        if (!take_date(rec, c[CSV_END], CSV_END, &row->end.date)) return false;
+        if (date_time_compare(row->end, row->start) < 0) return fault(rec, FEED_END_FIRST, CSV_END);
     } else if (row->plan == PLAN_UCPP) {
-        return fault(row, CSV_ROW_UNBORN_END, CSV_END);
+        return fault(rec, FEED_UNBORN_END, CSV_END);
     }
     row->deleted = c[CSV_DELETED].len > 0;
     struct date deleted;
     if (row->deleted) {
-        if (!take_date(row, c[CSV_DELETED], CSV_DELETED, &deleted)) return false;
-        if (date_compare(deleted, today) > 0) return fault(row, CSV_ROW_DELETED_LATER, CSV_DELETED);
+        if (!take_date(rec, c[CSV_DELETED], CSV_DELETED, &deleted)) return false;
+        if (date_compare(deleted, today) > 0) return fault(rec, FEED_DELETED_LATER, CSV_DELETED);
     }
     return true;
 }
 
-static bool take_row(struct csv_row *row, const struct cell *c, struct date today)
+static bool take_row(struct feed_record *rec, const struct cell *c, struct date today)
 {
-    if (!take_number(row, c[CSV_NHS_NUMBER])) return false;
+    struct feed_row *row = &rec->rows[0];
+    enum feed_fault f = feed_number(c[CSV_NHS_NUMBER].p, c[CSV_NHS_NUMBER].len, &row->number);
+    if (f != FEED_GOOD) return fault(rec, f, CSV_NHS_NUMBER);
+    rec->rows_count = 1;
     if (plan_type_parse(c[CSV_PLAN].p, c[CSV_PLAN].len, &row->plan) != CPIS_OK)
-        return fault(row, CSV_ROW_PLAN, CSV_PLAN);
-    if (!take_dates(row, c, today)) return false;
+        return fault(rec, FEED_PLAN, CSV_PLAN);
+    if (!take_dates(rec, c, today)) return false;
     if (visibility_parse(c[CSV_VISIBILITY].p, c[CSV_VISIBILITY].len, &row->visibility) != CPIS_OK)
-        return fault(row, CSV_ROW_VISIBILITY, CSV_VISIBILITY);
-    return take_text(row, c[CSV_GIVEN], CSV_GIVEN, NAME_BYTES_MAX, row->given) &&
-           take_text(row, c[CSV_FAMILY], CSV_FAMILY, NAME_BYTES_MAX, row->family) &&
-           take_text(row, c[CSV_LOCAL_ID], CSV_LOCAL_ID, LOCAL_ID_BYTES_MAX, row->local_id);
+        return fault(rec, FEED_VISIBILITY, CSV_VISIBILITY);
+    return take_text(rec, c[CSV_GIVEN], CSV_GIVEN, NAME_BYTES_MAX, row->given) &&
+           take_text(rec, c[CSV_FAMILY], CSV_FAMILY, NAME_BYTES_MAX, row->family) &&
+           take_text(rec, c[CSV_LOCAL_ID], CSV_LOCAL_ID, LOCAL_ID_BYTES_MAX, row->local_id);
 }
 
 /* A row with broken quotation marks or another number of fields: its number, if the field before
- * the damage can be trusted. It can't: a comma may be missing. So the number counts as unknown, and
+ * the damage can be trusted. It can't: a comma may be missing. So the number counts as lost, and
  * a snapshot ends nothing. */
 static void read_row(struct reader *r, const char *text, size_t len)
 {
-    struct csv_row *row = &r->row;
-    memset(row, 0, sizeof *row);
-    row->row = ++r->file->read;
-    row->line = r->line;
-    row->column = CSV_COLUMN_COUNT;
+    struct feed_record *rec = &r->record;
+    memset(rec, 0, sizeof *rec);
+    rec->record = ++r->file->read;
+    rec->line = r->line;
     if (len > CSV_LINE_BYTES_MAX) {
-        (void)fault(row, CSV_ROW_LONG, CSV_COLUMN_COUNT);
+        (void)fault(rec, FEED_LONG, CSV_COLUMN_COUNT);
     } else if (!split(r, text, len)) {
-        (void)fault(row, CSV_ROW_QUOTES, CSV_COLUMN_COUNT);
+        (void)fault(rec, FEED_QUOTES, CSV_COLUMN_COUNT);
     } else if (r->fields_count != CSV_COLUMN_COUNT) {
-        (void)fault(row, CSV_ROW_FIELDS, CSV_COLUMN_COUNT);
+        (void)fault(rec, FEED_FIELDS, CSV_COLUMN_COUNT);
     } else {
         struct cell cells[CSV_COLUMN_COUNT];
         for (size_t i = 0; i < CSV_COLUMN_COUNT; i++)
             cells[r->column_of[i]] = (struct cell){r->cells + r->fields[i].at, r->fields[i].len};
-        if (take_row(row, cells, r->today)) r->file->good++;
+        if (take_row(rec, cells, r->today)) r->file->good++;
     }
-    if (!r->out_of_memory && !r->fn(r->arg, row)) r->stopped = true;
+    rec->number_lost = rec->rows_count == 0;
+    if (!r->out_of_memory && !r->fn(r->arg, rec)) r->stopped = true;
 }
 
 static void read_line(struct reader *r)
@@ -327,17 +262,15 @@ static void read_line(struct reader *r)
 
 static bool going_on(const struct reader *r)
 {
-    return r->file->fault == CSV_FILE_GOOD && !r->stopped && !r->out_of_memory;
+    return r->file->fault == FEED_FILE_GOOD && !r->stopped && !r->out_of_memory;
 }
 
 static void read_block(struct reader *r, size_t len)
 {
     for (size_t i = 0; i < len && going_on(r); i++) {
-        uint8_t c = r->block[i];
+        uint8_t c = r->blocks.bytes[i];
         if (r->len == 0) r->line++;
-        if (!utf8_byte(r, c)) {
-            file_fault(r, CSV_FILE_NOT_UTF8, CSV_COLUMN_COUNT);
-        } else if (c == '\n') {
+        if (c == '\n') {
             read_line(r);
         } else {
             if (r->len < sizeof r->text) r->text[r->len] = (char)c;
@@ -346,33 +279,30 @@ static void read_block(struct reader *r, size_t len)
     }
 }
 
-static cpis_err read_all(struct reader *r, int fd, struct hash *h)
+static cpis_err read_all(struct reader *r)
 {
-    uint64_t total = 0;
-    while (going_on(r)) {
-        ssize_t n = read(fd, r->block, sizeof r->block);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return CPIS_E_IO;
-        if (n == 0) break;
-        total += (uint64_t)n;
-        hash_bytes(h, r->block, (size_t)n);
-        if (total > CSV_FILE_BYTES_MAX)
-            file_fault(r, CSV_FILE_LARGE, CSV_COLUMN_COUNT);
-        else
-            read_block(r, (size_t)n);
+    size_t len = 1;
+    while (len > 0 && going_on(r)) {
+        enum feed_file_fault f;
+        cpis_err err = blocks_next(&r->blocks, &len, &f);
+        if (err != CPIS_OK) return err;
+        read_block(r, len);
+        if (f == FEED_FILE_GOOD || !going_on(r)) continue;
+        if (r->len == 0) r->line++; /* what is wrong begins a line */
+        file_fault(r, f, "");
     }
-    if (going_on(r) && r->due > 0) file_fault(r, CSV_FILE_NOT_UTF8, CSV_COLUMN_COUNT);
     if (going_on(r) && r->len > 0) read_line(r); /* the last line without its end */
     if (going_on(r) && r->file->read == 0) {
         r->line = 0;
-        file_fault(r, r->header_read ? CSV_FILE_NO_ROWS : CSV_FILE_EMPTY, CSV_COLUMN_COUNT);
+        file_fault(r, r->header_read ? FEED_FILE_NO_ROWS : FEED_FILE_EMPTY, "");
     }
     return r->out_of_memory ? CPIS_E_NOMEM : r->stopped ? CPIS_E_STATE : CPIS_OK;
 }
 
-cpis_err csv_file_read(int fd, struct date today, csv_row_fn fn, void *arg, struct csv_file *ret)
+cpis_err csv_file_read(int fd, struct date today, feed_record_fn fn, void *arg,
+                       struct feed_file *ret)
 {
-    struct csv_file file = {.column = CSV_COLUMN_COUNT};
+    struct feed_file file = {.format = FEED_CSV};
     struct reader *r = calloc(1, sizeof *r);
     if (r == NULL) return CPIS_E_NOMEM;
     r->today = today;
@@ -380,15 +310,14 @@ cpis_err csv_file_read(int fd, struct date today, csv_row_fn fn, void *arg, stru
     r->arg = arg;
     r->file = &file;
     cpis_err err = CPIS_E_NOMEM;
-    struct hash h;
-    hash_init(&h, NULL, 0, CPIS_HASH_BYTES);
+    blocks_init(&r->blocks, fd);
     if (parser_start(r)) {
-        err = read_all(r, fd, &h);
+        err = read_all(r);
         parser_stop(r);
     }
-    hash_final(&h, file.hash.b, sizeof file.hash.b);
+    file.hash = blocks_deinit(&r->blocks);
     if (err == CPIS_OK) *ret = file;
-    wipe((volatile uint8_t *)r, sizeof *r);
+    sodium_memzero(r, sizeof *r);
     free(r);
     return err;
 }

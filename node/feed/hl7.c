@@ -4,16 +4,16 @@
 
 #include <inttypes.h>
 
-#define CONTENT "2.16.840.1.113883.2.1.3.2.4.18.16"
-
-void hl7_moment(struct xml *x, cpis_ms wall)
+void hl7_time(struct xml *x, const char *element, cpis_ms wall)
 {
     char utc[WALL_UTC_BYTES], value[32];
     wall_format_utc(wall, utc); /* 2026-11-23T18:03:00.000Z */
     (void)snprintf(value, sizeof value, "%.4s%.2s%.2s%.2s%.2s%.2s+0000", utc, utc + 5, utc + 8,
                    utc + 11, utc + 14, utc + 17);
-    xml_empty(x, "effectiveTime", XML_ATTRIBUTES("value", value));
+    xml_empty(x, element, XML_ATTRIBUTES("value", value));
 }
+
+void hl7_moment(struct xml *x, cpis_ms wall) { hl7_time(x, "effectiveTime", wall); }
 
 void hl7_uuid(struct xml *x, const uint8_t id[static HL7_UUID_BYTES])
 {
@@ -25,18 +25,23 @@ void hl7_uuid(struct xml *x, const uint8_t id[static HL7_UUID_BYTES])
     xml_empty(x, "id", XML_ATTRIBUTES("root", text));
 }
 
-void hl7_begin(struct xml *x, FILE *to, const char *element, const struct hl7_head *head)
+void hl7_document(struct xml *x, FILE *to, const char *element)
 {
     xml_begin(x, to);
-    xml_open(x, element,
-             XML_ATTRIBUTES("xmlns", "urn:hl7-org:v3", "xmlns:npfitlc", "NPFIT:HL7:Localisation"));
+    xml_open(x, element, XML_ATTRIBUTES("xmlns", HL7_NAMESPACE, "xmlns:npfitlc", HL7_LOCALISATION));
+}
+
+void hl7_begin(struct xml *x, FILE *to, const char *element, const struct hl7_head *head)
+{
+    hl7_document(x, to, element);
     hl7_moment(x, head->made);
     hl7_uuid(x, head->id);
 }
 
 void hl7_content(struct xml *x, const char *template_id)
 {
-    xml_empty(x, "npfitlc:contentId", XML_ATTRIBUTES("root", CONTENT, "extension", template_id));
+    xml_empty(x, "npfitlc:contentId",
+              XML_ATTRIBUTES("root", HL7_CONTENT, "extension", template_id));
 }
 
 void hl7_organisation(struct xml *x, const char *element, const char *code, const char *name)

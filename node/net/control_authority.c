@@ -74,9 +74,9 @@ static bool read_to(const struct control_env *env, const json_t *o, struct child
 
 static bool read_words(const json_t *o, struct child_change *ret, struct fault *f)
 {
-    const char *plan = NULL, *visibility = "full";
+    const char *plan = NULL, *visibility = NULL;
     enum plan_type p;
-    enum visibility v;
+    enum visibility v = (enum visibility)0; /* as it is held */
     if (!get_string(o, "plan", true, 8, &plan, f) ||
         !get_string(o, "visibility", false, 16, &visibility, f))
         return false;
@@ -85,7 +85,7 @@ static bool read_words(const json_t *o, struct child_change *ret, struct fault *
                         "\"plan\" must be CPP, LAC or UCPP");
         return false;
     }
-    if (visibility_parse(visibility, strlen(visibility), &v) != CPIS_OK) {
+    if (visibility != NULL && visibility_parse(visibility, strlen(visibility), &v) != CPIS_OK) {
         (void)fail_with(f, CPIS_E_MALFORMED, "give one of these",
                         "\"visibility\" must be full or contact-only");
         return false;
@@ -141,29 +141,37 @@ static bool read_change(const struct control_env *env, const json_t *o, struct c
     return ret->type != CHANGE_UPSERT || read_upsert(ret, f);
 }
 
-#define IMPORT_FIELDS " id file_hash started applied_rows rows finished snapshot "
+#define IMPORT_FIELDS                                                                              \
+    " id file_hash started applied_rows rows finished snapshot sequence sequence_hash "
+
+static bool read_hash(const json_t *o, const char *key, bool required, struct cpis_hash *ret,
+                      struct fault *f)
+{
+    const char *hex = NULL;
+    if (!get_string(o, key, required, 2 * CPIS_HASH_BYTES, &hex, f)) return false;
+    if (hex == NULL || parse_hex(hex, ret->b, sizeof ret->b)) return true;
+    (void)fail_with(f, CPIS_E_MALFORMED, "give 64 hexadecimal digits", "\"%s\" is no hash", key);
+    return false;
+}
+
 static bool read_import(struct request *r, struct fault *f)
 {
     const json_t *o = json_object_get(r->body, "import");
     struct row_import *i = &r->import;
-    const char *hash = NULL;
     if (o == NULL || json_is_null(o)) return true;
     if (!json_is_object(o)) {
         (void)fail_with(f, CPIS_E_MALFORMED, "give an object", "\"import\" is no object");
         return false;
     }
     if (!only_fields(o, IMPORT_FIELDS, f) || !get_integer(o, "id", true, INT64_MAX, &i->id, f) ||
-        !get_string(o, "file_hash", true, 2 * CPIS_HASH_BYTES, &hash, f) ||
+        !read_hash(o, "file_hash", true, &i->file_hash, f) ||
         !get_integer(o, "started", true, INT64_MAX, &i->started, f) ||
         !get_integer(o, "applied_rows", true, INT64_MAX, &i->applied_rows, f) ||
         !get_integer(o, "rows", true, INT64_MAX, &i->rows, f) ||
-        !get_bool(o, "finished", &i->finished, f) || !get_bool(o, "snapshot", &i->snapshot, f))
+        !get_bool(o, "finished", &i->finished, f) || !get_bool(o, "snapshot", &i->snapshot, f) ||
+        !get_integer(o, "sequence", false, INT64_MAX, &i->sequence, f) ||
+        !read_hash(o, "sequence_hash", false, &i->sequence_hash, f))
         return false;
-    if (!parse_hex(hash, i->file_hash.b, sizeof i->file_hash.b)) {
-        (void)fail_with(f, CPIS_E_MALFORMED, "give 64 hexadecimal digits",
-                        "\"file_hash\" is no hash");
-        return false;
-    }
     r->command.import = i;
     return true;
 }
@@ -239,6 +247,8 @@ static bool list_import(void *arg, const struct row *row)
         put(o, "rows", json_integer((json_int_t)i.rows));
         put(o, "finished", json_boolean(i.finished));
         put(o, "snapshot", json_boolean(i.snapshot));
+        put(o, "sequence", json_integer((json_int_t)i.sequence));
+        put(o, "sequence_hash", json_hex(i.sequence_hash.b, sizeof i.sequence_hash.b));
         (void)json_array_append_new(l->list, o);
     }
     arena_free(&a);

@@ -76,7 +76,7 @@ static void add_finding(void *arg, enum quality q, const struct row_plan *p)
     put(o, "text", json_string(quality_text(q)));
     put(o, "do", json_string(quality_todo(q)));
     put(o, "plan", p == NULL ? NULL : json_string(plan_type_name((enum plan_type)p->plan)));
-    put(o, "start", p == NULL ? NULL : json_plan_day(p->start));
+    put(o, "start", p == NULL ? NULL : json_plan_time(p->start));
     (void)json_array_append_new(arg, o);
 }
 
@@ -94,8 +94,8 @@ static json_t *child_json(const struct control_env *env, const struct row_child 
         bool visible = kept && is_visible(p, wall);
         json_t *one = json_object();
         put(one, "plan", json_text(plan_type_name((enum plan_type)p->plan)));
-        put(one, "start", json_plan_day(p->start));
-        put(one, "end", json_plan_day(p->end));
+        put(one, "start", json_plan_time(p->start));
+        put(one, "end", json_plan_time(p->end));
         put(one, "saved", json_time(p->saved));
         put(one, "import", p->import_id == 0 ? NULL : json_integer((json_int_t)p->import_id));
         put(one, "visible", json_boolean(visible));

@@ -92,6 +92,7 @@ bool parse_hex(const char *hex, uint8_t *ret, size_t len); /* exactly len bytes,
 
 json_t *json_time(uint64_t wall);    /* ISO 8601 UTC, or null for 0 */
 json_t *json_plan_day(uint64_t t);   /* YYYYMMDDHHMM as YYYY-MM-DD, or null for 0 */
+json_t *json_plan_time(uint64_t t);  /* the same, but as YYYYMMDDHHMM if it is not at 00:00 */
 json_t *json_day(uint32_t yyyymmdd); /* or null for 0 */
 json_t *json_text(const char *s);    /* null for "" */
 json_t *json_hex(const void *p, size_t len);

@@ -170,6 +170,12 @@ json_t *json_day(uint32_t yyyymmdd)
 
 json_t *json_plan_day(uint64_t t) { return json_day((uint32_t)(t / 10000)); }
 
+json_t *json_plan_time(uint64_t t)
+{
+    if (t % 10000 == 0) return json_plan_day(t);
+    return json_sprintf("%012llu", (unsigned long long)t);
+}
+
 json_t *json_hex(const void *p, size_t len)
 {
     char *text = malloc(2 * len + 1);

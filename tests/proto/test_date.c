@@ -146,6 +146,19 @@ Test(date, days_count_on_one_by_one_through_all_years)
     cr_assert_eq(date_compare(before, before), 0);
 }
 
+Test(date, minutes_are_in_order_by_day_then_hour_then_minute)
+{
+    static const struct date_time rising[] = {
+        {{2026, 11, 22}, 23, 59}, {{2026, 11, 23}, 0, 0},   {{2026, 11, 23}, 0, 59},
+        {{2026, 11, 23}, 1, 0},   {{2026, 11, 23}, 23, 59}, {{2026, 12, 1}, 0, 0},
+    };
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++) {
+            int c = date_time_compare(rising[i], rising[j]);
+            cr_assert_eq((c > 0) - (c < 0), (i > j) - (i < j), "%d, %d", i, j);
+        }
+}
+
 Test(date, adding_days_crosses_months_years_and_leap_days)
 {
     static const struct {

@@ -1,4 +1,6 @@
 /* The built command itself: $CPIS_BIN, or build/release/cpis. Nothing here opens a network. */
+#include "tests/node/feed/broken.h"
+
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -376,6 +378,57 @@ Test(cli, a_file_with_a_fault_is_told_without_a_node)
            "$CPIS flags import $W/q $W/f.csv --json");
     cr_expect(strstr(output, "9990000018") == NULL, "%s", output);
     expect(1, "No such file", "$CPIS flags import $W/q $W/none.csv");
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", work, name);
+    FILE *f = fopen(path, "w");
+    cr_assert(f != NULL);
+    cr_assert(fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+#define UPLOAD(n, count, records) XML OPEN CREATED ID(n) COUNT(count) TELEPHONES(EC) records CLOSE
+
+Test(cli, uploads_are_taken_in_their_turn_and_acknowledged)
+{
+    found();
+    write_file("one.xml", UPLOAD("1", "2", RECORD(CPP(BEGAN) A_MOTHER) THE_RIGHT));
+    write_file("other.xml", UPLOAD("1", "1", RECORD(CPP(BEGAN) A_CHILD)));
+    write_file("mother.xml", UPLOAD("2", "1",
+                                    RECORD(UCPP(START("uCP", "202605061030")
+                                                    END("uCP", "202612240000")) A_MOTHER)));
+    write_file("cut.xml", XML OPEN CREATED ID("2"));
+    expect(0, NULL,
+           "$CPIS init $W/a --role authority --org T001 --name Test --emergency 02079460123 "
+           "--register $W/reg");
+    expect(2, "for CSV files", "$CPIS flags import $W/a $W/one.xml --snapshot");
+    expect(2, "dry run", "$CPIS flags import $W/a $W/one.xml --dry-run --ack $W/ack");
+    expect(1, "no node runs", "$CPIS flags import $W/a $W/one.xml --ack $W/ack");
+    expect(1, NULL, "test -e $W/ack"); /* what was not imported is not acknowledged */
+    expect(0, NULL,
+           "$CPIS run $W/a >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/a >/dev/null 2>&1 && break; sleep 0.1; done");
+    expect(12, "CPF03", "$CPIS flags import $W/a $W/one.xml --ack $W/ack");
+    cr_expect(strstr(output, "record 1 (line") != NULL && strstr(output, "999") == NULL, "%s",
+              output);
+    expect(0, "<id extension=\"1\"/>", "cat $W/ack");
+    expect(0, "from 2026-01-02 11:30 open", "$CPIS flags list $W/a");
+    expect(12, "imported before", "$CPIS flags import $W/a $W/one.xml");
+    expect(13, "--accept-sequence", "$CPIS flags import $W/a $W/other.xml --ack $W/ack");
+    expect(0, "CPF04", "cat $W/ack");
+    expect(1, "CPF01", "$CPIS flags import $W/a $W/cut.xml --ack $W/ack");
+    expect(0, "<id extension=\"2\"/>", "cat $W/ack");
+    expect(13, "CPF04", "$CPIS flags import $W/a $W/other.xml --dry-run");
+    expect(0, "accepted by hand", "$CPIS flags import $W/a $W/other.xml --accept-sequence --json");
+    expect(0, "\"sequence\":1", "$CPIS flags imports $W/a --json");
+    expect(0, NULL, "$CPIS flags import $W/a $W/mother.xml");
+    expect(0, NULL, "$CPIS flags born $W/a 9990000034 9990000042 --birth-date 2026-05-07");
+    expect(0, "from 2026-05-06 10:30 to 2026-05-07", "$CPIS flags show $W/a 9990000034");
+    expect(0, "ended", "$CPIS flags end $W/a 9990000018 --plan CPP --start 202601021130");
+    expect(0, NULL, "$CPIS stop $W/a");
+    expect(1, NULL, "grep 999000 $W/log");
 }
 
 Test(cli, a_backup_of_a_node_at_rest_can_be_restored)

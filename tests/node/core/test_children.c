@@ -128,10 +128,15 @@ Test(children, names_and_visibility_are_those_of_the_latest_upsert)
     cr_assert_eq(apply(&c), OUTCOME_UPDATED);
     cr_assert_str_eq(row(1).family, "Other");
     cr_assert_eq(row(1).visibility, VISIBILITY_CONTACT_ONLY);
+    c.family = "Third"; /* from a file that knows no visibility: a hidden child stays hidden */
+    c.visibility = 0;
+    cr_assert_eq(apply(&c), OUTCOME_UPDATED);
+    cr_assert_eq(row(1).visibility, VISIBILITY_CONTACT_ONLY);
+    cr_assert_eq(apply(&c), OUTCOME_UNCHANGED);
     c = (struct child_change){
         .type = CHANGE_END, .number = af_number(1), .plan = PLAN_CPP, .end = 202606010000};
     cr_assert_eq(apply(&c), OUTCOME_ENDED);
-    cr_assert_str_eq(row(1).family, "Other");
+    cr_assert_str_eq(row(1).family, "Third");
 }
 
 Test(children, an_end_without_a_start_ends_every_open_plan_of_the_type)
@@ -265,7 +270,7 @@ Test(children, what_cannot_be_is_refused)
     bad[0].birth_date = 20200230;
     bad[1].start = 202613010000;
     bad[2].end = 202601012400;
-    bad[3].visibility = 0;
+    bad[3].visibility = 3;
     bad[4].plan = 4;
     bad[5].family =
         "a name that is far longer than the seventy bytes that a row has for any of them";

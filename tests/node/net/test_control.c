@@ -373,7 +373,9 @@ Test(control, plans_come_in_as_changes_and_go_out_as_outcomes)
             "{\"type\":\"end\",\"nhs_number\":\"9990000026\",\"plan\":\"LAC\","
             "\"end\":\"2026-11-01\"}],\"dry_run\":true,\"import\":{\"id\":5,\"file_hash\":"
             "\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
-            "\"started\":1,\"applied_rows\":2,\"rows\":2,\"finished\":true}}"),
+            "\"started\":1,\"applied_rows\":2,\"rows\":2,\"finished\":true,\"sequence\":41,"
+            "\"sequence_hash\":"
+            "\"ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"}}"),
         0);
     serve_one();
     cr_assert(control_next(control, &c));
@@ -395,6 +397,9 @@ Test(control, plans_come_in_as_changes_and_go_out_as_outcomes)
     cr_assert_eq(c.import->id, 5);
     cr_assert_eq(c.import->file_hash.b[31], 0xff);
     cr_assert(c.import->finished);
+    cr_assert_eq(c.import->sequence, 41);
+    cr_assert_eq(c.import->sequence_hash.b[0], 0xff);
+    cr_assert_eq(over->visibility, 0); /* absent: as it is held */
     static const enum child_outcome outcomes[] = {OUTCOME_ADDED, OUTCOME_NOT_FOUND};
     const struct result res = {
         .type = RESULT_CHANGES, .why = "", .outcomes = outcomes, .outcomes_count = 2};
