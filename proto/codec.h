@@ -59,6 +59,7 @@
     X(register_body, msg_register, register)                                                       \
     X(row_plan, row_plan, plan)                                                                    \
     X(row_child, row_child, child)                                                                 \
+    X(row_child_before, row_child_before, child_before)                                            \
     X(row_entry, row_entry, entry)                                                                 \
     X(row_access, row_access, access)                                                              \
     X(row_change, row_change, notification_change)                                                 \

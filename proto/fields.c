@@ -352,6 +352,10 @@ static const struct field row_child_fields[] = {
     U64F(row_child, transfer_since),
     U32F(row_child, keep_until),
 };
+static const struct field row_child_before_fields[] = {
+    U64F(row_child_before, import_id),
+    VARF(row_child_before, child, CHILD_ROW_BYTES_MAX, 1),
+};
 static const struct field row_entry_fields[] = {
     U32F(row_entry, epoch),      FIXF(row_entry, token),       FIXF(row_entry, salt),
     TXTF(row_entry, nhs_number), FIXF(row_entry, request_key), FIXF(row_entry, answer_key),
@@ -507,6 +511,7 @@ static const struct field row_import_fields[] = {
     U64F(row_import, id),           FIXF(row_import, file_hash), U64F(row_import, started),
     U64F(row_import, applied_rows), U64F(row_import, rows),      BOOLF(row_import, finished),
     BOOLF(row_import, snapshot),    U64F(row_import, sequence),  FIXF(row_import, sequence_hash),
+    BOOLF(row_import, undone),
 };
 
 const struct shape_fields codec_shapes[SHAPE_COUNT] = {

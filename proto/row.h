@@ -26,6 +26,11 @@ struct row_child {
     uint64_t transfer_since;    /* wall ms; 0: none */
     uint32_t keep_until;        /* YYYYMMDD: an old number, shown through this day; 0: none */
 };
+#define CHILD_ROW_BYTES_MAX 8192U
+struct row_child_before { /* as a child stood before an import changed it first */
+    uint64_t import_id;
+    struct bytes child; /* an encoded row_child; len 0: it was not held */
+};
 struct row_entry {
     uint32_t epoch;
     struct token token;
@@ -123,6 +128,7 @@ enum log_event {
     LOG_HEADS_ACCEPTED_BY_HAND,
     LOG_SHRINK_CONFIRMED,
     LOG_RESTORE_CONFIRMED,
+    LOG_IMPORT_UNDONE,
     LOG_EVENT_END
 };
 struct row_log_entry {
@@ -242,5 +248,6 @@ struct row_import {
      * all of it is applied (zeros until then) */
     uint64_t sequence;
     struct cpis_hash sequence_hash;
+    bool undone; /* taken back: it is not gone on with, and its number is not used up */
 };
 #endif

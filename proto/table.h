@@ -19,6 +19,8 @@
     X(TABLE_REGISTER, "register", 0) /* version(8): every link; version(8) hash(32): a fork */     \
     X(TABLE_LOG, "log", 0)           /* sequence(8) */                                             \
     X(TABLE_CHILD, "child", 10)      /* NHS number(10): all plans of a child (authority) */        \
+    X(TABLE_CHILD_BEFORE, "child-before", 10) /* NHS number(10): before the newest import          \
+                                                 (authority) */                                    \
     X(TABLE_ENTRY, "entry", 36)      /* epoch(4) token(32): own list, with keys (authority) */     \
     X(TABLE_ACCESS, "access", 0)    /* rh(32): one row for each lookup that matched (authority) */ \
     X(TABLE_HISTORY, "history", 10) /* NHS number(10) history_class(1) sequence(8) (authority) */  \

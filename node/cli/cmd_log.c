@@ -21,7 +21,8 @@ static const char *const events[] = {[LOG_STARTED] = "started",
                                      [LOG_FORWARD_ACKED] = "forward-acked",
                                      [LOG_CEREMONY] = "ceremony",
                                      [LOG_IMPORT] = "import",
-                                     [LOG_HEADS_ACCEPTED_BY_HAND] = "heads-accepted-by-hand"};
+                                     [LOG_HEADS_ACCEPTED_BY_HAND] = "heads-accepted-by-hand",
+                                     [LOG_IMPORT_UNDONE] = "import-undone"};
 
 struct reading {
     bool print, broken;

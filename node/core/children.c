@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHILD_ROW_BYTES_MAX   8192U
 #define CHILD_ARENA_BYTES_MAX ((size_t)64 * 1024)
 
 struct slot { /* all that stands in memory of a child */
@@ -412,6 +411,153 @@ static void store(struct children *c, struct env *e, const struct nhs_number *n,
     c->saved = e->wall;
 }
 
+/* --- undo --- */
+
+static cpis_err read_before(struct env *e, const struct nhs_number *n, struct row_child_before *ret)
+{
+    uint8_t *buffer = arena_take(e->scratch, CHILD_ROW_BYTES_MAX + 64);
+    size_t len;
+    if (buffer == NULL) return CPIS_E_NOMEM;
+    cpis_err err = read_row(e, TABLE_CHILD_BEFORE, n->digits, NHS_NUMBER_DIGITS, buffer,
+                            CHILD_ROW_BYTES_MAX + 64, &len);
+    if (err == CPIS_E_NOTFOUND) return err;
+    if (err == CPIS_OK) err = row_child_before_decode((struct bytes){buffer, len}, e->scratch, ret);
+    return err == CPIS_OK || err == CPIS_E_NOMEM ? err : CPIS_E_STORE;
+}
+
+/* As the row stands, unless it was kept already for this import. */
+static cpis_err keep_before(struct env *e, const struct child_change *ch)
+{
+    struct row_child_before before;
+    size_t len = 0;
+    if (ch->import_id == 0) return CPIS_OK;
+    cpis_err err = read_before(e, &ch->number, &before);
+    if (err == CPIS_OK && before.import_id == ch->import_id) return CPIS_OK;
+    if (err != CPIS_OK && err != CPIS_E_NOTFOUND) return err;
+    uint8_t *row = arena_take(e->scratch, CHILD_ROW_BYTES_MAX);
+    if (row == NULL) return CPIS_E_NOMEM;
+    err = read_row(e, TABLE_CHILD, ch->number.digits, NHS_NUMBER_DIGITS, row, CHILD_ROW_BYTES_MAX,
+                   &len);
+    if (err != CPIS_OK && err != CPIS_E_NOTFOUND) return CPIS_E_STORE;
+    before = (struct row_child_before){ch->import_id, {row, err == CPIS_OK ? len : 0}};
+    EMIT_ROW(e, TABLE_CHILD_BEFORE, ch->number.digits, NHS_NUMBER_DIGITS, row_child_before,
+             &before);
+    return CPIS_OK;
+}
+
+static bool same_plan(const struct row_plan *a, const struct row_plan *b)
+{
+    return a->plan == b->plan && a->start == b->start && a->end == b->end &&
+           a->birth_date == b->birth_date && a->saved == b->saved && a->import_id == b->import_id;
+}
+
+/* Nobody has touched it since: each plan is the import's, or as it was before. */
+static bool is_as_left(const struct row_child *now, const struct row_child *before,
+                       uint64_t import_id)
+{
+    for (size_t i = 0; i < now->plans_count; i++) {
+        bool is = now->plans[i].import_id == import_id;
+        for (size_t k = 0; !is && k < before->plans_count; k++)
+            is = same_plan(&now->plans[i], &before->plans[k]);
+        if (!is) return false;
+    }
+    return now->transfer_since == before->transfer_since &&
+           (now->keep_until == before->keep_until || now->keep_until == 0);
+}
+
+struct numbers {
+    struct nhs_number *at;
+    size_t count, cap;
+    uint64_t import_id;
+    bool others; /* those of other imports instead */
+    struct env *e;
+    cpis_err err;
+};
+
+static bool take_number(void *arg, const struct row *row)
+{
+    struct numbers *n = arg;
+    struct arena a = arena_make(CHILD_ARENA_BYTES_MAX);
+    struct row_child_before before;
+    cpis_err err = row_child_before_decode((struct bytes){row->value, row->value_len}, &a, &before);
+    const bool mine = err == CPIS_OK && (before.import_id == n->import_id) != n->others;
+    arena_free(&a);
+    if (err != CPIS_OK || row->key_len != NHS_NUMBER_DIGITS) n->err = CPIS_E_STORE;
+    if (n->err != CPIS_OK || !mine) return n->err == CPIS_OK;
+    if (n->count == n->cap) {
+        const size_t cap = n->cap == 0 ? 256 : 2 * n->cap;
+        struct nhs_number *grown = arena_take(n->e->scratch, cap * sizeof *grown);
+        if (grown == NULL) n->err = CPIS_E_NOMEM;
+        if (grown == NULL) return false;
+        if (n->count > 0) memcpy(grown, n->at, n->count * sizeof *grown);
+        n->at = grown;
+        n->cap = cap;
+    }
+    n->at[n->count] = (struct nhs_number){{0}};
+    memcpy(n->at[n->count++].digits, row->key, NHS_NUMBER_DIGITS);
+    return true;
+}
+
+static cpis_err numbers_before(struct numbers *n)
+{
+    const struct view *v = n->e->view;
+    cpis_err err = v->scan(v->ctx, TABLE_CHILD_BEFORE, NULL, 0, false, take_number, n);
+    return err != CPIS_OK ? err : n->err;
+}
+
+void children_forget_before(struct env *e, uint64_t import_id)
+{
+    struct numbers n = {.import_id = import_id, .others = true, .e = e};
+    cpis_err err = numbers_before(&n);
+    if (err == CPIS_E_NOMEM) emit_failure(e);
+    if (err == CPIS_E_STORE) emit_event(e, EVENT_STORE_READ, NULL, TABLE_CHILD_BEFORE);
+    for (size_t i = 0; err == CPIS_OK && i < n.count; i++) {
+        struct row_child_before before; /* this very step may have replaced it */
+        const bool replaced =
+            read_before(e, &n.at[i], &before) == CPIS_OK && before.import_id == import_id;
+        if (!replaced) emit_delete(e, TABLE_CHILD_BEFORE, n.at[i].digits, NHS_NUMBER_DIGITS);
+    }
+}
+
+/* In memory of its own: a large import is undone in one step. */
+static cpis_err undo_one(struct children *c, struct env *e, const struct nhs_number *n,
+                         uint64_t import_id, bool try_only, bool *ret_undone)
+{
+    struct row_child_before kept;
+    struct row_child now = {.plans_count = 0}, before = {.plans_count = 0};
+    cpis_err err = read_before(e, n, &kept);
+    if (err == CPIS_OK && kept.child.len > 0)
+        err = row_child_decode(kept.child, e->scratch, &before);
+    if (err == CPIS_OK) err = children_get(c, e, n, &now);
+    if (err == CPIS_E_NOTFOUND) err = CPIS_OK; /* deleted by the import, or since: put back */
+    if (err == CPIS_OK) err = reserve(c);
+    if (err != CPIS_OK) return err;
+    *ret_undone = is_as_left(&now, &before, import_id);
+    if (!*ret_undone || try_only) return CPIS_OK;
+    store(c, e, n, &before);
+    emit_delete(e, TABLE_CHILD_BEFORE, n->digits, NHS_NUMBER_DIGITS);
+    return CPIS_OK;
+}
+
+cpis_err children_undo(struct children *c, struct env *e, uint64_t import_id, bool try_only,
+                       uint64_t *ret_undone, uint64_t *ret_kept)
+{
+    struct numbers n = {.import_id = import_id, .e = e};
+    struct env inner = *e;
+    cpis_err err = numbers_before(&n);
+    *ret_undone = *ret_kept = 0;
+    for (size_t i = 0; err == CPIS_OK && i < n.count; i++) {
+        struct arena own = arena_make(CHILD_ARENA_BYTES_MAX);
+        bool undone = false;
+        inner.scratch = &own;
+        err = undo_one(c, &inner, &n.at[i], import_id, try_only, &undone);
+        arena_free(&own);
+        *ret_undone += undone;
+        *ret_kept += !undone;
+    }
+    return err;
+}
+
 cpis_err children_taken_over(struct children *c, struct env *e, const struct nhs_number *n,
                              const struct cpis_id *by, bool *ret)
 {
@@ -450,6 +596,8 @@ cpis_err children_apply(struct children *c, struct env *e, const struct child_ch
     *ret = outcome;
     if (outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_TOO_MANY)
         return CPIS_OK;
+    err = keep_before(e, change);
+    if (err != CPIS_OK) return err;
     store(c, e, &change->number, &row);
     return CPIS_OK;
 }

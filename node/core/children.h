@@ -57,6 +57,13 @@ CPIS_CHECK cpis_err children_try(const struct children *c, struct env *e,
 CPIS_CHECK cpis_err children_taken_over(struct children *c, struct env *e,
                                         const struct nhs_number *n, const struct cpis_id *by,
                                         bool *ret);
+/* Puts every child back as it was before this import changed it, but for those that somebody has
+ * changed since: *ret_undone, *ret_kept. try_only: counts, and changes nothing. Only the newest
+ * import's are there. Errors as children_apply. */
+CPIS_CHECK cpis_err children_undo(struct children *c, struct env *e, uint64_t import_id,
+                                  bool try_only, uint64_t *ret_undone, uint64_t *ret_kept);
+/* An import is over: what is kept from before older ones goes. */
+void children_forget_before(struct env *e, uint64_t import_id);
 /* The row of a child, in the scratch arena. CPIS_E_NOTFOUND; CPIS_E_STORE; CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err children_get(const struct children *c, struct env *e,
                                  const struct nhs_number *n, struct row_child *ret);

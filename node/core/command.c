@@ -10,6 +10,14 @@ static void done(struct env *e, const struct command *c, cpis_err err, const cha
     emit_result(e, c->id, &r, sizeof r);
 }
 
+static void import_persist(struct env *e, const struct row_import *import)
+{
+    uint8_t key[8];
+    struct cursor k = cursor_write(key, sizeof key);
+    cursor_put_u64(&k, import->id);
+    EMIT_ROW(e, TABLE_IMPORT, key, sizeof key, row_import, import);
+}
+
 static void run_changes(struct node *n, struct env *e, const struct command *c)
 {
     struct result r = {.type = RESULT_CHANGES, .why = ""};
@@ -26,12 +34,11 @@ static void run_changes(struct node *n, struct env *e, const struct command *c)
         return;
     }
     if (r.err == CPIS_OK && !c->dry_run && c->import != NULL) {
-        uint8_t key[8];
-        struct cursor k = cursor_write(key, sizeof key);
-        cursor_put_u64(&k, c->import->id);
-        EMIT_ROW(e, TABLE_IMPORT, key, sizeof key, row_import, c->import);
-        if (c->import->finished)
+        import_persist(e, c->import);
+        if (c->import->finished) {
             (void)log_append(e, LOG_IMPORT, &c->import->file_hash, c->import->rows);
+            children_forget_before(e, c->import->id);
+        }
     }
     for (size_t i = 0; r.err == CPIS_OK && !c->dry_run && i < c->changes_count; i++)
         if (c->changes[i].type == CHANGE_TRANSFER && outcomes[i] == OUTCOME_UPDATED)
@@ -39,6 +46,56 @@ static void run_changes(struct node *n, struct env *e, const struct command *c)
     r.outcomes = outcomes;
     emit_result(e, c->id, &r, sizeof r);
     if (r.err == CPIS_OK && !c->dry_run) publisher_children_changed(n->publisher, e);
+}
+
+struct newest {
+    struct env *e;
+    struct row_import row;
+    cpis_err err;
+};
+
+static bool take_newest(void *arg, const struct row *row)
+{
+    struct newest *x = arg;
+    x->err = row_import_decode((struct bytes){row->value, row->value_len}, x->e->scratch, &x->row);
+    return false; /* newest first: the first is enough */
+}
+
+/* An upload that is taken back has not used up its number; what a spreadsheet handed on stays. */
+static void give_number_back(struct row_import *import)
+{
+    const bool is_upload = hash_equal(&import->sequence_hash, &import->file_hash) ||
+                           bytes_are_zero(import->sequence_hash.b, sizeof import->sequence_hash.b);
+    if (!is_upload || import->sequence == 0) return;
+    import->sequence--;
+    import->sequence_hash = (struct cpis_hash){{ 0 }};
+}
+
+/* Its marker says so in the same batch: the file can be sent again, and is then a new import. */
+static void run_undo(struct node *n, struct env *e, const struct command *c)
+{
+    struct result r = {.type = RESULT_DONE, .why = ""};
+    struct newest x = {.e = e, .err = CPIS_E_NOTFOUND};
+    r.err = e->view->scan(e->view->ctx, TABLE_IMPORT, NULL, 0, true, take_newest, &x);
+    if (r.err == CPIS_OK) r.err = x.err;
+    if (r.err == CPIS_OK && (x.row.id != c->import_id || x.row.undone)) {
+        r.err = CPIS_E_STATE;
+        r.why = "only the newest import can be undone, and only once";
+    }
+    if (r.err == CPIS_OK)
+        r.err = children_undo(n->children, e, c->import_id, c->dry_run, &r.undone, &r.kept);
+    if (r.err != CPIS_OK && r.undone > 0 && !c->dry_run) {
+        emit_failure(e); /* all of it or nothing */
+        return;
+    }
+    if (r.err == CPIS_OK && !c->dry_run) {
+        x.row.undone = x.row.finished = true;
+        give_number_back(&x.row);
+        import_persist(e, &x.row);
+        (void)log_append(e, LOG_IMPORT_UNDONE, &x.row.file_hash, r.undone);
+        publisher_children_changed(n->publisher, e);
+    }
+    emit_result(e, c->id, &r, sizeof r);
 }
 
 static void run_test(struct node *n, struct env *e, const struct command *c)
@@ -63,6 +120,7 @@ static enum node_role role_of(enum command_type t)
     switch (t) {
     case COMMAND_LOOKUP: return ROLE_QUERY;
     case COMMAND_CHANGES:
+    case COMMAND_UNDO_IMPORT:
     case COMMAND_NOTIFICATION:
     case COMMAND_TEST:
     case COMMAND_CONFIRM_SHRINK:
@@ -88,6 +146,7 @@ void command_run(struct node *n, struct env *e, const struct command *c)
     switch (c->type) {
     case COMMAND_LOOKUP: lookups_start(n->lookups, e, c->id, &c->number, c->ask); break;
     case COMMAND_CHANGES: run_changes(n, e, c); break;
+    case COMMAND_UNDO_IMPORT: run_undo(n, e, c); break;
     case COMMAND_NOTIFICATION:
         done(e, c, authority_set_notification(n->authority, e, c->notification, c->state, c->by),
              "");

@@ -41,6 +41,7 @@ CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const 
 enum command_type {
     COMMAND_LOOKUP = 1,      /* query: RESULT_VERDICT */
     COMMAND_CHANGES,         /* authority: RESULT_CHANGES */
+    COMMAND_UNDO_IMPORT,     /* authority: the newest one; RESULT_DONE with counts */
     COMMAND_NOTIFICATION,    /* authority: RESULT_DONE */
     COMMAND_TEST,            /* authority: a test notification; RESULT_DONE with its id */
     COMMAND_CONFIRM_SHRINK,  /* authority: RESULT_DONE */
@@ -56,7 +57,8 @@ struct command {
     const struct msg_ask_details *ask;  /* LOOKUP: who asks; its nhs_number is filled in */
     const struct child_change *changes; /* CHANGES: at most CHANGES_MAX */
     size_t changes_count;
-    bool dry_run;                    /* CHANGES: says what would happen */
+    bool dry_run;                    /* CHANGES, UNDO_IMPORT: says what would happen */
+    uint64_t import_id;              /* UNDO_IMPORT */
     const struct row_import *import; /* CHANGES: the marker to persist with them; or NULL */
     uint64_t notification;           /* NOTIFICATION */
     enum notification_state state;   /* NOTIFICATION */
@@ -78,6 +80,7 @@ struct result {
     cpis_err err;
     const char *why;       /* static; "" when there is nothing to say */
     uint64_t notification; /* DONE of a TEST */
+    uint64_t undone, kept; /* DONE of an UNDO_IMPORT: children */
     /* VERDICT */
     struct cpis_id rid;
     struct nhs_number number;

@@ -23,6 +23,7 @@ static const struct control_command commands[] = {
     {"evidence", QUERY, false, " rid ", control_evidence},
     {"evidence_list", QUERY, false, " limit ", control_evidence_list},
     {"changes", AUTHORITY, true, " changes dry_run import ", control_changes},
+    {"undo_import", AUTHORITY, true, " import dry_run ", control_undo_import},
     {"imports", AUTHORITY, false, " limit ", control_imports},
     {"flags_list", AUTHORITY, false, " after limit ", control_flags_list},
     {"flags_show", AUTHORITY, false, " nhs_number ", control_flags_show},
@@ -398,6 +399,7 @@ void control_result(struct control *c, const struct control_env *env, uint64_t c
     json_t *reply = NULL;
     if (res->err == CPIS_OK && res->type == RESULT_CHANGES) reply = outcomes_json(res);
     if (res->err == CPIS_OK && r->command.type == COMMAND_TEST) reply = tested_json(res);
+    if (res->err == CPIS_OK && r->command.type == COMMAND_UNDO_IMPORT) reply = undone_json(res);
     if (res->err != CPIS_OK)
         (void)fail_with(&f, res->err, "", "%s",
                         res->why[0] != '\0' ? res->why : cpis_strerror(res->err));

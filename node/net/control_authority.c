@@ -224,6 +224,25 @@ json_t *outcomes_json(const struct result *res)
     return o;
 }
 
+/* undo_import: {import, dry_run?} -> {undone, kept}: children */
+json_t *control_undo_import(struct control *c, const struct control_env *env, struct request *r,
+                            struct fault *f)
+{
+    (void)c;
+    (void)env;
+    r->command = (struct command){.type = COMMAND_UNDO_IMPORT};
+    if (!get_integer(r->body, "import", true, INT64_MAX, &r->command.import_id, f) ||
+        !get_bool(r->body, "dry_run", &r->command.dry_run, f))
+        return NULL;
+    r->for_node = true;
+    return NULL;
+}
+
+json_t *undone_json(const struct result *res)
+{
+    return json_pack("{s:I,s:I}", "undone", (json_int_t)res->undone, "kept", (json_int_t)res->kept);
+}
+
 /* --- imports: {limit?} -> {imports: [...]}, newest first --- */
 
 struct listing {
@@ -247,6 +266,7 @@ static bool list_import(void *arg, const struct row *row)
         put(o, "rows", json_integer((json_int_t)i.rows));
         put(o, "finished", json_boolean(i.finished));
         put(o, "snapshot", json_boolean(i.snapshot));
+        put(o, "undone", json_boolean(i.undone));
         put(o, "sequence", json_integer((json_int_t)i.sequence));
         put(o, "sequence_hash", json_hex(i.sequence_hash.b, sizeof i.sequence_hash.b));
         (void)json_array_append_new(l->list, o);

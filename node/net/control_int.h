@@ -118,6 +118,8 @@ json_t *control_lookup(struct control *c, const struct control_env *env, struct 
                        struct fault *f);
 json_t *control_changes(struct control *c, const struct control_env *env, struct request *r,
                         struct fault *f);
+json_t *control_undo_import(struct control *c, const struct control_env *env, struct request *r,
+                            struct fault *f);
 json_t *control_imports(struct control *c, const struct control_env *env, struct request *r,
                         struct fault *f);
 json_t *control_flags_list(struct control *c, const struct control_env *env, struct request *r,
@@ -156,5 +158,6 @@ json_t *control_stop(struct control *c, const struct control_env *env, struct re
 json_t *verdict_json(const struct control_env *env, const struct result *res);
 json_t *unknown_json(const struct nhs_number *n, const char *reason);
 json_t *outcomes_json(const struct result *res);
+json_t *undone_json(const struct result *res);
 json_t *tested_json(const struct result *res);
 #endif

@@ -57,6 +57,22 @@ until_ok 20 says "$nobody" flag || die "the third number is not found"
 same "$(findings T001)" "same-person same-person unborn-overdue" "what flags check says of three numbers of one person"
 say "renumbered: both until the day, then the new one alone"
 
+# --- the last import is taken back: all but what somebody has changed since; then it can be sent again ---
+added=$(number_of "$W/spare.csv" 5) first=$(number_of "$W/T002.csv" 1) second=$(number_of "$W/T002.csv" 2)
+{ head -n 1 "$W/T002.csv"; grep -e "^$first" -e "^$second" "$W/T002.csv" | sed "s/,,,\$/,$today,,/"; grep "^$added" "$W/spare.csv"; } >"$W/wrong.csv"
+"$CPIS" flags import "$W/T002" "$W/wrong.csv" >/dev/null
+"$CPIS" flags end "$W/T002" - --plan CPP --end "$yesterday" --start "$(held T002 "$second" | jq -r '.plans[0].start')" <<<"$second" >/dev/null
+same "$("$CPIS" flags undo "$W/T002" --dry-run --json | jq -c '[.undone,.kept]')" '[2,1]' "what undo would do"
+same "$("$CPIS" flags undo "$W/T002" --json | jq -c '[.undone,.kept]')" '[2,1]' "what undo did"
+same "$(held T002 "$first" | jq '.plans[0].end')" null "an end that was taken back"
+same "$(held T002 "$second" | jq -r '.plans[0].end')" "$yesterday" "an end that somebody gave since"
+! held T002 "$added" >/dev/null 2>&1 || die "a child that the import added is still held"
+! "$CPIS" flags undo "$W/T002" >/dev/null 2>&1 || die "an import is undone twice"
+"$CPIS" flags import "$W/T002" "$W/wrong.csv" >/dev/null
+same "$(held T002 "$first" | jq -r '.plans[0].end')" "$today" "the same file, sent again"
+"$CPIS" flags undo "$W/T002" >/dev/null
+say "undone: as it was before, but for what somebody has changed since"
+
 # --- a trace: killed and taken up, each number once; then its share of the day is used up ---
 cut -d, -f1 "$W/T002.csv" >"$W/list.csv"
 { number_of "$W/T001.csv" 3; number_of "$W/T001.csv" 3; echo 9990000000; echo; } >>"$W/list.csv"

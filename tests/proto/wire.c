@@ -57,6 +57,7 @@ static const struct {
                       "1024*register_notice 1024*register_expected"},
     {"row_plan", "1-3 q q w q q"},
     {"row_child", "t10 w t70 t70 t40 1-2 32*row_plan =16 q w"},
+    {"row_child_before", "q <8192"},
     {"row_entry", "w =32 =16 t10 =32 =32 q q"},
     {"row_held", "m:signed_message <256/32 <96/12"},
     {"row_access", "=32 =16 =16 <4096 t10 =32 q 1-3 b b b q q m:ask_details"},
@@ -66,7 +67,7 @@ static const struct {
     {"row_history", "=32 q"},
     {"row_elsewhere", "t10 =16 q q"},
     {"row_tell", "w q"},
-    {"row_log_entry", "q 1-15 =32 q"},
+    {"row_log_entry", "q 1-16 =32 q"},
     {"row_copy", "=32 =16 q q q <4096 <4096 <4096"},
     {"row_quota", "q q"},
     {"row_asked", "q b"},
@@ -82,7 +83,7 @@ static const struct {
     {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer"},
     {"row_evidence", "2-2 t10 =32 q q w q 2*row_search 1024*row_floor 2048*signed_message "
                      "16*signed_message"},
-    {"row_import", "q =32 q q q b b q =32"},
+    {"row_import", "q =32 q q q b b q =32 b"},
 };
 
 #define CPIS_X(name, plain, generated)                                                             \

@@ -91,6 +91,85 @@ Test(children, only_what_is_open_can_be_transferred_and_a_transfer_can_be_called
     cr_expect(visible(1));
 }
 
+/* As an import does it, of one child. */
+static void import_one(uint64_t id, unsigned child_number, uint64_t end)
+{
+    struct child_change c = af_upsert(child_number, end);
+    c.import_id = id;
+    (void)apply(&c);
+}
+
+static void undo(uint64_t id, bool try_only, uint64_t undone, uint64_t kept)
+{
+    uint64_t u = 99, k = 99;
+    cr_assert_eq(children_undo(f.children, af_begin(&f), id, try_only, &u, &k), CPIS_OK);
+    af_commit(&f);
+    cr_expect_eq(u, undone, "undone %u", (unsigned)u);
+    cr_expect_eq(k, kept, "kept %u", (unsigned)k);
+}
+
+static bool is_held(unsigned child_number)
+{
+    struct row_child r;
+    const struct nhs_number n = af_number(child_number);
+    return children_get(f.children, af_begin(&f), &n, &r) == CPIS_OK;
+}
+
+Test(children, an_import_is_undone_also_after_a_restart_and_only_once)
+{
+    struct child_change gone = af_upsert(3, 0);
+    import_one(1, 1, 0);
+    import_one(1, 3, 0);
+    import_one(2, 1, 202606010000); /* ended */
+    import_one(2, 1, 202607010000); /* and again: what counts is how it stood at first */
+    import_one(2, 2, 0);            /* added */
+    gone.type = CHANGE_DELETE;
+    gone.import_id = 2;
+    cr_assert_eq(apply(&gone), OUTCOME_DELETED);
+    af_restart(&f);
+    undo(1, true, 0, 0);
+    undo(2, true, 3, 0);
+    cr_expect_eq(row(1).plans[0].end, 202607010000, "trying changes nothing");
+    undo(2, false, 3, 0);
+    cr_expect_eq(row(1).plans[0].end, 0);
+    cr_expect(!is_held(2));
+    cr_expect(visible(3));
+    undo(2, false, 0, 0);
+    af_restart(&f);
+    cr_expect_eq(children_count(f.children), 2);
+    cr_expect(visible(1) && visible(3) && !visible(2));
+}
+
+Test(children, what_somebody_has_changed_since_is_kept_when_an_import_is_undone)
+{
+    import_one(1, 1, 0);
+    import_one(2, 1, 202606010000);
+    struct child_change by_hand = af_upsert(1, 202608010000);
+    by_hand.import_id = 0;
+    cr_assert_eq(apply(&by_hand), OUTCOME_UPDATED);
+    import_one(2, 2, 0);
+    undo(2, false, 1, 1);
+    cr_expect_eq(row(1).plans[0].end, 202608010000);
+    cr_expect(!is_held(2));
+}
+
+Test(children, only_the_newest_import_can_be_undone)
+{
+    import_one(1, 1, 0);
+    import_one(1, 2, 0);
+    struct child_change last = af_upsert(2, 202606010000);
+    enum child_outcome outcome;
+    struct env *e = af_begin(&f); /* the last batch of an import and its end are one step */
+    last.import_id = 2;
+    cr_assert_eq(children_apply(f.children, e, &last, &outcome), CPIS_OK);
+    children_forget_before(e, 2);
+    af_commit(&f);
+    cr_expect_eq(af_rows(&f, TABLE_CHILD_BEFORE), 1);
+    undo(1, false, 0, 0);
+    undo(2, false, 1, 0);
+    cr_expect(visible(1) && visible(2));
+}
+
 Test(children, a_later_upload_without_an_end_opens_the_plan_again)
 {
     struct child_change c = af_upsert(1, 202606010000);
