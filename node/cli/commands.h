@@ -20,6 +20,7 @@
     X(feed)                                                                                        \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
+    X(flags_diff)                                                                                  \
     X(flags_undo)                                                                                  \
     X(flags_check)                                                                                 \
     X(flags_transfer)                                                                              \

@@ -73,6 +73,16 @@ same "$(held T002 "$first" | jq -r '.plans[0].end')" "$today" "the same file, se
 "$CPIS" flags undo "$W/T002" >/dev/null
 say "undone: as it was before, but for what somebody has changed since"
 
+# --- beside the national upload: what is held, compared with an export ---
+"$CPIS" flags diff "$W/T002" "$W/T002.csv" --json >"$W/diff" && got=0 || got=$?
+same "$got" 14 "the exit code of a difference"
+same "$(jq -r '[.nhs_number,.difference] | join(" ")' "$W/diff")" "$second differs" "the one that somebody has ended"
+{ grep -v "^$first" "$W/T002.csv"; grep "^$added" "$W/spare.csv"; } >"$W/other.csv"
+same "$("$CPIS" flags diff "$W/T002" "$W/other.csv" --json | jq -r .difference | sort | tr '\n' ';')" \
+    "differs;only in the file;open here, and not in the file;" "three differences"
+"$CPIS" flags diff "$W/T001" <(:) >/dev/null 2>&1 && die "a pipe was compared"
+say "compared: each difference is named, and nothing changes"
+
 # --- a trace: killed and taken up, each number once; then its share of the day is used up ---
 cut -d, -f1 "$W/T002.csv" >"$W/list.csv"
 { number_of "$W/T001.csv" 3; number_of "$W/T001.csv" 3; echo 9990000000; echo; } >>"$W/list.csv"
