@@ -54,6 +54,7 @@
     X(register_sign)                                                                               \
     X(register_discard)                                                                            \
     X(register_show)                                                                               \
+    X(register_drill)                                                                              \
     X(register_verify)                                                                             \
     X(register_publish)                                                                            \
     X(ceremony_start)                                                                              \

@@ -38,6 +38,13 @@ for authority in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$authority" "$
 activate_authorities
 until_ok 30 says "$nobody" no_flag || die "the federation did not become complete"
 
+# --- the numbers that people ring ---
+"$CPIS" register drill "$W/T001/register" --list "$W/ring.csv" >"$W/drill" && got=0 || got=$?
+same "$got" 14 "the exit code where test numbers stand in a register"
+same "$(grep -c 'range for plays' "$W/drill")" 4 "numbers of the range for plays"
+same "$(sed 1d "$W/ring.csv" | wc -l)" 4 "numbers to ring"
+same "$(sed -n 2p "$W/ring.csv")" '"T001","Testborough 1","day and night","02079460101",,,,' "the first of them"
+
 # --- an unborn child past its date is asked about; born, it has a plan of its own ---
 same "$(findings T001)" unborn-overdue "what flags check says"
 "$CPIS" flags born "$W/T001" - --birth-date "$yesterday" --local-id B1 < <(printf '%s\n' "$mother" "$baby") >/dev/null
