@@ -21,8 +21,8 @@ struct importing {
     const struct cli *c;
     struct control_client *client;
     struct import *import;
-    bool dry_run, progress, told, shrinks;
-    json_t *list; /* --dry-run: what would happen */
+    bool dry_run, compare, progress, told, shrinks; /* compare: a dry run for `flags diff` */
+    json_t *list;                                   /* --dry-run: what would happen */
     uint32_t records;
     struct feed_organisation own;
 };
@@ -170,6 +170,10 @@ static bool hold_all(struct importing *x)
 static bool place(struct importing *x)
 {
     struct row_import newest = {.id = 0};
+    if (x->compare) { /* also a file that was taken in long ago */
+        import_place(x->import, NULL, &x->own, true);
+        return true;
+    }
     json_t *r = cli_call(x->c, x->client, "imports", json_pack("{s:i}", "limit", 1), BATCH_TIMEOUT);
     if (r == NULL) return false;
     const json_t *last = json_array_get(json_object_get(r, "imports"), 0);
@@ -436,8 +440,59 @@ static int acknowledge(const struct importing *x)
     return cli_fail(x->c, "%s: no acknowledgement could be written: %s", path, cpis_strerror(err));
 }
 
+/* --- flags diff: a dry run in other words --- */
+
+static const char *difference(const json_t *one)
+{
+    const char *outcome = cli_text(one, "outcome");
+    if (strcmp(outcome, "added") == 0) return "only in the file";
+    if (strcmp(outcome, "deleted") == 0) return "held, and deleted in the file";
+    if (strcmp(outcome, "not_found") == 0) return NULL;
+    return cli_integer(one, "row") == 0 ? "open here, and not in the file" : "differs";
+}
+
+static size_t print_differences(const struct importing *x)
+{
+    size_t i, count = 0;
+    const json_t *one;
+    json_array_foreach(x->list, i, one)
+    {
+        const char *what = difference(one), *n = cli_text(one, "nhs_number");
+        char start[CLI_MINUTE_BYTES];
+        if (what == NULL) continue;
+        count++;
+        cli_minute(cli_text(one, "start"), start);
+        if (cli_has(x->c, "json"))
+            cli_print_json(json_pack("{s:s,s:s,s:s,s:s,s:I}", "difference", what, "nhs_number", n,
+                                     "plan", cli_text(one, "plan"), "start", start, "row",
+                                     (json_int_t)cli_integer(one, "row")));
+        else
+            (void)printf("%.3s %.3s %s  %-4s from %s: %s\n", n, n + 3, n + 6, cli_text(one, "plan"),
+                         start, what);
+    }
+    return count;
+}
+
+/* Rows that can't be read are no agreement. */
+static int report_differences(const struct importing *x)
+{
+    const struct import_report *r = import_report(x->import);
+    if (r->file.fault != FEED_FILE_GOOD) {
+        print_report(x);
+        return CLI_ERROR;
+    }
+    const size_t count = print_differences(x);
+    if (!cli_has(x->c, "json")) {
+        (void)printf("%zu differences; %u of %u rows of the file could be read\n", count, r->ok,
+                     r->file.read);
+        print_records(r);
+    }
+    return count > 0 ? CLI_FINDINGS : r->failed > 0 ? CLI_ROWS_SOME : CLI_OK;
+}
+
 static int report(const struct importing *x)
 {
+    if (x->compare) return report_differences(x);
     if (cli_has(x->c, "json"))
         print_report_json(x);
     else
@@ -458,14 +513,14 @@ static int import_open(struct importing *x)
         code = x->client != NULL ? apply(x) : CLI_ERROR;
     }
     if (code == CLI_OK) code = report(x);
-    if (code == CLI_OK && r->file.fault == FEED_FILE_GOOD) {
+    if (code == CLI_OK && !x->compare && r->file.fault == FEED_FILE_GOOD) {
         if (!x->dry_run && cli_has(x->c, "wait"))
             code = wait_live(x);
         else if (x->shrinks)
             code = confirm_later(x);
     }
     control_close(&x->client);
-    return code == CLI_OK ? exit_of(r) : code;
+    return code == CLI_OK && !x->compare ? exit_of(r) : code;
 }
 
 static bool read_telephone(const char *text, struct telephone *ret)
@@ -489,17 +544,17 @@ static bool read_own(struct importing *x)
     return false;
 }
 
-static int flags_import(struct cli *c)
+static int open_file(struct importing *x, bool snapshot)
 {
-    struct importing x = {.c = c, .dry_run = cli_has(c, "dry-run")};
-    if (!cli_args(c, 1, 1)) return CLI_USAGE;
-    if (x.dry_run && cli_has(c, "ack")) return cli_usage(c, "a dry run acknowledges nothing");
-    if (!read_own(&x)) return CLI_ERROR;
+    const struct cli *c = x->c;
+    if (!read_own(x)) return CLI_ERROR;
     int fd = open(c->args[0], O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cli_fail(c, "%s: %s", c->args[0], strerror(errno));
-    cpis_err err = import_check(fd, cli_today(), cli_has(c, "snapshot"), &x.import);
+    cpis_err err = import_check(fd, cli_today(), snapshot, &x->import);
+    if (err == CPIS_E_INVAL && x->compare) /* an upload: what it names is compared, no more */
+        err = import_check(fd, cli_today(), false, &x->import);
     int code = CLI_ERROR;
-    if (x.dry_run) x.list = json_array();
+    if (x->dry_run) x->list = json_array();
     if (err == CPIS_E_INVAL)
         code = cli_usage(c, "--snapshot is for CSV files: an upload holds what has changed");
     else if (err != CPIS_OK)
@@ -507,12 +562,42 @@ static int flags_import(struct cli *c)
                        err == CPIS_E_IO ? "can't be read (a pipe can't: give a file)"
                                         : cpis_strerror(err));
     else
-        code = import_open(&x);
-    json_decref(x.list);
-    import_free(&x.import);
+        code = import_open(x);
+    json_decref(x->list);
+    import_free(&x->import);
     (void)close(fd);
     return code;
 }
+
+static int flags_import(struct cli *c)
+{
+    struct importing x = {.c = c, .dry_run = cli_has(c, "dry-run")};
+    if (!cli_args(c, 1, 1)) return CLI_USAGE;
+    if (x.dry_run && cli_has(c, "ack")) return cli_usage(c, "a dry run acknowledges nothing");
+    return open_file(&x, cli_has(c, "snapshot"));
+}
+
+static int flags_diff(struct cli *c)
+{
+    struct importing x = {.c = c, .dry_run = true, .compare = true};
+    if (!cli_args(c, 1, 1)) return CLI_USAGE;
+    return open_file(&x, true);
+}
+const struct cli_command cmd_flags_diff = {
+    .name = "flags diff",
+    .args = "DIR FILE",
+    .summary = "compare what is held with any export, CSV or CP-IS upload; change nothing",
+    .more =
+        "For an authority that also sends to the national service: both should have the same. An\n"
+        "upload holds what has changed: what it does not name is not compared. At most 10,000\n"
+        "differences are listed.",
+    .exits = "0 no difference, 14 some, 12 some rows can't be read, 1 error, 2 usage",
+    .takes_dir = true,
+    .fn = flags_diff,
+    .options = (const struct cli_option[]){
+        {"progress", NULL, "show it also when stderr is no terminal (over 1,000 rows)"},
+        {"json", NULL, "one JSON object for each difference"},
+        {0}}};
 const struct cli_command cmd_flags_import = {
     .name = "flags import",
     .args = "DIR FILE",

@@ -20,6 +20,7 @@
     X(feed)                                                                                        \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
+    X(flags_diff)                                                                                  \
     X(flags_undo)                                                                                  \
     X(flags_check)                                                                                 \
     X(flags_transfer)                                                                              \
@@ -53,6 +54,7 @@
     X(register_sign)                                                                               \
     X(register_discard)                                                                            \
     X(register_show)                                                                               \
+    X(register_drill)                                                                              \
     X(register_verify)                                                                             \
     X(register_publish)                                                                            \
     X(ceremony_start)                                                                              \

@@ -38,6 +38,13 @@ for authority in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$authority" "$
 activate_authorities
 until_ok 30 says "$nobody" no_flag || die "the federation did not become complete"
 
+# --- the numbers that people ring ---
+"$CPIS" register drill "$W/T001/register" --list "$W/ring.csv" >"$W/drill" && got=0 || got=$?
+same "$got" 14 "the exit code where test numbers stand in a register"
+same "$(grep -c 'range for plays' "$W/drill")" 4 "numbers of the range for plays"
+same "$(sed 1d "$W/ring.csv" | wc -l)" 4 "numbers to ring"
+same "$(sed -n 2p "$W/ring.csv")" '"T001","Testborough 1","day and night","02079460101",,,,' "the first of them"
+
 # --- an unborn child past its date is asked about; born, it has a plan of its own ---
 same "$(findings T001)" unborn-overdue "what flags check says"
 "$CPIS" flags born "$W/T001" - --birth-date "$yesterday" --local-id B1 < <(printf '%s\n' "$mother" "$baby") >/dev/null
@@ -72,6 +79,16 @@ same "$(held T002 "$second" | jq -r '.plans[0].end')" "$yesterday" "an end that 
 same "$(held T002 "$first" | jq -r '.plans[0].end')" "$today" "the same file, sent again"
 "$CPIS" flags undo "$W/T002" >/dev/null
 say "undone: as it was before, but for what somebody has changed since"
+
+# --- beside the national upload: what is held, compared with an export ---
+"$CPIS" flags diff "$W/T002" "$W/T002.csv" --json >"$W/diff" && got=0 || got=$?
+same "$got" 14 "the exit code of a difference"
+same "$(jq -r '[.nhs_number,.difference] | join(" ")' "$W/diff")" "$second differs" "the one that somebody has ended"
+{ grep -v "^$first" "$W/T002.csv"; grep "^$added" "$W/spare.csv"; } >"$W/other.csv"
+same "$("$CPIS" flags diff "$W/T002" "$W/other.csv" --json | jq -r .difference | sort | tr '\n' ';')" \
+    "differs;only in the file;open here, and not in the file;" "three differences"
+"$CPIS" flags diff "$W/T001" <(:) >/dev/null 2>&1 && die "a pipe was compared"
+say "compared: each difference is named, and nothing changes"
 
 # --- a trace: killed and taken up, each number once; then its share of the day is used up ---
 cut -d, -f1 "$W/T002.csv" >"$W/list.csv"
