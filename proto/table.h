@@ -21,7 +21,7 @@
     X(TABLE_CHILD, "child", 10)      /* NHS number(10): all plans of a child (authority) */        \
     X(TABLE_CHILD_BEFORE, "child-before", 10) /* NHS number(10): before the newest import          \
                                                  (authority) */                                    \
-    X(TABLE_ENTRY, "entry", 36)      /* epoch(4) token(32): own list, with keys (authority) */     \
+    X(TABLE_ENTRY, "entry", 36)     /* epoch(4) token(32): own list, with keys (authority) */      \
     X(TABLE_ACCESS, "access", 0)    /* rh(32): one row for each lookup that matched (authority) */ \
     X(TABLE_HISTORY, "history", 10) /* NHS number(10) history_class(1) sequence(8) (authority) */  \
     X(TABLE_NOTIFICATION, "notification", 0) /* id(8) (authority) */                               \
