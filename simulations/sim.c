@@ -158,11 +158,14 @@ static const char *under_way(const struct sim *s, unsigned n)
     const struct sim_node *m = s->node[n];
     struct node_status st;
     if (m->is_copy) return NULL;
+    /* Revoked, retired, not admitted: nobody waits for it, whatever it knows itself; its peers have
+     * stopped to speak with it, so it may never have heard. */
     const struct registry_node *r = registry_node(sim_stewards(s), &m->id);
-    if (m->node == NULL) return r != NULL && registry_in_force(r) ? "is down" : NULL;
+    if (r == NULL || !registry_in_force(r)) return NULL;
+    if (m->node == NULL) return "is down";
     if (m->busy || m->inbox.count > m->inbox.at) return "is busy";
     sim_status(s, n, &st);
-    if (!st.listed) return NULL; /* revoked, retired, not admitted: nobody waits for it */
+    if (!st.listed) return "does not know that it is in the register";
     if (st.copies_waiting > 0) return "keeps copies that are not signed for";
     if (disk_count(m->disk, TABLE_OUTBOX) > 0) return "has lookups in its outbox";
     if (st.lookups_active > 0) return "has lookups without a verdict";
