@@ -357,8 +357,8 @@ Test(cli, a_number_is_taken_out_of_argv)
     /* it waits for stdin: meanwhile ps sees what is left */
     expect(0, "xxxxxxxxxx",
            "mkfifo $W/in; $CPIS lookup $W/q 9990000018 - <$W/in >/dev/null 2>&1 & pid=$!; "
-           "exec 3>$W/in; for i in 1 2 3 4 5 6 7 8 9; do tr '\\0' ' ' </proc/$pid/cmdline | "
-           "grep -q 9990000018 || break; sleep 0.1; done; tr '\\0' ' ' </proc/$pid/cmdline; "
+           "exec 3>$W/in; shown() { tr '\\0' ' ' </proc/$pid/cmdline; }; "
+           "for i in $(seq 100); do shown | grep -q xxxxxxxxxx && break; sleep 0.1; done; shown; "
            "exec 3>&-; wait $pid; true");
 }
 
