@@ -76,6 +76,24 @@ drop "$W/ends.csv" ends.csv
 until_ok 60 lies failed ends.csv || die "a file that ends everything"
 grep -q confirm-shrink "$D/failed/ends.csv.why.txt" || die "it does not say what to do: $(cat "$D/failed/ends.csv.why.txt")"
 same "$(held)" "$ROWS" "plans held"
+# --- uploads as a case system sends them: each is acknowledged, in the order of their numbers ---
+for n in 14 12 13; do sed "s/<id extension=\"12\"/<id extension=\"$n\"/" tests/fuzz/corpus/upload/one >"$W/$n.xml"; done
+stop_node T001
+for n in 14 12 13; do drop "$W/$n.xml" "$n.xml"; done
+start_node T001
+for n in 12 13 14; do until_ok 20 lies done "$n.xml" || die "upload $n was not taken in"; done
+for n in 12 13 14; do
+    grep -q 'code="CPF02"' "$D/out/$n.xml.ack.xml" || die "upload $n: $(cat "$D/out/$n.xml.ack.xml")"
+    grep -q "<id extension=\"$n\"/>" "$D/out/$n.xml.ack.xml" || die "upload $n: another number in its acknowledgement"
+done
+drop "$W/13.xml" again.xml
+until_ok 20 lies failed again.xml || die "an upload with a lower number"
+grep -q 'code="CPF04"' "$D/out/again.xml.ack.xml" || die "a lower number is acknowledged otherwise"
+drop tests/fuzz/corpus/upload/doctype doctype.xml
+until_ok 20 lies failed doctype.xml || die "a file with a DOCTYPE"
+grep -q 'code="CPF01"' "$D/out/doctype.xml.ack.xml" || die "a DOCTYPE is acknowledged otherwise"
+same "$(held)" $((ROWS + 1)) "plans held"
+
 stop_node T001
 drop "$W/two.csv" later.csv
 sleep 1
