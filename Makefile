@@ -49,9 +49,10 @@ SIM_WRAP := $(shell sed -n 's/^WRAP[_VOID]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' s
 CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 FEED_LIBS := -lcsv -lexpat
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
+CLI_LIBS  := $(NODE_LIBS) -lcurl
 TEST_LIBS := -lcriterion $(NODE_LIBS)
 
-.PHONY: all sim test demo authority feed inbox kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
+.PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
@@ -65,7 +66,7 @@ $(B)/libnet.a: $(call obj,$(NET_SRC))
 	@echo "  AR   $@"; rm -f $@
 	$(Q)ar rcs $@ $^
 $(B)/cpis: $(B)/node/cli/main.o $(NODE) $(LIB)
-	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+	$(call link,$(CLI_LIBS) $(CORE_LIBS))
 # SIM_SCENARIO_DIR=/usr/share/cpis/scenarios for a package; in the tree they are found beside the build
 $(B)/simulations/tool.o: FLAGS += $(if $(SIM_SCENARIO_DIR),-DCPIS_SIM_SCENARIO_DIR='"$(SIM_SCENARIO_DIR)"')
 $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
@@ -98,6 +99,8 @@ $(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(CORE_LIBS))
 $(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/receiver: $(B)/tests/e2e/receiver.o
+	$(call link,-ljansson -lsodium)
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
@@ -117,6 +120,10 @@ authority: deps
 # A watched folder: a large file, while what takes it in is killed again and again.
 feed: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/feed.sh
+# Notifications told to a receiver that fails, dies and comes back, by a process that is killed again and again.
+deliver:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
@@ -176,7 +183,7 @@ ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
 # The one place that may include a foreign header: header=place.
 DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
           'zmq\.h=node/net' 'csv\.h=node/feed' 'expat\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
-          'jansson\.h=(node/(net|cli)|simulations)'
+          'jansson\.h=(node/(net|cli)|simulations)' 'curl\.h=node/cli/post\.c'
 # All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.
 PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?snprintf|__(v?snprintf|memcpy|memset|memmove)_chk|__assert_fail|__stack_chk_fail|__ctype_b_loc|(crypto|sodium|protobuf_c|cpis__)_[a-z0-9_]+|randombytes(_[a-z]+)*|_GLOBAL_OFFSET_TABLE_
 # libsodium 1.0.18 functions that draw randomness: in crypto/ only, in *_keygen and *_blind only.
@@ -198,7 +205,7 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
 
 # --- what a fresh Debian 12 lacks, from its packages ---
 PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev protobuf-c-compiler libzmq3-dev \
-            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcriterion-dev tzdata jq
+            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libcriterion-dev tzdata jq
 LINT_PACKAGES := cppcheck clang-format-14 binutils
 deps:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \

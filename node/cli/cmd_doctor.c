@@ -1,6 +1,7 @@
 /* cpis doctor: what is wrong, named, and who must do what about it. Each check is a line. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
+#include "node/cli/deliver.h"
 #include "node/net/chain_file.h"
 
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #define EXPIRES_SOON    (10 * CPIS_MS_DAY)
 #define WAITS_TOO_LONG  (10 * CPIS_MS_MINUTE)
 #define COPIES_TOO_LONG (24 * CPIS_MS_HOUR)
+#define UNSENT_TOO_LONG CPIS_MS_HOUR
 #define TEXT_BYTES      512U
 
 struct doctor {
@@ -199,6 +201,64 @@ static void check_inbox(struct doctor *d, const json_t *a)
         (unsigned long long)cli_integer(inbox, "unopened"), escalated);
 }
 
+/* --- what `cpis deliver` has still to send --- */
+
+/* When it became due to be sent, or CPIS_MS_NEVER. */
+static cpis_ms due_since(struct control_client *node, uint64_t id, enum delivery_event event)
+{
+    char why[CONTROL_WHY_BYTES] = "";
+    json_t *fields = json_pack("{s:I,s:i}", "after", (json_int_t)id - 1, "limit", 1), *r = NULL;
+    cpis_ms since = CPIS_MS_NEVER;
+    if (control_call(node, "notifications_list", fields, CLI_TIMEOUT_MS, NULL, NULL, &r, why) ==
+        CPIS_OK) {
+        const json_t *n = json_array_get(json_object_get(r, "notifications"), 0);
+        const cpis_ms at =
+            cli_iso(cli_text(n, event == DELIVERY_ESCALATED ? "escalated" : "received"));
+        if (at != 0) since = at;
+    }
+    json_decref(r);
+    json_decref(fields);
+    return since;
+}
+
+/* Each kind stands in its order: the first of each is its oldest. */
+static cpis_ms oldest_unsent(struct control_client *node, const struct delivery *state)
+{
+    cpis_ms oldest = due_since(node, state->place.last + 1, DELIVERY_NOTIFICATION);
+    for (unsigned event = DELIVERY_NOTIFICATION; event <= DELIVERY_ESCALATED; event++)
+        for (size_t i = 0; i < state->count; i++) {
+            if ((unsigned)state->unsent[i].event != event) continue;
+            const cpis_ms since = due_since(node, state->unsent[i].id, state->unsent[i].event);
+            if (since < oldest) oldest = since;
+            break;
+        }
+    return oldest;
+}
+
+static void check_webhook(struct doctor *d, struct control_client *node,
+                          const struct node_settings *s)
+{
+    static struct delivery state;
+    const struct deliver on = {.c = d->c};
+    bool begun;
+    if (s->role != ROLE_AUTHORITY || s->webhook_url[0] == '\0') return;
+    if (!deliver_load(&on, WEBHOOK_STATE, &state, &begun)) begun = false;
+    const cpis_ms oldest = begun ? oldest_unsent(node, &state) : 0, now = cli_wall();
+    const unsigned long long minutes =
+        oldest < now ? (unsigned long long)((now - oldest) / CPIS_MS_MINUTE) : 0;
+    if (!begun)
+        say(d, "webhook",
+            "the operator: see that `cpis deliver` runs (`cpis run` starts it), and what it says",
+            "webhook_url is set, and nothing was ever sent");
+    else
+        say(d, "webhook",
+            minutes >= UNSENT_TOO_LONG / CPIS_MS_MINUTE
+                ? "the operator: the log says why (WEBHOOK_REFUSED, WEBHOOK_WAITS); mend the "
+                  "receiver, it is tried again by itself"
+                : NULL,
+            "%zu not sent yet, the oldest for %llu min", state.count, minutes);
+}
+
 static void check_directory(struct doctor *d, const json_t *x)
 {
     uint64_t oldest = cli_iso(cli_text(x, "copies_oldest")), now = cli_wall();
@@ -302,6 +362,7 @@ static void print_checks(const json_t *checks)
 static int doctor(struct cli *c)
 {
     struct node_settings settings;
+    conf_default(&settings);
     char why[CONTROL_WHY_BYTES] = "";
     struct control_client *client = NULL;
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
@@ -314,10 +375,12 @@ static int doctor(struct cli *c)
     json_t *status = NULL;
     if (control_connect(c->dir, &client, why) == CPIS_OK) {
         if (control_call(client, "status", NULL, CLI_TIMEOUT_MS, NULL, NULL, &status, why) ==
-            CPIS_OK)
+            CPIS_OK) {
             check_node(&d, status);
-        else
+            check_webhook(&d, client, &settings);
+        } else {
             say(&d, "node", "the operator: look at its log; restart it", "%s", why);
+        }
     } else {
         say(&d, "node", "the operator: start it: cpis run", "%s", why);
     }

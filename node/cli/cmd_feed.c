@@ -1,8 +1,10 @@
 /* cpis feed: takes in what a case system drops into DIR/feed/in. Each file is taken in by a process
  * of its own, `cpis flags import`, which changes nothing when it meets a file again: so this one
- * may die at any moment, and a file that makes the other one die harms nobody. */
+ * may die at any moment, and a file that makes the other one die harms nobody. Names of files are
+ * the case system's and may hold what no log should: they are not written there. */
 #define _GNU_SOURCE /* prctl's constants */
 #include "node/cli/commands.h"
+#include "node/cli/companion.h"
 #include "node/feed/upload.h"
 #include "node/feed/watch.h"
 
@@ -23,29 +25,6 @@
 #define RETRY_MAX        (5 * CPIS_MS_MINUTE)
 #define WHY_BYTES        4096U
 #define WHY_ROWS         20U
-#define LEVEL_INFO       6
-#define LEVEL_WARN       4
-
-static volatile sig_atomic_t stopped;
-static void on_signal(int signal)
-{
-    (void)signal;
-    stopped = 1;
-}
-
-/* File names are the case system's and may hold what no log should: they are not written. */
-static void tell(int level, const char *event, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void tell(int level, const char *event, const char *format, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, format);
-    (void)vsnprintf(text, sizeof text, format, ap);
-    va_end(ap);
-    (void)fprintf(stderr, "<%d>level=%s event=%s msg=\"%s\"\n", level,
-                  level == LEVEL_INFO ? "info" : "warn", event, text);
-}
 
 /* --- a process that takes a file in --- */
 
@@ -77,7 +56,7 @@ static bool read_some(struct output *o)
 static bool read_both(struct output o[static 2])
 {
     while (o[0].fd >= 0 || o[1].fd >= 0) {
-        if (stopped) return false; /* the same file goes on where it was */
+        if (companion_stopped()) return false; /* the same file goes on where it was */
         struct pollfd p[2] = {{.fd = o[0].fd, .events = POLLIN}, {.fd = o[1].fd, .events = POLLIN}};
         if (poll(p, 2, -1) < 0 && errno != EINTR) return false;
         for (unsigned i = 0; i < 2; i++)
@@ -200,11 +179,12 @@ static bool settle(struct feeding *f, const char *name, int exit, const struct o
     }
     json_decref(report);
     if (ok && taken)
-        tell(failed == 0 ? LEVEL_INFO : LEVEL_WARN, "FEED_TAKEN", "%s: %llu of %llu rows failed",
-             code, failed, read);
+        companion_tell(failed == 0 ? COMPANION_INFO : COMPANION_WARN, "FEED_TAKEN",
+                       "%s: %llu of %llu rows failed", code, failed, read);
     else if (ok)
-        tell(LEVEL_WARN, "FEED_FAILED", "%s: look into feed/failed, beside the file: what to do",
-             code[0] != '\0' ? code : "held for an officer");
+        companion_tell(COMPANION_WARN, "FEED_FAILED",
+                       "%s: look into feed/failed, beside the file: what to do",
+                       code[0] != '\0' ? code : "held for an officer");
     return ok;
 }
 
@@ -227,11 +207,11 @@ static void take_in(struct feeding *f, const char *name)
     const int exit = run_import(args, o);
     if (settle(f, name, exit, o)) {
         f->retry = 0;
-    } else if (!stopped) {
+    } else if (!companion_stopped()) {
         f->retry = f->retry == 0 ? RETRY_MIN : 2 * f->retry < RETRY_MAX ? 2 * f->retry : RETRY_MAX;
-        tell(LEVEL_WARN, "FEED_WAITS",
-             "a file can't be taken in now, and is kept: tried again in %llu s",
-             (unsigned long long)(f->retry / 1000));
+        companion_tell(COMPANION_WARN, "FEED_WAITS",
+                       "a file can't be taken in now, and is kept: tried again in %llu s",
+                       (unsigned long long)(f->retry / 1000));
     }
     for (unsigned i = 0; i < 2; i++)
         free(o[i].text);
@@ -251,13 +231,14 @@ static void wait_for(const struct feeding *f, cpis_ms ms)
 
 static int watch_folder(struct feeding *f)
 {
-    while (!stopped) {
+    while (!companion_stopped()) {
         char name[NAME_MAX + 1];
         cpis_ms wait = 0;
         cpis_err err = watch_take(f->watch, cli_wall(), name, &wait);
         if (err == CPIS_OK) take_in(f, name);
         if (err == CPIS_E_IO) {
-            tell(LEVEL_WARN, "FEED_FOLDER", "feed/ can't be read: %s", strerror(errno));
+            companion_tell(COMPANION_WARN, "FEED_FOLDER", "feed/ can't be read: %s",
+                           strerror(errno));
             wait = WATCH_EVERY;
         }
         if (cli_has(f->c, "once") && (err != CPIS_OK || f->retry > 0)) break;
@@ -279,42 +260,10 @@ static int feed_once(struct cli *c)
     return code;
 }
 
-/* --- --stay: beside `cpis run`, which may be killed, and with a worker that may be --- */
-
-static int stay(struct cli *c)
-{
-    cpis_ms pause = CPIS_MS_SECOND;
-    while (!stopped) {
-        const cpis_ms began = cli_wall();
-        int status;
-        const pid_t pid = fork();
-        if (pid == 0) {
-            (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-            _exit(feed_once(c));
-        }
-        while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR && !stopped)
-            ;
-        if (stopped && pid > 0 && kill(pid, SIGTERM) == 0) (void)waitpid(pid, &status, 0);
-        if (stopped) break;
-        tell(LEVEL_WARN, "FEED_RESTARTED", "the process that watches feed/in ended; started again");
-        pause = cli_wall() - began > CPIS_MS_MINUTE ? CPIS_MS_SECOND : 2 * pause;
-        if (pause > CPIS_MS_MINUTE) pause = CPIS_MS_MINUTE;
-        const struct timespec ts = {.tv_sec = (time_t)(pause / 1000)};
-        (void)nanosleep(&ts, NULL);
-    }
-    return CLI_OK;
-}
-
 static int feed(struct cli *c)
 {
-    struct sigaction act = {.sa_handler = on_signal};
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
-    (void)sigemptyset(&act.sa_mask);
-    (void)sigaction(SIGTERM, &act, NULL);
-    (void)sigaction(SIGINT, &act, NULL);
-    if (!cli_has(c, "stay")) return feed_once(c);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    return stay(c);
+    return companion_run(c, feed_once);
 }
 const struct cli_command cmd_feed = {
     .name = "feed",
@@ -330,6 +279,4 @@ const struct cli_command cmd_feed = {
     .takes_dir = true,
     .fn = feed,
     .options = (const struct cli_option[]){
-        {"once", NULL, "what is there now, then end (for a timer)"},
-        {"stay", NULL, "start again what ends, until the process that began this ends"},
-        {0}}};
+        {"once", NULL, "what is there now, then end (for a timer)"}, {0}}};

@@ -1,37 +1,10 @@
 /* cpis run, stop, version. */
-#define _GNU_SOURCE /* prctl's constants */
 #include "node/cli/commands.h"
+#include "node/cli/companion.h"
 #include "node/cli/conf.h"
 #include "node/net/driver.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <sodium.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* Beside an authority: a process of its own, so that no file reaches the one that holds the keys.
- * It ends with this one, however this one ends. 0: none. */
-static pid_t start_feed(const struct cli *c)
-{
-    char *const args[] = {"cpis", "feed", (char *)(uintptr_t)c->dir, "--stay", NULL};
-    const pid_t parent = getpid(), pid = fork();
-    if (pid < 0) (void)cli_fail(c, "feed/in is not watched: %s", strerror(errno));
-    if (pid != 0) return pid < 0 ? 0 : pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() == parent) (void)execv("/proc/self/exe", args);
-    _exit(127);
-}
-
-static void stop_feed(pid_t pid)
-{
-    if (pid == 0) return;
-    (void)kill(pid, SIGTERM);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-}
 
 static int run(struct cli *c)
 {
@@ -59,9 +32,14 @@ static int run(struct cli *c)
                                .map_bytes_max = (size_t)s.map_mib_max << 20,
                                .quotas = &quotas,
                                .inbox = &inbox};
-    const pid_t feed = s.role == ROLE_AUTHORITY && s.feed ? start_feed(c) : 0;
+    const bool tells = s.webhook_url[0] != '\0', authority = s.role == ROLE_AUTHORITY;
+    struct companion *feed =
+        authority && s.feed ? companion_start(c, "feed", "FEED_RESTARTED") : NULL;
+    struct companion *deliver =
+        authority && tells ? companion_start(c, "deliver", "DELIVER_RESTARTED") : NULL;
     err = driver_run(&conf);
-    stop_feed(feed);
+    companion_stop(&feed);
+    companion_stop(&deliver);
     sodium_free(passphrase);
     return err == CPIS_OK ? CLI_OK : CLI_ERROR; /* the driver has said why */
 }

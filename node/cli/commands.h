@@ -18,6 +18,7 @@
     X(evidence_list)                                                                               \
     X(evidence)                                                                                    \
     X(feed)                                                                                        \
+    X(deliver)                                                                                     \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
     X(flags_diff)                                                                                  \

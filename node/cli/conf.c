@@ -1,6 +1,7 @@
 #include "node/cli/conf.h"
 
 #include "node/core/authority.h"
+#include "node/feed/url.h"
 #include "proto/code.h"
 #include "proto/telephone.h"
 #include "proto/text.h"
@@ -18,6 +19,7 @@ enum key_type {
     KEY_CODE,
     KEY_TELEPHONE,
     KEY_ENDPOINT,
+    KEY_WEBHOOK,
     KEY_NUMBER,
     KEY_BOOL
 };
@@ -77,6 +79,15 @@ static const struct key keys[] = {
     {"", "escalate_after_minutes", KEY_NUMBER, AT(escalate_after_minutes), 0,
      ESCALATE_AFTER_MINUTES_MAX, "240", "a whole number from 0 to 43200",
      "Authority: a notification that nobody has opened for so long is an alarm, once; 0: never."},
+    {"", "webhook_url", KEY_WEBHOOK, AT(webhook_url), 0, TOP(webhook_url), "",
+     "\"https://host[:port]/path\"; \"http://\" only to 127.0.0.1 or localhost",
+     "Authority: each notification is sent there, by `cpis deliver`; empty: nowhere."},
+    {"", "webhook_key_file", KEY_TEXT, AT(webhook_key_file), 0, TOP(webhook_key_file), "",
+     "the path of a file",
+     "The key that signs them: a file of at least 32 bytes, its owner's alone."},
+    {"", "webhook_ca_file", KEY_TEXT, AT(webhook_ca_file), 0, TOP(webhook_ca_file), "",
+     "the path of a file",
+     "Certificates (PEM) that the receiver's is checked against; empty: the system's."},
     ASKER(user_id, "a text of at most 36 bytes",
           "Query node: who asks unless `cpis lookup` is told otherwise."),
     ASKER(user_name, "a text of at most 70 bytes", ""),
@@ -134,6 +145,7 @@ static bool set_text(const struct key *k, const char *text, char *at)
     struct ods_code code;
     struct telephone phone;
     enum node_role role;
+    struct url url;
     if (len < k->min || len > k->max + (k->type == KEY_TELEPHONE ? 24 : 0) ||
         text_check_utf8(text, len) != CPIS_OK)
         return false;
@@ -152,6 +164,9 @@ static bool set_text(const struct key *k, const char *text, char *at)
         break;
     case KEY_ENDPOINT:
         if (len > 0 && !is_endpoint(text)) return false;
+        break;
+    case KEY_WEBHOOK:
+        if (len > 0 && (!url_parse(text, "http", &url) || !(url.tls || url.local))) return false;
         break;
     case KEY_TEXT: break;
     case KEY_NUMBER:
@@ -302,21 +317,26 @@ static bool take_group(const struct reading *r, const config_setting_t *group, c
     return true;
 }
 
-/* What the role needs stands there; told at the key where the file has it. */
+/* What the role, or another key, needs stands there; told at the key where the file has it. */
 static bool is_whole(const struct reading *r, const config_t *c)
 {
     const struct node_settings *s = r->s;
+    const char *needs = conf_role_name(s->role);
     const char *lacks = s->org[0] == '\0'                                      ? "org"
                         : s->name[0] == '\0'                                   ? "name"
                         : s->role == ROLE_AUTHORITY && s->emergency[0] == '\0' ? "emergency"
                         : s->role == ROLE_DIRECTORY && s->endpoint[0] == '\0'  ? "endpoint"
                                                                                : NULL;
+    if (lacks == NULL && s->webhook_url[0] != '\0' && s->webhook_key_file[0] == '\0') {
+        lacks = "webhook_key_file";
+        needs = "webhook_url";
+    }
     if (lacks == NULL) return true;
     const struct key *k = find_key("", lacks);
     const config_setting_t *at = config_lookup(c, lacks);
     (void)snprintf(r->why, CONF_WHY_BYTES, "%s:%u: %s: %s needs it: expected %s", r->path,
-                   at == NULL ? 0U : (unsigned)config_setting_source_line(at), lacks,
-                   conf_role_name(s->role), k->expected);
+                   at == NULL ? 0U : (unsigned)config_setting_source_line(at), lacks, needs,
+                   k->expected);
     return false;
 }
 
@@ -387,7 +407,8 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     case KEY_TEXT:
     case KEY_CODE:
     case KEY_TELEPHONE:
-    case KEY_ENDPOINT: write_text(f, at); break;
+    case KEY_ENDPOINT:
+    case KEY_WEBHOOK: write_text(f, at); break;
     }
 }
 

@@ -25,6 +25,9 @@ struct node_settings {
     size_t organisation_limits_count;
     /* authorities: their inbox */
     uint64_t pattern_count, pattern_days, escalate_after_minutes;
+    /* authorities: who else is told of notifications, by `cpis deliver`; no url: nobody */
+    char webhook_url[CONF_PATH_BYTES], webhook_key_file[CONF_PATH_BYTES];
+    char webhook_ca_file[CONF_PATH_BYTES];
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

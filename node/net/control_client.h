@@ -8,6 +8,10 @@
 
 #define CONTROL_WHY_BYTES 512U
 
+/* Before the first connect of a process with its own handlers of SIGINT and SIGTERM: else czmq puts
+ * its own in their place. */
+void control_leave_signals(void);
+
 struct control_client; /* opaque */
 /* To the node that runs in `dir`. On error `why` says what to do: CPIS_E_NOTFOUND: no node runs
  * there ("no node runs in DIR: start it with `cpis run DIR`"); CPIS_E_LIMIT: the socket's path is

@@ -5,7 +5,8 @@
  *   DIR/identity.key  the node's seed and the root of its storage keys, 0600
  *   DIR/register      the register, kept up to date from the store (chain_file.h)
  *   DIR/data/         the store
- *   DIR/feed/in, out  files for and from a case system; work, done, failed: node/feed/watch.h
+ *   DIR/feed/in, out  files for and from a case system; work, done, failed: node/feed/watch.h;
+ *                     webhook.state: node/feed/delivery.h
  *   DIR/control.sock  the control socket, owner only
  *   DIR/lock          locked while a node runs; holds its process id
  *

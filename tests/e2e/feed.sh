@@ -28,7 +28,7 @@ held() { "$CPIS" flags list "$W/T001" --json | wc -l; }
 victim() { # import | feed | node: a process of that kind, or nothing
     case $1 in
     import) pgrep -f "^cpis flags import $W/T001 " ;;
-    feed) pgrep -f "^cpis feed $W/T001 " ;;
+    feed) pgrep -f "^cpis feed $W/T001\$" ;;
     node) echo "${PIDS[T001]}" ;;
     esac | shuf -n 1
 }
@@ -100,7 +100,7 @@ sleep 1
 lies in later.csv || die "taken by nobody"
 start_node T001
 until_ok 20 lies done later.csv || die "a file that waited for the node"
-pgrep -f "^cpis feed $W/T001 " >/dev/null || die "nobody watches any more"
+pgrep -f "^cpis feed $W/T001\$" >/dev/null || die "nobody watches any more"
 stop_node T001
-! pgrep -f "^cpis feed $W/T001 " >/dev/null || die "it watches on without its node"
+! pgrep -f "^cpis feed $W/T001\$" >/dev/null || die "it watches on without its node"
 say "each other file went where it belongs, and says why; took $((SECONDS - began)) s"

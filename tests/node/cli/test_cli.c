@@ -285,8 +285,35 @@ static const struct {
     {"sed -i 's/^organisation_limits = .*/organisation_limits = ( { code = \"RJ1\"; "
      "lookups_a_day = 3; }, { code = \"rj1\"; lookups_a_day = 4; } );/'",
      "organisation_limits: this organisation stands there twice"},
+    {"sed -i 's|^webhook_url = .*|webhook_url = \"http://cases.test.example/\";|'",
+     "webhook_url: expected \"https://"},
+    {"sed -i 's|^webhook_url = .*|webhook_url = \"https://me:word@cases.test.example/\";|'",
+     "webhook_url: expected \"https://"},
+    {"sed -i 's|^webhook_url = .*|webhook_url = \"https://cases.test.example/\";|'",
+     "webhook_key_file: webhook_url needs it"},
     {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
 };
+
+Test(cli, deliver_wants_somebody_to_tell_and_a_key_that_nobody_else_can_read)
+{
+    make_query();
+    expect(1, "only an authority", "$CPIS deliver $W/q --once");
+    expect(0, NULL,
+           "$CPIS init $W/a --role authority --org T001 --name T --emergency 02079460123 "
+           "--register $W/reg");
+    expect(1, "nobody to be told", "$CPIS deliver $W/a --once");
+    expect(0, NULL,
+           "sed -i -e 's|^webhook_url = .*|webhook_url = \"http://localhost:1/\";|' -e "
+           "\"s|^webhook_key_file = .*|webhook_key_file = \\\"$W/key\\\";|\" $W/a/node.conf");
+    expect(1, "No such file", "$CPIS deliver $W/a --once");
+    expect(0, NULL, "printf '%031d\\n' 7 >$W/key; chmod 0600 $W/key");
+    expect(1, "32 to 4095 bytes", "$CPIS deliver $W/a --once"); /* the line's end does not count */
+    expect(0, NULL, "printf '%032d\\n' 7 >$W/key; chmod 0640 $W/key");
+    expect(1, "others can read", "$CPIS deliver $W/a --once");
+    expect(1, "no node runs", "chmod 0600 $W/key; $CPIS deliver $W/a --once");
+    expect(1, "webhook.state is damaged",
+           "echo x >$W/a/feed/webhook.state; $CPIS deliver $W/a --once");
+}
 
 Test(cli, a_mistake_in_the_settings_is_told_with_file_line_and_key)
 {

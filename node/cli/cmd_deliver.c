@@ -1,0 +1,274 @@
+/* cpis deliver: tells others of an authority's notifications. A process of its own, without the
+ * node's keys: it reads the inbox as any officer does, and whoever answers it from outside talks to
+ * a process that holds nothing else. */
+#include "node/cli/commands.h"
+#include "node/cli/companion.h"
+#include "node/cli/deliver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUND            (CPIS_MS_SECOND / 2) /* the longest wait: so soon it ends when told to */
+#define TELL_EVERY       CPIS_MS_MINUTE
+#define SECRET_BYTES_MAX 4096U
+#define ASK_TIMEOUT_MS   5000U /* what is under way stands still meanwhile */
+
+cpis_ms deliver_now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
+}
+
+bool deliver_may_tell(cpis_ms *at)
+{
+    const cpis_ms now = deliver_now();
+    if (*at != 0 && now - *at < TELL_EVERY) return false;
+    *at = now;
+    return true;
+}
+
+/* --- the node --- */
+
+/* why is the node's or the client's own sentence, of no child. */
+static void miss_node(struct deliver *d, const char *why)
+{
+    control_close(&d->node);
+    if (!d->node_missed)
+        companion_tell(COMPANION_WARN, "DELIVER_NODE", "%s; nothing is lost meanwhile", why);
+    d->node_missed = true;
+}
+
+static void find_node(struct deliver *d)
+{
+    char why[CONTROL_WHY_BYTES] = "";
+    if (d->node == NULL && control_connect(d->c->dir, &d->node, why) != CPIS_OK) {
+        d->node = NULL;
+        miss_node(d, why);
+    }
+}
+
+json_t *deliver_ask(struct deliver *d, const char *command, json_t *fields)
+{
+    char why[CONTROL_WHY_BYTES] = "";
+    json_t *reply = NULL;
+    cpis_err err = control_call(d->node, command, fields, ASK_TIMEOUT_MS, NULL, NULL, &reply, why);
+    json_decref(fields);
+    if (err == CPIS_OK) {
+        d->node_missed = false;
+        return reply;
+    }
+    json_decref(reply);
+    miss_node(d, why);
+    return NULL;
+}
+
+json_t *deliver_list(struct deliver *d, uint64_t after, size_t limit)
+{
+    return deliver_ask(
+        d, "notifications_list",
+        json_pack("{s:I,s:I}", "after", (json_int_t)after, "limit", (json_int_t)limit));
+}
+
+struct delivery_notice deliver_notice(const json_t *n)
+{
+    return (struct delivery_notice){.id = cli_integer(n, "id"),
+                                    .received = cli_text(n, "received"),
+                                    .opened = cli_text(n, "opened")[0] != '\0',
+                                    .escalated = cli_text(n, "escalated")[0] != '\0'};
+}
+
+/* --- files --- */
+
+static size_t without_line_end(const uint8_t *p, size_t len)
+{
+    size_t n = len;
+    if (n > 0 && p[n - 1] == '\n') n--;
+    if (n > 0 && p[n - 1] == '\r') n--;
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < 0x20 || p[i] > 0x7e) return len; /* bytes, not text: all of them count */
+    return n;
+}
+
+static bool secret_of(const struct cli *c, const char *key, int fd, size_t min, uint8_t **ret,
+                      size_t *ret_len)
+{
+    struct stat st;
+    uint8_t text[SECRET_BYTES_MAX];
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
+        (void)cli_fail(c,
+                       "%s: others can read or write that file: chmod 0600, and a new one if "
+                       "they have",
+                       key);
+        return false;
+    }
+    const ssize_t n = read(fd, text, sizeof text);
+    const size_t len = n <= 0 ? 0 : without_line_end(text, (size_t)n);
+    uint8_t *secret = len < min || len == sizeof text ? NULL : sodium_malloc(len + 1);
+    if (secret == NULL)
+        (void)cli_fail(c, "%s: that file has to hold %zu to %u bytes", key, min,
+                       SECRET_BYTES_MAX - 1);
+    else {
+        memcpy(secret, text, len);
+        secret[len] = '\0';
+        *ret = secret;
+        *ret_len = len;
+    }
+    sodium_memzero(text, sizeof text);
+    return secret != NULL;
+}
+
+bool deliver_secret(const struct cli *c, const char *key, const char *path, size_t min,
+                    uint8_t **ret, size_t *ret_len)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        (void)cli_fail(c, "%s: %s: %s", key, path, strerror(errno));
+        return false;
+    }
+    const bool ok = secret_of(c, key, fd, min, ret, ret_len);
+    (void)close(fd);
+    return ok;
+}
+
+bool deliver_load(const struct deliver *d, const char *name, struct delivery *ret, bool *ret_begun)
+{
+    uint8_t *bytes = NULL;
+    char *text = NULL;
+    size_t len = 0;
+    memset(ret, 0, sizeof *ret);
+    *ret_begun = false;
+    cpis_err err = folder_read(d->c->dir, name, DELIVERY_TEXT_BYTES, &bytes, &len);
+    if (err == CPIS_E_NOTFOUND) return true;
+    if (err == CPIS_OK && (text = calloc(1, len + 1)) == NULL) err = CPIS_E_NOMEM;
+    if (err == CPIS_OK) {
+        memcpy(text, bytes, len);
+        err = delivery_parse(text, ret);
+    }
+    free(bytes);
+    free(text);
+    *ret_begun = err == CPIS_OK;
+    if (err == CPIS_E_MALFORMED || err == CPIS_E_LIMIT)
+        (void)cli_fail(
+            d->c, "%s is damaged: move it away; then what nobody has opened is sent again", name);
+    else if (err != CPIS_OK)
+        (void)cli_fail(d->c, "%s: %s", name, cpis_strerror(err));
+    return err == CPIS_OK;
+}
+
+bool deliver_save(const struct deliver *d, const char *name, const struct delivery *state)
+{
+    static cpis_ms told;
+    char text[DELIVERY_TEXT_BYTES];
+    const size_t len = delivery_print(state, text);
+    const cpis_err err = folder_write(d->c->dir, name, (struct bytes){(const uint8_t *)text, len});
+    if (err != CPIS_OK && deliver_may_tell(&told))
+        companion_tell(COMPANION_WARN, "DELIVER_STATE",
+                       "%s can't be written: %s; nothing is sent until it can", name,
+                       cpis_strerror(err));
+    return err == CPIS_OK;
+}
+
+/* --- the loop --- */
+
+static void wait_for(const struct deliver *d, const struct webhook *w)
+{
+    const cpis_ms now = deliver_now(), due = webhook_deadline(w);
+    const cpis_ms wait = due > now ? due - now : 0;
+    /* what is due and has not begun waits for the node, or the disk */
+    post_wait(d->post, wait > 0 && wait < ROUND ? wait : ROUND);
+}
+
+static int deliver_all(struct deliver *d, struct webhook *w)
+{
+    bool settled = false;
+    while (!companion_stopped() && !settled) {
+        struct post_done done;
+        find_node(d);
+        webhook_round(w);
+        settled = cli_has(d->c, "once") && (d->node == NULL || webhook_is_settled(w));
+        if (!settled) wait_for(d, w);
+        while (post_next(d->post, &done))
+            webhook_done(w, &done);
+    }
+    webhook_keep(w);
+    return settled && !(d->node != NULL && webhook_is_empty(w)) ? CLI_ERROR : CLI_OK;
+}
+
+/* One process for each node. -1: told. Held until it ends. */
+static int lock(const struct cli *c)
+{
+    char path[FOLDER_PATH_BYTES];
+    if (folder_path(c->dir, "feed/.deliver.lock", sizeof path, path) != CPIS_OK) {
+        (void)cli_fail(c, "the folder's path is too long");
+        return -1;
+    }
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        (void)cli_fail(c, "another `cpis deliver` does this already");
+    else
+        (void)cli_fail(c, "%s: %s", path, strerror(errno));
+    if (fd >= 0) (void)close(fd);
+    return -1;
+}
+
+static bool read_settings(struct deliver *d)
+{
+    char why[CONF_WHY_BYTES] = "";
+    cpis_err err = conf_read(d->c->dir, &d->s, why);
+    if (err != CPIS_OK)
+        (void)cli_fail(d->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    else if (d->s.role != ROLE_AUTHORITY)
+        (void)cli_fail(d->c, "only an authority has notifications");
+    else if (d->s.webhook_url[0] == '\0')
+        (void)cli_fail(d->c, "node.conf names nobody to be told: webhook_url");
+    else
+        return true;
+    return false;
+}
+
+static int work(struct cli *c)
+{
+    struct deliver d = {.c = c};
+    struct webhook *w = NULL;
+    int code = CLI_ERROR;
+    if (!read_settings(&d)) return CLI_ERROR;
+    const int locked = lock(c);
+    if (locked < 0) return CLI_ERROR;
+    if (post_new(&d.post) != CPIS_OK)
+        (void)cli_fail(c, "%s", cpis_strerror(CPIS_E_NOMEM));
+    else if (webhook_open(&d, &w))
+        code = deliver_all(&d, w);
+    webhook_close(&w);
+    post_free(&d.post);
+    control_close(&d.node);
+    (void)close(locked);
+    return code;
+}
+
+static int deliver(struct cli *c)
+{
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    return companion_run(c, work);
+}
+const struct cli_command cmd_deliver = {
+    .name = "deliver",
+    .args = "DIR",
+    .summary = "send an authority's notifications to a webhook",
+    .more = "`cpis run` of an authority does this by itself when node.conf says whom to tell "
+            "(webhook_url).\nEach arrives, one child's in their order; a crash may repeat one, "
+            "under the same Idempotency-Key.\nWhat is sent and how a receiver checks it: "
+            "node/README.md.",
+    .exits = "0 done, 1 error, or something has not arrived (--once), 2 usage",
+    .takes_dir = true,
+    .fn = deliver,
+    .options = (const struct cli_option[]){
+        {"once", NULL, "what there is now, each tried once, then end (for a timer)"}, {0}}};

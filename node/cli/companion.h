@@ -1,0 +1,29 @@
+/* node/cli/companion.h - processes beside an authority's node (`cpis feed`, `cpis deliver`): none
+ * has its keys, so what they read and whom they talk to can't reach the one that holds them.
+ * `cpis run` starts them, starts again what ends, and ends them; each ends when that one does,
+ * however it ends. */
+#ifndef CPIS_NODE_CLI_COMPANION_H
+#define CPIS_NODE_CLI_COMPANION_H
+#include "node/cli/cli.h"
+
+/* --- in `cpis run` --- */
+
+struct companion; /* opaque */
+/* `cpis NAME DIR`, kept running by a thread of its own, after pauses of 1 s to 1 min; restarted:
+ * the event that is told each time. All three are borrowed. NULL: it was not started, which was
+ * told. */
+struct companion *companion_start(const struct cli *c, const char *name, const char *restarted);
+void companion_stop(struct companion **p); /* NULL: none; returns when it has ended */
+
+/* --- in a companion --- */
+
+/* Runs `work`, which returns soon after companion_stopped: its exit code. */
+int companion_run(struct cli *c, int (*work)(struct cli *c));
+bool companion_stopped(void); /* somebody wants this process to end */
+
+#define COMPANION_INFO 6
+#define COMPANION_WARN 4
+/* A line of the log, on stderr. Never of a child, nor a text of the world outside. */
+void companion_tell(int level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#endif

@@ -1,0 +1,51 @@
+/* node/cli/deliver.h - `cpis deliver` in parts: cmd_deliver.c asks the node and turns the loop,
+ * webhook.c tells a program, each with a state of its own in DIR/feed. One thread. */
+#ifndef CPIS_NODE_CLI_DELIVER_H
+#define CPIS_NODE_CLI_DELIVER_H
+#include "node/cli/cli.h"
+#include "node/cli/conf.h"
+#include "node/cli/post.h"
+#include "node/feed/delivery.h"
+#include "node/net/control_client.h"
+
+#define WEBHOOK_STATE "feed/webhook.state"
+
+struct deliver {
+    const struct cli *c;
+    struct node_settings s;
+    struct control_client *node; /* NULL: it does not answer now */
+    struct post *post;
+    bool node_missed; /* told; until it answers again */
+};
+cpis_ms deliver_now(void); /* ms of a clock that nobody sets */
+/* A call to the node: its answer, for json_decref. NULL: told, and d->node is NULL now. */
+json_t *deliver_ask(struct deliver *d, const char *command, json_t *fields);
+/* The same for notifications_list, oldest first: "notifications", "newest". */
+json_t *deliver_list(struct deliver *d, uint64_t after, size_t limit);
+/* As delivery.h wants it; borrows from n. Its child is left 0. */
+struct delivery_notice deliver_notice(const json_t *n);
+/* true, and *at is now, when that was a minute ago or longer: lines of the log that may repeat. */
+bool deliver_may_tell(cpis_ms *at);
+
+/* A file that is its owner's alone. It ends with its last line, whose end does not count if all is
+ * plain text. *ret: sodium_malloc'd, for sodium_free. false: told. */
+bool deliver_secret(const struct cli *c, const char *key, const char *path, size_t min,
+                    uint8_t **ret, size_t *ret_len);
+
+/* Reads DIR/name. *ret_begun false: there is none yet. false: told, and what to do. */
+bool deliver_load(const struct deliver *d, const char *name, struct delivery *ret, bool *ret_begun);
+/* false: told (at most once a minute). */
+bool deliver_save(const struct deliver *d, const char *name, const struct delivery *state);
+
+/* --- webhook --- */
+
+struct webhook;
+bool webhook_open(struct deliver *d, struct webhook **ret); /* false: told */
+void webhook_close(struct webhook **p);
+void webhook_round(struct webhook *w); /* looks, keeps, begins what is due */
+void webhook_keep(struct webhook *w);  /* what has arrived */
+void webhook_done(struct webhook *w, const struct post_done *done);
+cpis_ms webhook_deadline(const struct webhook *w);
+bool webhook_is_settled(const struct webhook *w); /* nothing goes on without time passing */
+bool webhook_is_empty(const struct webhook *w);   /* and nothing is unsent */
+#endif

@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# make deliver: notifications told to a receiver, on real processes. It checks each signature, refuses one child for a while, is
+# killed and comes back; what sends is killed with -9 again and again. Each notification arrives, one child's in their order, none
+# is lost; what repeats has the same Idempotency-Key. Then the same over TLS, and mail. No log, state or mail holds a child's data.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
+RECEIVER=$PWD/build/release/receiver
+KILLS=${KILLS:-6}
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-deliver.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+began=$SECONDS
+others=()
+finish() {
+    local status=$?
+    stop_all
+    [ ${#others[@]} = 0 ] || kill "${others[@]}" 2>/dev/null || true
+    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+AUTHORITIES=(T001)
+D=$W/T001
+same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
+tell() { "$CPIS" notifications test "$D" --by "A. Duty" >/dev/null; }
+look() { # NUMBER: the flag is found, or its details follow
+    local got=0
+    lookup --org-code RJ1 --org "Hospital" >"$W/answer" <<<"$1" || got=$?
+    [ "$got" = 10 ] || [ "$got" = 11 ] || { cat "$W/answer"; die "the flag was not found: exit $got"; }
+}
+receive() { # starts the receiver
+    "$RECEIVER" http "$port" "$W/key" "$W/received" "$W/refused" &
+    receiver=$!
+    others+=("$receiver")
+}
+arrived() { awk '$1 == 204 {print $2, $3}' "$W/received" | sort -u | sort -k2n; }
+ids() { arrived | awk -v e="$1" '$1 == e {print $2}' | tr '\n' ' '; }
+has_arrived() { arrived | grep -qx "$1 $2"; }
+told() { grep -q "event=$1 " "$W/log/T001.log"; }
+doctor_says() { "$CPIS" doctor "$D" | grep -qF "$1"; }
+kill_sender() { pkill -9 -f "^cpis deliver $D\$" 2>/dev/null || true; }
+set_key() { sed -i "s|^$1 = .*|$1 = $2;|" "$D/node.conf"; }
+
+port=$(free_port)
+: >"$W/received"
+: >"$W/refused"
+(umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$W/key" && echo >>"$W/key")
+found_federation
+start_all
+hold_ceremony
+csv 3 8 0 "$W/T001.csv"
+"$CPIS" flags import "$D" "$W/T001.csv" --wait >/dev/null
+activate_authorities
+child=()
+for i in 1 2 3 4; do child+=("$(number_of "$W/T001.csv" "$i")"); done
+csv 8 1 0 "$W/spare.csv"
+nobody=$(number_of "$W/spare.csv" 1)
+complete() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
+until_ok 30 complete || die "the federation did not become complete"
+
+# --- what was there before: opened ones are not told ---
+look "${child[0]}"
+until_ok 5 test -n "$("$CPIS" notifications list "$D" --json)" || die "no notification"
+"$CPIS" notifications ack "$D" 1 --by "A. Duty"
+stop_node T001
+set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
+set_key webhook_key_file "\"$W/key\""
+set_key pattern_count 0
+start_node T001
+receive
+look "${child[0]}"
+until_ok 10 has_arrived notification 2 || die "nothing arrived: $(tail -n 3 "$W/log/T001.log")"
+tell
+until_ok 10 has_arrived test 3 || die "the test did not arrive"
+same "$(ids notification)" "2 " "what was opened before is not told"
+say "1. what comes is told, signed; what was opened before is not"
+
+# --- one child is refused; the others are not held up ---
+echo "${child[0]}" >"$W/refused"
+echo "4 ${child[1]}" >>"$W/refused"
+for i in 0 1 2 0 3 1; do look "${child[$i]}"; done # 4 .. 9
+until_ok 10 has_arrived notification 6 || die "another child is held up"
+until_ok 10 has_arrived notification 8 || die "another child is held up"
+until_ok 5 told WEBHOOK_REFUSED || die "403 is not told"
+told WEBHOOK_WAITS || die "500 is not told"
+! has_arrived notification 4 && ! has_arrived notification 7 || die "what was refused has arrived"
+grep -q ' 7 ' "$W/received" && die "the second of a child was tried before the first had arrived"
+same "$(awk '/^notification/ {print $2}' "$D/feed/webhook.state" | tr '\n' ' ')" "4 5 7 9 " "what is unsent"
+if "$CPIS" deliver "$D" --once 2>"$W/once"; then die "two processes send"; fi
+grep -q another "$W/once" || die "it does not say that another sends: $(cat "$W/once")"
+doctor_says 'ok    webhook: 4 not sent yet' || die "doctor does not count: $("$CPIS" doctor "$D" | grep webhook)"
+: >"$W/refused"
+until_ok 60 has_arrived notification 9 || die "what was refused does not arrive later"
+until_ok 60 has_arrived notification 7 || die "what was refused does not arrive later"
+say "2. a child that fails holds up no other"
+
+# --- by a timer: what there is, then it ends and says whether all has arrived ---
+stop_node T001
+set_key webhook_url '""'
+start_node T001
+pgrep -f "^cpis deliver $D\$" >/dev/null && die "it runs although there is nobody to tell"
+set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
+echo "${child[2]}" >"$W/refused"
+look "${child[2]}" # 10
+look "${child[3]}" # 11
+if "$CPIS" deliver "$D" --once 2>"$W/once"; then die "all is well, it says, though one is refused"; fi
+has_arrived notification 11 || die "--once has not sent what it could: $(cat "$W/once")"
+: >"$W/refused"
+"$CPIS" deliver "$D" --once 2>>"$W/once" || die "--once does not end well: $(cat "$W/once")"
+has_arrived notification 10 || die "--once has not sent what was left"
+stop_node T001
+start_node T001
+say "3. by a timer it sends what there is and says whether all has arrived"
+
+# --- killed again and again ---
+for i in $(seq "$KILLS"); do
+    look "${child[$((i % 4))]}"
+    look "${child[$(((i + 1) % 4))]}"
+    kill_sender
+    if [ $((i % 3)) = 2 ]; then
+        kill -9 "$receiver"
+        wait "$receiver" 2>/dev/null || true
+        sleep "0.$((RANDOM % 90 + 10))"
+        receive
+    fi
+    [ $((i % 3)) != 0 ] || { stop_node T001 KILL; start_node T001; }
+done
+last=$((11 + 2 * KILLS))
+everything() { same_sets "$(seq 2 "$last" | grep -vx 3 | tr '\n' ' ')"; }
+same_sets() { [ "$(ids notification)" = "$1" ]; }
+until_ok 90 everything || die "lost: $(ids notification), unsent: $(cat "$D/feed/webhook.state")"
+awk '$1 == 401' "$W/received" | grep -q . && die "a signature was wrong"
+# first arrivals: one child's ids rise; one event has one key
+awk '$1 == 204 && !seen[$2, $3]++ {if ($3 < last[$4]) bad = 1; last[$4] = $3} END {exit bad}' "$W/received" || die "not in their order"
+awk '$1 == 204 {if (($2, $3) in key && key[$2, $3] != $5) bad = 1; key[$2, $3] = $5} END {exit bad}' "$W/received" || die "a repeated one has another key"
+say "4. killed $KILLS times: each has arrived, one child's in their order ($(awk '$1 == 204' "$W/received" | wc -l) sent for $(arrived | wc -l))"
+
+# --- what nobody opens ---
+stop_node T001
+! pgrep -f "^cpis deliver $D\$" >/dev/null || die "it sends on without its node"
+set_key escalate_after_minutes 1
+start_node T001
+until_ok 90 has_arrived escalated "$last" || die "escalations do not arrive: $(ids escalated)"
+same "$(ids escalated)" "$(seq 2 "$last" | tr '\n' ' ')" "each escalated one"
+same "$(awk '$1 == 204 && $2 == "escalated" {print $3}' "$W/received" | sort | uniq -d)" "" "escalated twice"
+say "5. what nobody opens is told once more"
+
+# --- TLS: a certificate that nobody vouches for is refused, and nothing is said before ---
+stop_node T001
+tls=$(free_port)
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+    -keyout "$W/tls.key" -out "$W/tls.pem" 2>/dev/null
+mkfifo "$W/answer.fifo"
+openssl s_server -accept "127.0.0.1:$tls" -key "$W/tls.key" -cert "$W/tls.pem" -quiet <"$W/answer.fifo" >"$W/tls.in" 2>/dev/null &
+others+=($!)
+exec 7>"$W/answer.fifo"
+set_key webhook_url "\"https://localhost:$tls/inbox\""
+set_key feed false
+"$CPIS" run "$D" >>"$W/log/T001.log" 2>&1 &
+PIDS[T001]=$!
+until_ok 15 "$CPIS" status "$D" || die "the node does not answer"
+tell
+until_ok 20 grep -q 'WEBHOOK_WAITS.*certificate' "$W/log/T001.log" || { until_ok 5 grep -q 'WEBHOOK_WAITS.*SSL' "$W/log/T001.log" || die "an unknown certificate is not told: $(tail -n 3 "$W/log/T001.log")"; }
+[ ! -s "$W/tls.in" ] || die "something was said to a receiver that nobody vouches for"
+stop_node T001
+set_key webhook_ca_file "\"$W/tls.pem\""
+start_node T001
+until_ok 20 grep -q '"event":"test"' "$W/tls.in" || die "nothing arrives over TLS"
+grep -q '^CPIS-Signature: t=' "$W/tls.in" || die "it is not signed"
+printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' >&7
+nothing_unsent() { ! grep -qE '^(notification|escalated) ' "$D/feed/webhook.state"; }
+until_ok 20 nothing_unsent || die "its answer is not heard"
+exec 7>&-
+say "6. over TLS, only to whom the given certificate vouches for"
+
+stop_all
+cut -d, -f1,3,4,5 "$W/T001.csv" | tail -n +2 | tr ',' '\n' | sort -u >"$W/patterns"
+if grep -F -l -f "$W/patterns" "$W"/log/*.log "$D"/feed/*.state "$W/once"; then die "a log or state holds a child's number or name"; fi
+same "$(stat -c %a "$D/feed/webhook.state")" 600 "the state is its owner's"
+say "what was told is told; took $((SECONDS - began)) s"
