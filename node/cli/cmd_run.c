@@ -32,7 +32,8 @@ static int run(struct cli *c)
                                .map_bytes_max = (size_t)s.map_mib_max << 20,
                                .quotas = &quotas,
                                .inbox = &inbox};
-    const bool tells = s.webhook_url[0] != '\0', authority = s.role == ROLE_AUTHORITY;
+    const bool tells = s.webhook_url[0] != '\0' || s.mail_url[0] != '\0',
+               authority = s.role == ROLE_AUTHORITY;
     const pid_t feed = authority && s.feed ? companion_start(c, "feed") : 0;
     const pid_t deliver = authority && tells ? companion_start(c, "deliver") : 0;
     err = driver_run(&conf);
