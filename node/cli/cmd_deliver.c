@@ -178,28 +178,58 @@ bool deliver_save(const struct deliver *d, const char *name, const struct delive
 
 /* --- the loop --- */
 
-static void wait_for(const struct deliver *d, const struct webhook *w)
+/* NULL: nobody wants it. */
+struct told {
+    struct webhook *webhook;
+    struct mail *mail;
+};
+
+static void wait_for(const struct deliver *d, const struct told *t)
 {
-    const cpis_ms now = deliver_now(), due = webhook_deadline(w);
+    const cpis_ms now = deliver_now(),
+                  due = t->webhook == NULL ? CPIS_MS_NEVER : webhook_deadline(t->webhook);
     const cpis_ms wait = due > now ? due - now : 0;
     /* what is due and has not begun waits for the node, or the disk */
     post_wait(d->post, wait > 0 && wait < ROUND ? wait : ROUND);
 }
 
-static int deliver_all(struct deliver *d, struct webhook *w)
+static void take_done(struct deliver *d, const struct told *t)
+{
+    struct post_done done;
+    while (post_next(d->post, &done)) {
+        if (done.tag == MAIL_TAG)
+            mail_done(t->mail, &done);
+        else
+            webhook_done(t->webhook, &done);
+    }
+}
+
+static bool is_settled(const struct deliver *d, const struct told *t)
+{
+    return d->node == NULL || ((t->webhook == NULL || webhook_is_settled(t->webhook)) &&
+                               (t->mail == NULL || mail_is_settled(t->mail)));
+}
+
+static bool is_well(const struct deliver *d, const struct told *t)
+{
+    return d->node != NULL && (t->webhook == NULL || webhook_is_empty(t->webhook)) &&
+           (t->mail == NULL || mail_is_well(t->mail));
+}
+
+static int deliver_all(struct deliver *d, const struct told *t)
 {
     bool settled = false;
     while (!companion_stopped() && !settled) {
-        struct post_done done;
         find_node(d);
-        webhook_round(w);
-        settled = cli_has(d->c, "once") && (d->node == NULL || webhook_is_settled(w));
-        if (!settled) wait_for(d, w);
-        while (post_next(d->post, &done))
-            webhook_done(w, &done);
+        if (t->webhook != NULL) webhook_round(t->webhook);
+        if (t->mail != NULL) mail_round(t->mail);
+        settled = cli_has(d->c, "once") && is_settled(d, t);
+        if (!settled) wait_for(d, t);
+        take_done(d, t);
     }
-    webhook_keep(w);
-    return settled && !(d->node != NULL && webhook_is_empty(w)) ? CLI_ERROR : CLI_OK;
+    if (t->webhook != NULL) webhook_keep(t->webhook);
+    if (t->mail != NULL) mail_keep(t->mail);
+    return settled && !is_well(d, t) ? CLI_ERROR : CLI_OK;
 }
 
 /* One process for each node. -1: told. Held until it ends. */
@@ -228,8 +258,8 @@ static bool read_settings(struct deliver *d)
         (void)cli_fail(d->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
     else if (d->s.role != ROLE_AUTHORITY)
         (void)cli_fail(d->c, "only an authority has notifications");
-    else if (d->s.webhook_url[0] == '\0')
-        (void)cli_fail(d->c, "node.conf names nobody to be told: webhook_url");
+    else if (d->s.webhook_url[0] == '\0' && d->s.mail_url[0] == '\0')
+        (void)cli_fail(d->c, "node.conf names nobody to be told: webhook_url, mail_url");
     else
         return true;
     return false;
@@ -238,16 +268,18 @@ static bool read_settings(struct deliver *d)
 static int work(struct cli *c)
 {
     struct deliver d = {.c = c};
-    struct webhook *w = NULL;
+    struct told t = {.webhook = NULL};
     int code = CLI_ERROR;
     if (!read_settings(&d)) return CLI_ERROR;
     const int locked = lock(c);
     if (locked < 0) return CLI_ERROR;
     if (post_new(&d.post) != CPIS_OK)
         (void)cli_fail(c, "%s", cpis_strerror(CPIS_E_NOMEM));
-    else if (webhook_open(&d, &w))
-        code = deliver_all(&d, w);
-    webhook_close(&w);
+    else if ((d.s.webhook_url[0] == '\0' || webhook_open(&d, &t.webhook)) &&
+             (d.s.mail_url[0] == '\0' || mail_open(&d, &t.mail)))
+        code = deliver_all(&d, &t);
+    webhook_close(&t.webhook);
+    mail_close(&t.mail);
     post_free(&d.post);
     control_close(&d.node);
     (void)close(locked);
@@ -262,9 +294,10 @@ static int deliver(struct cli *c)
 const struct cli_command cmd_deliver = {
     .name = "deliver",
     .args = "DIR",
-    .summary = "send an authority's notifications to a webhook",
+    .summary = "send an authority's notifications to a webhook, and by mail that there are some",
     .more = "`cpis run` of an authority does this by itself when node.conf says whom to tell "
-            "(webhook_url).\nEach arrives, one child's in their order; a crash may repeat one, "
+            "(webhook_url, mail_url).\nEach arrives, one child's in their order; a crash may "
+            "repeat one, "
             "under the same Idempotency-Key.\nWhat is sent and how a receiver checks it: "
             "node/README.md.",
     .exits = "0 done, 1 error, or something has not arrived (--once), 2 usage",

@@ -32,7 +32,8 @@ static int run(struct cli *c)
                                .map_bytes_max = (size_t)s.map_mib_max << 20,
                                .quotas = &quotas,
                                .inbox = &inbox};
-    const bool tells = s.webhook_url[0] != '\0', authority = s.role == ROLE_AUTHORITY;
+    const bool tells = s.webhook_url[0] != '\0' || s.mail_url[0] != '\0',
+               authority = s.role == ROLE_AUTHORITY;
     struct companion *feed =
         authority && s.feed ? companion_start(c, "feed", "FEED_RESTARTED") : NULL;
     struct companion *deliver =

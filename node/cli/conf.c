@@ -20,6 +20,8 @@ enum key_type {
     KEY_TELEPHONE,
     KEY_ENDPOINT,
     KEY_WEBHOOK,
+    KEY_MAIL_SERVER,
+    KEY_MAIL_ADDRESS,
     KEY_NUMBER,
     KEY_BOOL
 };
@@ -39,10 +41,12 @@ struct key {
     }
 #define LOOKUPS_MAX                1000000000U
 #define ESCALATE_AFTER_MINUTES_MAX 43200U /* 30 days */
+#define MAIL_EVERY_MINUTES_MAX     10080U /* a week */
 #define LIMITS                     "organisation_limits"
 #define LIMITS_TEXT                                                                                \
     "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
-#define PHONE "a telephone number of 3 to 15 digits, as \"02079460123\""
+#define ADDRESS "an address, as \"duty@test.example\""
+#define PHONE   "a telephone number of 3 to 15 digits, as \"02079460123\""
 
 static const struct key keys[] = {
     {"", "role", KEY_ROLE, AT(role), 1, 9, "authority", "\"authority\", \"directory\" or \"query\"",
@@ -88,6 +92,19 @@ static const struct key keys[] = {
     {"", "webhook_ca_file", KEY_TEXT, AT(webhook_ca_file), 0, TOP(webhook_ca_file), "",
      "the path of a file",
      "Certificates (PEM) that the receiver's is checked against; empty: the system's."},
+    {"", "mail_url", KEY_MAIL_SERVER, AT(mail_url), 0, TOP(mail_url), "",
+     "\"smtps://host[:port]\", or \"smtp://host[:port]\" with STARTTLS",
+     "Authority: the mail server; counts and ages of new notifications are mailed, nothing of a "
+     "child."},
+    {"", "mail_from", KEY_MAIL_ADDRESS, AT(mail_from), 0, TOP(mail_from), "", ADDRESS, ""},
+    {"", "mail_to", KEY_MAIL_ADDRESS, AT(mail_to), 0, TOP(mail_to), "", ADDRESS, ""},
+    {"", "mail_user", KEY_TEXT, AT(mail_user), 0, TOP(mail_user), "", "a text of at most 254 bytes",
+     "Who the mail server knows this node as; empty: it does not ask."},
+    {"", "mail_password_file", KEY_TEXT, AT(mail_password_file), 0, TOP(mail_password_file), "",
+     "the path of a file", "The password: a file that is its owner's alone."},
+    {"", "mail_every_minutes", KEY_NUMBER, AT(mail_every_minutes), 1, MAIL_EVERY_MINUTES_MAX, "60",
+     "a whole number from 1 to 10080",
+     "At most one mail in so many minutes, and only when there is news."},
     ASKER(user_id, "a text of at most 36 bytes",
           "Query node: who asks unless `cpis lookup` is told otherwise."),
     ASKER(user_name, "a text of at most 70 bytes", ""),
@@ -139,6 +156,15 @@ static bool is_endpoint(const char *text)
            strpbrk(text + 6, " \t/\\\"") == NULL;
 }
 
+static bool is_address(const char *text)
+{
+    const char *at = strchr(text, '@');
+    if (at == NULL || at == text || at[1] == '\0' || strchr(at + 1, '@') != NULL) return false;
+    for (const char *p = text; *p != '\0'; p++)
+        if (*p <= ' ' || *p > '~' || strchr("()<>[]:;,\\\"", *p) != NULL) return false;
+    return true;
+}
+
 static bool set_text(const struct key *k, const char *text, char *at)
 {
     size_t len = strlen(text);
@@ -167,6 +193,12 @@ static bool set_text(const struct key *k, const char *text, char *at)
         break;
     case KEY_WEBHOOK:
         if (len > 0 && (!url_parse(text, "http", &url) || !(url.tls || url.local))) return false;
+        break;
+    case KEY_MAIL_SERVER:
+        if (len > 0 && !url_parse(text, "smtp", &url)) return false;
+        break;
+    case KEY_MAIL_ADDRESS:
+        if (len > 0 && !is_address(text)) return false;
         break;
     case KEY_TEXT: break;
     case KEY_NUMBER:
@@ -317,27 +349,35 @@ static bool take_group(const struct reading *r, const config_setting_t *group, c
     return true;
 }
 
-/* What the role, or another key, needs stands there; told at the key where the file has it. */
+/* What the role needs stands there, and what one key needs of another; told at the key where the
+ * file has it. */
 static bool is_whole(const struct reading *r, const config_t *c)
 {
     const struct node_settings *s = r->s;
-    const char *needs = conf_role_name(s->role);
-    const char *lacks = s->org[0] == '\0'                                      ? "org"
-                        : s->name[0] == '\0'                                   ? "name"
-                        : s->role == ROLE_AUTHORITY && s->emergency[0] == '\0' ? "emergency"
-                        : s->role == ROLE_DIRECTORY && s->endpoint[0] == '\0'  ? "endpoint"
-                                                                               : NULL;
-    if (lacks == NULL && s->webhook_url[0] != '\0' && s->webhook_key_file[0] == '\0') {
-        lacks = "webhook_key_file";
-        needs = "webhook_url";
+    const char *role = conf_role_name(s->role);
+    const bool webhook = s->webhook_url[0] != '\0', mail = s->mail_url[0] != '\0';
+    const struct {
+        const char *value, *key, *who;
+        bool needed;
+    } needs[] = {
+        {s->org, "org", role, true},
+        {s->name, "name", role, true},
+        {s->emergency, "emergency", role, s->role == ROLE_AUTHORITY},
+        {s->endpoint, "endpoint", role, s->role == ROLE_DIRECTORY},
+        {s->webhook_key_file, "webhook_key_file", "webhook_url", webhook},
+        {s->mail_from, "mail_from", "mail_url", mail},
+        {s->mail_to, "mail_to", "mail_url", mail},
+        {s->mail_password_file, "mail_password_file", "mail_user", s->mail_user[0] != '\0'},
+    };
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        if (!needs[i].needed || needs[i].value[0] != '\0') continue;
+        const config_setting_t *at = config_lookup(c, needs[i].key);
+        (void)snprintf(r->why, CONF_WHY_BYTES, "%s:%u: %s: %s needs it: expected %s", r->path,
+                       at == NULL ? 0U : (unsigned)config_setting_source_line(at), needs[i].key,
+                       needs[i].who, find_key("", needs[i].key)->expected);
+        return false;
     }
-    if (lacks == NULL) return true;
-    const struct key *k = find_key("", lacks);
-    const config_setting_t *at = config_lookup(c, lacks);
-    (void)snprintf(r->why, CONF_WHY_BYTES, "%s:%u: %s: %s needs it: expected %s", r->path,
-                   at == NULL ? 0U : (unsigned)config_setting_source_line(at), lacks, needs,
-                   k->expected);
-    return false;
+    return true;
 }
 
 cpis_err conf_read(const char *dir, struct node_settings *ret, char why[static CONF_WHY_BYTES])
@@ -408,7 +448,9 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     case KEY_CODE:
     case KEY_TELEPHONE:
     case KEY_ENDPOINT:
-    case KEY_WEBHOOK: write_text(f, at); break;
+    case KEY_WEBHOOK:
+    case KEY_MAIL_SERVER:
+    case KEY_MAIL_ADDRESS: write_text(f, at); break;
     }
 }
 

@@ -6,9 +6,10 @@
 #include "node/net/folder.h"
 #include "proto/message.h"
 
-#define CONF_PATH_BYTES 1024U
-#define CONF_WHY_BYTES  1024U
-#define CONF_BYTES_MAX  ((size_t)64 * 1024)
+#define CONF_PATH_BYTES    1024U
+#define CONF_WHY_BYTES     1024U
+#define CONF_ADDRESS_BYTES 255U
+#define CONF_BYTES_MAX     ((size_t)64 * 1024)
 
 struct node_settings {
     enum node_role role;
@@ -28,6 +29,9 @@ struct node_settings {
     /* authorities: who else is told of notifications, by `cpis deliver`; no url: nobody */
     char webhook_url[CONF_PATH_BYTES], webhook_key_file[CONF_PATH_BYTES];
     char webhook_ca_file[CONF_PATH_BYTES];
+    char mail_url[CONF_PATH_BYTES], mail_from[CONF_ADDRESS_BYTES], mail_to[CONF_ADDRESS_BYTES];
+    char mail_user[CONF_ADDRESS_BYTES], mail_password_file[CONF_PATH_BYTES];
+    uint64_t mail_every_minutes;
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

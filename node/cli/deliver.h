@@ -1,5 +1,6 @@
 /* node/cli/deliver.h - `cpis deliver` in parts: cmd_deliver.c asks the node and turns the loop,
- * webhook.c tells a program, each with a state of its own in DIR/feed. One thread. */
+ * webhook.c tells a program, mail.c people, each with a state of its own in DIR/feed. One thread.
+ */
 #ifndef CPIS_NODE_CLI_DELIVER_H
 #define CPIS_NODE_CLI_DELIVER_H
 #include "node/cli/cli.h"
@@ -9,6 +10,8 @@
 #include "node/net/control_client.h"
 
 #define WEBHOOK_STATE "feed/webhook.state"
+#define MAIL_STATE    "feed/mail.state"
+#define MAIL_TAG      0U /* of its post; a webhook's are others */
 
 struct deliver {
     const struct cli *c;
@@ -48,4 +51,15 @@ void webhook_done(struct webhook *w, const struct post_done *done);
 cpis_ms webhook_deadline(const struct webhook *w);
 bool webhook_is_settled(const struct webhook *w); /* nothing goes on without time passing */
 bool webhook_is_empty(const struct webhook *w);   /* and nothing is unsent */
+
+/* --- mail --- */
+
+struct mail;
+bool mail_open(struct deliver *d, struct mail **ret); /* false: told */
+void mail_close(struct mail **p);
+void mail_round(struct mail *m); /* looks, when one may be sent; begins it */
+void mail_keep(struct mail *m);
+void mail_done(struct mail *m, const struct post_done *done);
+bool mail_is_settled(const struct mail *m);
+bool mail_is_well(const struct mail *m); /* the last one, if any, was sent */
 #endif

@@ -194,8 +194,8 @@ bool post_next(struct post *p, struct post_done *ret)
         *ret = (struct post_done){.tag = t->tag,
                                   .result = result_of(t, code, status),
                                   .untouched = t->mail && t->sent == 0};
-        if (status != 0 && !t->mail)
-            (void)snprintf(ret->why, sizeof ret->why, "HTTP %ld", status);
+        if (status != 0 && (!t->mail || status >= 400))
+            (void)snprintf(ret->why, sizeof ret->why, "%s %ld", t->mail ? "SMTP" : "HTTP", status);
         else
             (void)snprintf(ret->why, sizeof ret->why, "%s", curl_easy_strerror(code));
         end(p, t);

@@ -6,7 +6,7 @@
  *   DIR/register      the register, kept up to date from the store (chain_file.h)
  *   DIR/data/         the store
  *   DIR/feed/in, out  files for and from a case system; work, done, failed: node/feed/watch.h;
- *                     webhook.state: node/feed/delivery.h
+ *                     webhook.state, mail.state: node/feed/delivery.h
  *   DIR/control.sock  the control socket, owner only
  *   DIR/lock          locked while a node runs; holds its process id
  *

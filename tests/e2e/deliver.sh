@@ -41,7 +41,11 @@ ids() { arrived | awk -v e="$1" '$1 == e {print $2}' | tr '\n' ' '; }
 has_arrived() { arrived | grep -qx "$1 $2"; }
 told() { grep -q "event=$1 " "$W/log/T001.log"; }
 doctor_says() { "$CPIS" doctor "$D" | grep -qF "$1"; }
-kill_sender() { pkill -9 -f "^cpis deliver $D\$" 2>/dev/null || true; }
+kill_sender() {
+    runs() { pgrep -f "^cpis deliver $D\$"; }
+    until_ok 70 runs || die "nothing starts what sends again"
+    pkill -9 -f "^cpis deliver $D\$"
+}
 set_key() { sed -i "s|^$1 = .*|$1 = $2;|" "$D/node.conf"; }
 
 port=$(free_port)
@@ -126,7 +130,7 @@ for i in $(seq "$KILLS"); do
         sleep "0.$((RANDOM % 90 + 10))"
         receive
     fi
-    [ $((i % 3)) != 0 ] || { stop_node T001 KILL; start_node T001; }
+    [ $((i % 3)) != 0 ] || { kill_sender; stop_node T001 KILL; start_node T001; }
 done
 last=$((11 + 2 * KILLS))
 everything() { same_sets "$(seq 2 "$last" | grep -vx 3 | tr '\n' ' ')"; }
@@ -138,15 +142,48 @@ awk '$1 == 204 && !seen[$2, $3]++ {if ($3 < last[$4]) bad = 1; last[$4] = $3} EN
 awk '$1 == 204 {if (($2, $3) in key && key[$2, $3] != $5) bad = 1; key[$2, $3] = $5} END {exit bad}' "$W/received" || die "a repeated one has another key"
 say "4. killed $KILLS times: each has arrived, one child's in their order ($(awk '$1 == 204' "$W/received" | wc -l) sent for $(arrived | wc -l))"
 
-# --- what nobody opens ---
+# --- what nobody opens; and a mail, at most once a minute, whose server is away at first ---
+mails() { grep -c '^---$' "$W/mails" || true; }
+has_mails() { [ "$(mails)" = "$1" ]; }
+subject() { sed -n 's/\r$//; s/^Subject: //p' "$W/mails" | sed -n "$1p"; }
 stop_node T001
 ! pgrep -f "^cpis deliver $D\$" >/dev/null || die "it sends on without its node"
+: >"$W/mails"
+smtp=$(free_port)
 set_key escalate_after_minutes 1
+set_key mail_url "\"smtp://127.0.0.1:$smtp\""
+set_key mail_from '"cpis@authority.test.example"'
+set_key mail_to '"duty@authority.test.example"'
+set_key mail_every_minutes 1
 start_node T001
+until_ok 20 told MAIL_WAITS || die "that the mail server is away is not told"
+"$RECEIVER" smtp "$smtp" "$W/mails" &
+others+=($!)
+until_ok 40 has_mails 1 || die "no mail came: $(tail -n 3 "$W/log/T001.log")"
+mailed=$SECONDS
+subject 1 | grep -qE "^CP-IS T001: $((last - 1)) new, oldest 00:0[0-9]" || die "the mail says: $(subject 1)"
+tell
+stop_node T001
+start_node T001
+kill_sender
 until_ok 90 has_arrived escalated "$last" || die "escalations do not arrive: $(ids escalated)"
-same "$(ids escalated)" "$(seq 2 "$last" | tr '\n' ' ')" "each escalated one"
+same "$(awk -v last="$last" '$1 <= last' <<<"$(ids escalated | tr ' ' '\n')" | xargs)" "$(seq -s ' ' 2 "$last")" "each escalated one"
 same "$(awk '$1 == 204 && $2 == "escalated" {print $3}' "$W/received" | sort | uniq -d)" "" "escalated twice"
 say "5. what nobody opens is told once more"
+until_ok 90 has_mails 2 || die "no second mail came"
+[ $((SECONDS - mailed)) -ge 55 ] || die "the second mail came after $((SECONDS - mailed)) s"
+subject 2 | grep -qE "^CP-IS T001: 1 new, oldest 00:0[0-9]; [0-9]+ unopened for over 1 min$" || die "the second mail says: $(subject 2)"
+say "6. a mail says how many, once a period, over restarts and deaths, when its server is back"
+rm "$D/feed/mail.state" # as if never one was sent
+"$RECEIVER" smtp "127.0.0.2:$smtp" "$W/elsewhere" &
+others+=($!)
+set_key mail_url "\"smtp://127.0.0.2:$smtp\"" # to us a machine as any other
+stop_node T001
+start_node T001
+until_ok 20 grep -q 'MAIL_.*SSL' "$W/log/T001.log" || die "a mail server without STARTTLS is not told: $(grep MAIL_ "$W/log/T001.log" | tail -n 1)"
+[ ! -s "$W/elsewhere" ] || die "a mail went out in clear"
+set_key mail_url '""'
+say "7. no mail leaves the machine in clear"
 
 # --- TLS: a certificate that nobody vouches for is refused, and nothing is said before ---
 stop_node T001
@@ -174,10 +211,10 @@ printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' >&7
 nothing_unsent() { ! grep -qE '^(notification|escalated) ' "$D/feed/webhook.state"; }
 until_ok 20 nothing_unsent || die "its answer is not heard"
 exec 7>&-
-say "6. over TLS, only to whom the given certificate vouches for"
+say "8. over TLS, only to whom the given certificate vouches for"
 
 stop_all
 cut -d, -f1,3,4,5 "$W/T001.csv" | tail -n +2 | tr ',' '\n' | sort -u >"$W/patterns"
-if grep -F -l -f "$W/patterns" "$W"/log/*.log "$D"/feed/*.state "$W/once"; then die "a log or state holds a child's number or name"; fi
-same "$(stat -c %a "$D/feed/webhook.state")" 600 "the state is its owner's"
+if grep -F -l -f "$W/patterns" "$W"/log/*.log "$D"/feed/*.state "$W/once" "$W/mails"; then die "a log, state or mail holds a child's number or name"; fi
+same "$(stat -c %a "$D"/feed/*.state | sort -u)" 600 "the state is its owner's"
 say "what was told is told; took $((SECONDS - began)) s"

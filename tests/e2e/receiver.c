@@ -2,11 +2,14 @@
  * please, and a mail server that writes down what it is told. One connection at a time, on
  * loopback.
  *
- *   receiver http PORT KEYFILE LOG REFUSED   checks each signature; a child whose number stands in
- * the file REFUSED gets 500 (with "4" before it: 403). A line of LOG each: STATUS EVENT ID NUMBER
- * IDEMPOTENCY-KEY receiver smtp PORT MAILS                 appends each mail, ended by a line of
- * dashes
- */
+ *   receiver http PORT KEYFILE LOG REFUSED
+ *
+ * checks each signature; a child whose number stands in the file REFUSED gets 500 (with "4" before
+ * it: 403). A line of LOG each: STATUS EVENT ID NUMBER IDEMPOTENCY-KEY.
+ *
+ *   receiver smtp [ADDRESS:]PORT MAILS
+ *
+ * appends each mail, ended by a line of dashes; it offers no STARTTLS. */
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <sodium.h>
@@ -22,12 +25,16 @@
 
 #define REQUEST_BYTES_MAX ((size_t)1 << 20)
 
-static int listen_on(const char *port)
+/* "PORT" of 127.0.0.1, or "ADDRESS:PORT" */
+static int listen_on(const char *text)
 {
+    char address[64] = "127.0.0.1";
+    const char *colon = strchr(text, ':'), *port = colon == NULL ? text : colon + 1;
+    if (colon != NULL) (void)snprintf(address, sizeof address, "%.*s", (int)(colon - text), text);
     const int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)atoi(port)),
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+                             .sin_addr = {inet_addr(address)}};
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 64) != 0) {
         perror("receiver");

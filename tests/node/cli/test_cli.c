@@ -291,6 +291,12 @@ static const struct {
      "webhook_url: expected \"https://"},
     {"sed -i 's|^webhook_url = .*|webhook_url = \"https://cases.test.example/\";|'",
      "webhook_key_file: webhook_url needs it"},
+    {"sed -i 's|^mail_url = .*|mail_url = \"mail.test.example\";|'",
+     "mail_url: expected \"smtps://"},
+    {"sed -i 's|^mail_url = .*|mail_url = \"smtps://mail.test.example\";|'",
+     "mail_from: mail_url needs it"},
+    {"sed -i 's|^mail_to = .*|mail_to = \"a@b, c@d\";|'", "mail_to: expected an address"},
+    {"sed -i 's|^mail_user = .*|mail_user = \"cpis\";|'", "mail_password_file: mail_user needs it"},
     {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
 };
 
