@@ -174,11 +174,11 @@ until_ok 90 has_mails 2 || die "no second mail came"
 [ $((SECONDS - mailed)) -ge 55 ] || die "the second mail came after $((SECONDS - mailed)) s"
 subject 2 | grep -qE "^CP-IS T001: 1 new, oldest 00:0[0-9]; [0-9]+ unopened for over 1 min$" || die "the second mail says: $(subject 2)"
 say "6. a mail says how many, once a period, over restarts and deaths, when its server is back"
-rm "$D/feed/mail.state" # as if never one was sent
 "$RECEIVER" smtp "127.0.0.2:$smtp" "$W/elsewhere" &
 others+=($!)
 set_key mail_url "\"smtp://127.0.0.2:$smtp\"" # to us a machine as any other
 stop_node T001
+rm "$D/feed/mail.state" # as if never one was sent
 start_node T001
 until_ok 20 grep -q 'MAIL_.*SSL' "$W/log/T001.log" || die "a mail server without STARTTLS is not told: $(grep MAIL_ "$W/log/T001.log" | tail -n 1)"
 [ ! -s "$W/elsewhere" ] || die "a mail went out in clear"
