@@ -58,6 +58,12 @@ struct epoch_index {       /* lists_index.c */
     uint64_t of; /* l->set as it was built */
     bool stale;  /* some column is */
 };
+struct token_filter { /* lists_tell.c: what the tokens of the epoch's lists begin with, and perhaps
+                         some that are gone; zeroed: not made yet */
+    uint64_t *slot;   /* open addressing; 0: free. At most half are taken */
+    size_t cap, count;
+    uint64_t spread; /* odd, random: nobody chooses tokens that meet */
+};
 struct epoch_state {
     uint32_t epoch;
     struct cpis_hash state; /* S, unless stale */
@@ -65,6 +71,7 @@ struct epoch_state {
     bool stale;             /* a head has changed since */
     uint64_t sequence;      /* of the stream */
     struct epoch_index index;
+    struct token_filter filter;
 };
 struct tell { /* lists_tell.c: `holder` has not heard yet that `newcomer` lists its token, too */
     struct cpis_id holder, newcomer;
@@ -139,6 +146,7 @@ void lists_show(struct lists *l, struct env *e, const struct cpis_id *peer, uint
 /* After an update: `was` is what the list held before it. */
 void lists_tell_new(struct lists *l, struct env *e, const struct held *h,
                     const struct list_entry *was, size_t was_n);
+void filter_clear(struct token_filter *f);
 void lists_tell_peer(struct lists *l, struct env *e, const struct cpis_id *holder);
 void lists_tell_tick(struct lists *l, struct env *e);
 CPIS_CHECK cpis_err lists_tell_restore(struct lists *l, struct env *e);

@@ -62,6 +62,12 @@ static void held_free(struct held *h)
     free(h);
 }
 
+static void epoch_state_clear(struct epoch_state *s)
+{
+    index_clear(&s->index);
+    filter_clear(&s->filter);
+}
+
 void lists_free(struct lists **p)
 {
     if (*p == NULL) return;
@@ -70,7 +76,7 @@ void lists_free(struct lists **p)
     while ((*p)->stagings > 0)
         staging_drop(*p, 0);
     for (size_t i = 0; i < (*p)->states; i++)
-        index_clear(&(*p)->state[i].index);
+        epoch_state_clear(&(*p)->state[i]);
     free((*p)->tell);
     free((*p)->held);
     free(*p);
@@ -194,7 +200,7 @@ struct epoch_state *epoch_state(struct lists *l, uint32_t epoch)
         at = 0;
         for (size_t i = 1; i < l->states; i++)
             if (l->state[i].epoch < l->state[at].epoch) at = i;
-        index_clear(&l->state[at].index);
+        epoch_state_clear(&l->state[at]);
     } else {
         l->states++;
     }

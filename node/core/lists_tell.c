@@ -97,35 +97,63 @@ static void tell(struct lists *l, struct env *e, const struct tell *t)
     if (links_reachable(l->links, &t->holder, e->now)) (void)tell_one(l, e, t);
 }
 
-/* The first place from `at` on whose token is not below: in steps that double, as both lists rise.
- */
-static size_t seek(const struct held *h, size_t at, const struct token *token)
+/* --- is a token listed anywhere? --- */
+
+/* An authority's daily file adds a few tokens to lists that hold a quarter of a million: each is
+ * looked for in one place of memory, and only one that seems to be there in every list. */
+
+void filter_clear(struct token_filter *f)
 {
-    size_t step = 1, low = at;
-    while (low + step <= h->n && token_compare(&h->entries[low + step - 1].token, token) < 0) {
-        low += step;
-        step *= 2;
-    }
-    size_t high = low + step < h->n ? low + step : h->n;
-    while (low < high) {
-        const size_t mid = low + (high - low) / 2;
-        if (token_compare(&h->entries[mid].token, token) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    free(f->slot);
+    *f = (struct token_filter){.slot = NULL};
 }
 
-static void tell_holder(struct lists *l, struct env *e, const struct held *holder,
-                        const struct held *newcomer, const struct token *const *added, size_t count)
+static uint64_t begins(const struct token *t)
 {
-    for (size_t i = 0, at = 0; i < count && at < holder->n; i++) {
-        at = seek(holder, at, added[i]);
-        if (at == holder->n || token_compare(&holder->entries[at].token, added[i]) != 0) continue;
-        const struct tell t = {holder->authority, newcomer->authority, *added[i], newcomer->epoch};
-        tell(l, e, &t);
-    }
+    uint64_t v;
+    memcpy(&v, t->b, sizeof v);
+    return v == 0 ? 1 : v;
+}
+
+/* Was it there? */
+static bool filter_add(struct token_filter *f, const struct token *t)
+{
+    const uint64_t v = begins(t);
+    size_t i = (size_t)(v * f->spread >> 32) & (f->cap - 1);
+    for (; f->slot[i] != 0; i = (i + 1) & (f->cap - 1))
+        if (f->slot[i] == v) return true;
+    f->slot[i] = v;
+    f->count++;
+    return false;
+}
+
+static void filter_add_all(struct token_filter *f, const struct list_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)filter_add(f, &entries[i].token);
+}
+
+/* Room for n more; made anew of what the lists hold, where there is none. False: out of memory. */
+static bool filter_room(const struct lists *l, struct env *e, struct token_filter *f,
+                        const struct held *h, const struct list_entry *was, size_t was_n, size_t n)
+{
+    if (f->slot != NULL && 2 * (f->count + n) <= f->cap) return true;
+    size_t total = was_n + n, cap = 1024;
+    for (size_t i = 0; i < l->count; i++)
+        if (l->held[i]->epoch == h->epoch) total += l->held[i]->n;
+    while (cap < 3 * total)
+        cap *= 2;
+    filter_clear(f);
+    f->slot = calloc(cap, sizeof *f->slot);
+    if (f->slot == NULL) return false;
+    f->cap = cap;
+    drbg_bytes(e->rng, &f->spread, sizeof f->spread);
+    f->spread |= 1;
+    filter_add_all(f, was, was_n);
+    for (size_t i = 0; i < l->count; i++)
+        if (l->held[i] != h && l->held[i]->epoch == h->epoch)
+            filter_add_all(f, l->held[i]->entries, l->held[i]->n);
+    return true;
 }
 
 /* Every token of a new epoch is new, and lists come in any order there: who was first is known from
@@ -139,26 +167,31 @@ static bool moves_from_another_epoch(const struct lists *l, const struct held *h
     return false;
 }
 
+static void tell_holders(struct lists *l, struct env *e, const struct held *newcomer,
+                         const struct token *token)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct held *h = l->held[i];
+        if (h == newcomer || h->epoch != newcomer->epoch || h->doomed || !h->searched) continue;
+        if (held_token_place(h, token) == h->n) continue;
+        const struct tell t = {h->authority, newcomer->authority, *token, newcomer->epoch};
+        tell(l, e, &t);
+    }
+}
+
 void lists_tell_new(struct lists *l, struct env *e, const struct held *h,
                     const struct list_entry *was, size_t was_n)
 {
-    const struct token **added = arena_take(e->scratch, (h->n + 1) * sizeof *added);
-    size_t count = 0;
-    if (added == NULL) {
-        emit_failure(e);
-        return;
-    }
-    if (moves_from_another_epoch(l, h, was_n)) return;
+    struct token_filter *f = &epoch_state(l, h->epoch)->filter;
+    const bool moves = moves_from_another_epoch(l, h, was_n);
+    const bool has_filter = filter_room(l, e, f, h, was, was_n, h->n);
     for (size_t i = 0, k = 0; i < h->n; i++) {
-        while (k < was_n && token_compare(&was[k].token, &h->entries[i].token) < 0)
+        const struct token *t = &h->entries[i].token;
+        while (k < was_n && token_compare(&was[k].token, t) < 0)
             k++;
-        const bool is_new = k == was_n || token_compare(&was[k].token, &h->entries[i].token) != 0;
-        if (is_new) added[count++] = &h->entries[i].token;
-    }
-    for (size_t i = 0; i < l->count && count > 0; i++) {
-        const struct held *other = l->held[i];
-        if (other != h && other->epoch == h->epoch && !other->doomed && other->searched)
-            tell_holder(l, e, other, h, added, count);
+        if (k < was_n && token_compare(&was[k].token, t) == 0) continue;
+        const bool may_be_there = !has_filter || filter_add(f, t);
+        if (may_be_there && !moves) tell_holders(l, e, h, t);
     }
 }
 

@@ -151,6 +151,22 @@ Test(federation, whoever_was_away_is_told_when_it_is_back_also_by_directories_th
     cr_expect_eq(untold(), 0);
 }
 
+Test(federation, whoever_listed_a_child_first_is_told_also_by_directories_that_have_started_since)
+{
+    (void)child(a3, 0, 1, 1);
+    for (unsigned d = 0; d < 3; d++)
+        sim_stop(s, sim_directory(s, d));
+    for (unsigned d = 0; d < 3; d++)
+        sim_start(s, sim_directory(s, d));
+    sim_run(s, CPIS_MS_MINUTE);
+    for (unsigned i = 0; i < 300; i += 50) /* more than what was first made room for */
+        (void)child(a0, 700 + i, 1, 1);
+    (void)child(a0, 0, 2, 1);
+    sim_run(s, CPIS_MS_SECOND);
+    cr_expect_eq(told(a3), 1);
+    cr_expect_eq(told(a0), 0);
+}
+
 Test(federation, what_one_of_them_has_taken_away_meanwhile_is_not_told)
 {
     (void)child(a3, 0, 1, 1);
