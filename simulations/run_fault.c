@@ -217,13 +217,21 @@ static enum disk_copy kind_of(enum node_role role)
     return role == ROLE_DIRECTORY ? DISK_SNAPSHOT : DISK_BACKUP;
 }
 
+/* What is committed: a node that has a batch open is copied when that is over. */
 static void back_up(void *arg, struct sim *s)
 {
     struct run_fault *f = arg;
-    f->backup = sim_must(calloc(f->whos, sizeof(struct rows *)));
-    for (size_t i = 0; i < f->whos; i++)
-        if (who_node(f, i) != NODE_NONE)
-            f->backup[i] = disk_copy(sim_disk(s, who_node(f, i)), kind_of(f->who[i].role));
+    bool again = false;
+    if (f->backup == NULL) f->backup = sim_must(calloc(f->whos, sizeof(struct rows *)));
+    for (size_t i = 0; i < f->whos; i++) {
+        if (who_node(f, i) == NODE_NONE || f->backup[i] != NULL) continue;
+        struct disk *d = sim_disk(s, who_node(f, i));
+        if (disk_is_durable(d))
+            f->backup[i] = disk_copy(d, kind_of(f->who[i].role));
+        else
+            again = true;
+    }
+    if (again) sim_at(s, sim_now_us(s) + SIM_US_MS, back_up, f);
 }
 
 static void put_back(struct run_fault *f)
