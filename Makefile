@@ -25,6 +25,7 @@ CORE_SRC    := $(sort $(wildcard node/core/*.c))
 NET_SRC     := $(sort $(wildcard node/net/*.c))
 FEED_SRC    := $(sort $(wildcard node/feed/*.c))
 CLI_SRC     := $(sort $(wildcard node/cli/*.c))
+HTTP_SRC    := $(sort $(wildcard node/http/*.c))
 SIM_SRC     := $(sort $(wildcard simulations/*.c))
 TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
                  tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/simulations/*.c tests/conformance/*.c))
@@ -41,6 +42,7 @@ GEN_OBJ  := $(B)/gen/proto/cpis.pb-c.o
 # an archive: a program is linked with what it uses, no more
 LIB      := $(B)/libcpis.a
 NODE     := $(call obj,$(NET_SRC) $(FEED_SRC) $(CLI_SRC))
+BIN      := $(B)/cpis $(B)/cpis-web
 
 # In the simulator's binaries the costly calls of crypto/ go through simulations/crypto_choice.c: what
 # it names behind WRAP( or WRAP_VOID( the linker wraps. `make lint` shows that cpis has none of it.
@@ -49,13 +51,13 @@ SIM_WRAP := $(shell sed -n 's/^WRAP[_VOID]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' s
 CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 FEED_LIBS := -lcsv -lexpat
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
-CLI_LIBS  := $(NODE_LIBS) -lcurl
+HTTP_LIBS := $(NODE_LIBS) -lcurl
 TEST_LIBS := -lcriterion $(NODE_LIBS)
 
 .PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
-all: $(B)/cpis $(B)/cpis-sim $(B)/cpis-vectors
+all: $(BIN) $(B)/cpis-sim $(B)/cpis-vectors
 sim: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) $(B)/cpis-sim
 
@@ -66,7 +68,13 @@ $(B)/libnet.a: $(call obj,$(NET_SRC))
 	@echo "  AR   $@"; rm -f $@
 	$(Q)ar rcs $@ $^
 $(B)/cpis: $(B)/node/cli/main.o $(NODE) $(LIB)
-	$(call link,$(CLI_LIBS) $(CORE_LIBS))
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/libnode.a: $(NODE)
+	@echo "  AR   $@"; rm -f $@
+	$(Q)ar rcs $@ $^
+# what speaks HTTP and SMTP, and their libraries: apart from the process that holds a node's keys
+$(B)/cpis-web: $(B)/node/cli/main.o $(call obj,$(HTTP_SRC)) $(B)/libnode.a $(LIB)
+	$(call link,$(HTTP_LIBS) $(CORE_LIBS))
 # SIM_SCENARIO_DIR=/usr/share/cpis/scenarios for a package; in the tree they are found beside the build
 $(B)/simulations/tool.o: FLAGS += $(if $(SIM_SCENARIO_DIR),-DCPIS_SIM_SCENARIO_DIR='"$(SIM_SCENARIO_DIR)"')
 $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
@@ -107,26 +115,26 @@ $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
 demo: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
 # An authority's inbox on real processes; CPIS_SCHEMAS=DIR has xmllint validate message 05.
 inbox: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/inbox.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/inbox.sh
 # Real processes killed at random moments of a lookup: one record each, no false no.
 kills: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 authority: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/authority.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/authority.sh
 # A watched folder: a large file, while what takes it in is killed again and again.
 feed: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis && CPIS_BIN=build/release/cpis tests/e2e/feed.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/feed.sh
 # Notifications told to a receiver that fails, dies and comes back, by a process that is killed again and again.
 deliver:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
 # A small federation with all faults on: 200 seeds, and 100 that are others every day.
 sweep: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim
@@ -143,15 +151,15 @@ bench-sim: deps
 bench-feed: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/bench_feed && build/release/bench_feed $(ARGS)
 bench-lookup: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/lookup_bench && tests/e2e/bench_lookup.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/lookup_bench && tests/e2e/bench_lookup.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
 bench-chain: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/make_chain && tests/bench/bench_chain.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/make_chain && tests/bench/bench_chain.sh
 # `test` installs what is missing, then builds and runs everything; Criterion's Synthesis line is the last.
 test: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) test-built
 .PHONY: test-built
-test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors $(B)/cpis $(B)/cpis-sim
+test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors $(BIN) $(B)/cpis-sim
 	@$(foreach f,$(FUZZ),$(B)/replay_$(f) tests/fuzz/corpus/$(f)/* &&) true
 	@CPIS_BIN=$(B)/cpis CPIS_SIM_BIN=$(B)/cpis-sim $(B)/test_all --timeout 120
 
@@ -179,11 +187,11 @@ format-check:
 # Who may include whom: folder=itself|what lies below it.
 ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
           'node/core=node/core|proto|crypto' 'node/net=node/(net|core)|storage|proto|crypto' \
-          'node/feed=node/(feed|core)|storage|proto|crypto' 'simulations=simulations|node/core|storage|proto|crypto'
+          'node/feed=node/(feed|core)|storage|proto|crypto' 'node/http=node/(http|cli|feed|core|net)|proto|crypto' 'simulations=simulations|node/core|storage|proto|crypto'
 # The one place that may include a foreign header: header=place.
-DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
+DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed|http)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
           'zmq\.h=node/net' 'csv\.h=node/feed' 'expat\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
-          'jansson\.h=(node/(net|cli)|simulations)' 'curl\.h=node/cli/post\.c'
+          'jansson\.h=(node/(net|cli|http)|simulations)' 'curl\.h=node/http/post\.c'
 # All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.
 PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?snprintf|__(v?snprintf|memcpy|memset|memmove)_chk|__assert_fail|__stack_chk_fail|__ctype_b_loc|(crypto|sodium|protobuf_c|cpis__)_[a-z0-9_]+|randombytes(_[a-z]+)*|_GLOBAL_OFFSET_TABLE_
 # libsodium 1.0.18 functions that draw randomness: in crypto/ only, in *_keygen and *_blind only.
@@ -200,6 +208,8 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
 	@nm -gA $(PURE_OBJ) $(GEN_OBJ) | awk '$$2 == "U" {use[$$3] = $$1; next} {own[$$3] = 1} END {for (s in use) if (!(s in own) && s !~ /^($(PURE_CALLS))$$/) {print use[s], s; bad = 1} exit bad}'
 	@readelf -rW $(PURE_OBJ) | awk '/^File:/ {file = $$2} /^Relocation section/ {fn = $$3} $$5 ~ /^($(DRAWS))$$/ && !(file ~ /\/crypto\// && fn ~ /_(keygen|blind)\47$$/) {print file, fn, $$5; bad = 1} END {exit bad}'
 
+	@echo "  LDD  what holds a node's keys loads nothing that speaks HTTP or SMTP"
+	@! readelf -d $(B)/cpis | grep -E 'NEEDED.*lib(curl|microhttpd|cjose|gnutls|ssl)'
 	@echo "  NM   cpis holds no stand-in for crypto/"
 	@! nm $(B)/cpis | grep -E ' (stub_|__wrap_|__real_|crypto_cho)'
 

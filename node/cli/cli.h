@@ -42,6 +42,7 @@ struct cli_command {
     bool takes_numbers; /* NHS numbers among its arguments: hidden from ps at once */
     int (*fn)(struct cli *c);
     const struct cli_option *options; /* ended by a NULL name */
+    const char *program;              /* it stands in another one, beside this; NULL: here */
 };
 extern const struct cli_command *const cli_commands[]; /* ended by NULL; in the order of --help */
 

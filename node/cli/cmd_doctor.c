@@ -1,7 +1,7 @@
 /* cpis doctor: what is wrong, named, and who must do what about it. Each check is a line. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
-#include "node/cli/deliver.h"
+#include "node/cli/delivery_file.h"
 #include "node/net/chain_file.h"
 
 #include <stdarg.h>
@@ -239,10 +239,9 @@ static void check_webhook(struct doctor *d, struct control_client *node,
                           const struct node_settings *s)
 {
     static struct delivery state;
-    const struct deliver on = {.c = d->c};
     bool begun;
     if (s->role != ROLE_AUTHORITY || s->webhook_url[0] == '\0') return;
-    if (!deliver_load(&on, WEBHOOK_STATE, &state, &begun)) begun = false;
+    if (!delivery_file_load(d->c, DELIVERY_FILE_WEBHOOK, &state, &begun)) begun = false;
     const cpis_ms oldest = begun ? oldest_unsent(node, &state) : 0, now = cli_wall();
     const unsigned long long minutes =
         oldest < now ? (unsigned long long)((now - oldest) / CPIS_MS_MINUTE) : 0;

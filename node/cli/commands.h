@@ -71,6 +71,10 @@
 CLI_COMMANDS(CPIS_X)
 #undef CPIS_X
 
+/* of commands in another program */
+#define CLI_DELIVER_SUMMARY                                                                        \
+    "send an authority's notifications to a webhook, and by mail that there are some"
+
 #define CLI_TIMEOUT_MS 30000U
 /* Connects to the node that runs in c->dir. NULL: told. */
 struct control_client *cli_connect(const struct cli *c);

@@ -142,6 +142,21 @@ static int take_dir(struct cli *c)
     return CLI_OK;
 }
 
+/* As git does: the command is told apart here, and run by the program that has what it needs. */
+static int run_beside(const struct cli *c, char **argv)
+{
+    char path[FOLDER_PATH_BYTES];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[n < 0 ? 0 : n] = '\0';
+    char *slash = strrchr(path, '/');
+    const size_t room = slash == NULL ? 0 : sizeof path - (size_t)(slash + 1 - path);
+    if (room <= strlen(c->command->program))
+        return cli_fail(c, "the program's own place is not known");
+    memcpy(slash + 1, c->command->program, strlen(c->command->program) + 1);
+    (void)execv(path, argv);
+    return cli_fail(c, "%s: %s; install it beside this one", path, strerror(errno));
+}
+
 static int run(struct cli *c, int argc, char **argv)
 {
     bool help = false;
@@ -168,6 +183,7 @@ static int dispatch(int argc, char **argv)
     int used = 0;
     struct cli c = {.command = find_command(argc, argv, &used)};
     if (c.command == NULL) return unknown_command(argv[1]);
+    if (c.command->program != NULL) return run_beside(&c, argv);
     char **copy = calloc((size_t)argc + 1, sizeof *copy);
     if (copy == NULL || !copy_args(c.command, argc, argv, copy))
         return cli_fail(&c, "%s", cpis_strerror(CPIS_E_NOMEM));

@@ -1,8 +1,8 @@
 /* The inbox, told by mail: counts and ages, when there is news and the last mail is old enough. */
 #include "node/cli/companion.h"
-#include "node/cli/deliver.h"
 #include "node/feed/digest.h"
 #include "node/feed/url.h"
+#include "node/http/deliver.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ bool mail_open(struct deliver *d, struct mail **ret)
                     (d->s.mail_user[0] == '\0' ||
                      deliver_secret(d->c, "mail_password_file", d->s.mail_password_file, 1,
                                     &m->password, &len)) &&
-                    deliver_load(d, MAIL_STATE, &m->d, &m->begun);
+                    delivery_file_load(d->c, DELIVERY_FILE_MAIL, &m->d, &m->begun);
     if (ok)
         *ret = m;
     else
@@ -54,7 +54,7 @@ void mail_close(struct mail **p)
 
 void mail_keep(struct mail *m)
 {
-    if (m->dirty) m->dirty = !deliver_save(m->on, MAIL_STATE, &m->d);
+    if (m->dirty) m->dirty = !delivery_file_save(m->on->c, DELIVERY_FILE_MAIL, &m->d);
 }
 
 /* --- is there news? --- */

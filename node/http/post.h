@@ -1,9 +1,9 @@
-/* node/cli/post.h - the one door to libcurl: bytes to a receiver outside, several at once. TLS is
+/* node/http/post.h - the one door to libcurl: bytes to a receiver outside, several at once. TLS is
  * verified, redirects are not followed, proxies of the environment are not used (a setting that
  * nobody sees), whatever is answered is thrown away and bounded, and each ends within POST_TIMEOUT.
  * One owner; not thread-safe. */
-#ifndef CPIS_NODE_CLI_POST_H
-#define CPIS_NODE_CLI_POST_H
+#ifndef CPIS_NODE_HTTP_POST_H
+#define CPIS_NODE_HTTP_POST_H
 #include "crypto/types.h"
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "node/cli/post.h"
+#include "node/http/post.h"
 
 #include <curl/curl.h>
 #include <sodium.h>

@@ -1,7 +1,7 @@
 /* The inbox, sent to a program: each notification a signed POST. */
 #include "node/cli/companion.h"
-#include "node/cli/deliver.h"
 #include "node/feed/url.h"
+#include "node/http/deliver.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -43,7 +43,7 @@ bool webhook_open(struct deliver *d, struct webhook **ret)
     crypto_shorthash_keygen(w->salt);
     if (deliver_secret(d->c, "webhook_key_file", d->s.webhook_key_file, KEY_BYTES_MIN, &w->key,
                        &w->key_len) &&
-        deliver_load(d, WEBHOOK_STATE, &w->d, &w->begun)) {
+        delivery_file_load(d->c, DELIVERY_FILE_WEBHOOK, &w->d, &w->begun)) {
         *ret = w;
         return true;
     }
@@ -251,7 +251,7 @@ static void send_due(struct webhook *w)
 
 void webhook_keep(struct webhook *w)
 {
-    if (w->dirty) w->dirty = !deliver_save(w->on, WEBHOOK_STATE, &w->d);
+    if (w->dirty) w->dirty = !delivery_file_save(w->on->c, DELIVERY_FILE_WEBHOOK, &w->d);
 }
 
 void webhook_round(struct webhook *w)

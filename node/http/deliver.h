@@ -1,17 +1,15 @@
-/* node/cli/deliver.h - `cpis deliver` in parts: cmd_deliver.c asks the node and turns the loop,
+/* node/http/deliver.h - `cpis deliver` in parts: cmd_deliver.c asks the node and turns the loop,
  * webhook.c tells a program, mail.c people, each with a state of its own in DIR/feed. One thread.
  */
-#ifndef CPIS_NODE_CLI_DELIVER_H
-#define CPIS_NODE_CLI_DELIVER_H
+#ifndef CPIS_NODE_HTTP_DELIVER_H
+#define CPIS_NODE_HTTP_DELIVER_H
 #include "node/cli/cli.h"
 #include "node/cli/conf.h"
-#include "node/cli/post.h"
-#include "node/feed/delivery.h"
+#include "node/cli/delivery_file.h"
+#include "node/http/post.h"
 #include "node/net/control_client.h"
 
-#define WEBHOOK_STATE "feed/webhook.state"
-#define MAIL_STATE    "feed/mail.state"
-#define MAIL_TAG      0U /* of its post; a webhook's are others */
+#define MAIL_TAG 0U /* of its post; a webhook's are others */
 
 struct deliver {
     const struct cli *c;
@@ -34,11 +32,6 @@ bool deliver_may_tell(cpis_ms *at);
  * plain text. *ret: sodium_malloc'd, for sodium_free. false: told. */
 bool deliver_secret(const struct cli *c, const char *key, const char *path, size_t min,
                     uint8_t **ret, size_t *ret_len);
-
-/* Reads DIR/name. *ret_begun false: there is none yet. false: told, and what to do. */
-bool deliver_load(const struct deliver *d, const char *name, struct delivery *ret, bool *ret_begun);
-/* false: told (at most once a minute). */
-bool deliver_save(const struct deliver *d, const char *name, const struct delivery *state);
 
 /* --- webhook --- */
 

@@ -3,7 +3,7 @@
  * a process that holds nothing else. */
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
-#include "node/cli/deliver.h"
+#include "node/http/deliver.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -138,44 +138,6 @@ bool deliver_secret(const struct cli *c, const char *key, const char *path, size
     return ok;
 }
 
-bool deliver_load(const struct deliver *d, const char *name, struct delivery *ret, bool *ret_begun)
-{
-    uint8_t *bytes = NULL;
-    char *text = NULL;
-    size_t len = 0;
-    memset(ret, 0, sizeof *ret);
-    *ret_begun = false;
-    cpis_err err = folder_read(d->c->dir, name, DELIVERY_TEXT_BYTES, &bytes, &len);
-    if (err == CPIS_E_NOTFOUND) return true;
-    if (err == CPIS_OK && (text = calloc(1, len + 1)) == NULL) err = CPIS_E_NOMEM;
-    if (err == CPIS_OK) {
-        memcpy(text, bytes, len);
-        err = delivery_parse(text, ret);
-    }
-    free(bytes);
-    free(text);
-    *ret_begun = err == CPIS_OK;
-    if (err == CPIS_E_MALFORMED || err == CPIS_E_LIMIT)
-        (void)cli_fail(
-            d->c, "%s is damaged: move it away; then what nobody has opened is sent again", name);
-    else if (err != CPIS_OK)
-        (void)cli_fail(d->c, "%s: %s", name, cpis_strerror(err));
-    return err == CPIS_OK;
-}
-
-bool deliver_save(const struct deliver *d, const char *name, const struct delivery *state)
-{
-    static cpis_ms told;
-    char text[DELIVERY_TEXT_BYTES];
-    const size_t len = delivery_print(state, text);
-    const cpis_err err = folder_write(d->c->dir, name, (struct bytes){(const uint8_t *)text, len});
-    if (err != CPIS_OK && deliver_may_tell(&told))
-        companion_tell(COMPANION_WARN, "DELIVER_STATE",
-                       "%s can't be written: %s; nothing is sent until it can", name,
-                       cpis_strerror(err));
-    return err == CPIS_OK;
-}
-
 /* --- the loop --- */
 
 /* NULL: nobody wants it. */
@@ -294,7 +256,7 @@ static int deliver(struct cli *c)
 const struct cli_command cmd_deliver = {
     .name = "deliver",
     .args = "DIR",
-    .summary = "send an authority's notifications to a webhook, and by mail that there are some",
+    .summary = CLI_DELIVER_SUMMARY,
     .more = "`cpis run` of an authority does this by itself when node.conf says whom to tell "
             "(webhook_url, mail_url).\nEach arrives, one child's in their order; a crash may "
             "repeat one, "

@@ -1,0 +1,6 @@
+/* Commands of programs beside this one, told apart here so that `cpis` is the only word to know:
+ * what talks with the world outside is loaded by no process that holds a node's keys. */
+#include "node/cli/commands.h"
+
+const struct cli_command cmd_deliver = {
+    .name = "deliver", .summary = CLI_DELIVER_SUMMARY, .program = "cpis-web"};
