@@ -215,7 +215,7 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
 
 # --- what a fresh Debian 12 lacks, from its packages ---
 PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev protobuf-c-compiler libzmq3-dev \
-            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libcriterion-dev tzdata jq
+            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libcjose-dev libcriterion-dev tzdata jq
 LINT_PACKAGES := cppcheck clang-format-14 binutils
 deps:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \
