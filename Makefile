@@ -51,7 +51,7 @@ SIM_WRAP := $(shell sed -n 's/^WRAP[_VOID]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' s
 CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 FEED_LIBS := -lcsv -lexpat
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
-HTTP_LIBS := $(NODE_LIBS) -lcurl
+HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -lcurl
 TEST_LIBS := -lcriterion $(NODE_LIBS)
 
 .PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
@@ -191,7 +191,7 @@ ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
 # The one place that may include a foreign header: header=place.
 DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed|http)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
           'zmq\.h=node/net' 'csv\.h=node/feed' 'expat\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
-          'jansson\.h=(node/(net|cli|http)|simulations)' 'curl\.h=node/http/post\.c'
+          'jansson\.h=(node/(net|cli|http)|simulations)' 'curl\.h=node/http/post\.c' 'microhttpd\.h=node/http/server' 'gnutls\.h=node/http/(server_peer|certificate)' 'x509\.h=node/http/(server_peer|certificate)'
 # All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.
 PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?snprintf|__(v?snprintf|memcpy|memset|memmove)_chk|__assert_fail|__stack_chk_fail|__ctype_b_loc|(crypto|sodium|protobuf_c|cpis__)_[a-z0-9_]+|randombytes(_[a-z]+)*|_GLOBAL_OFFSET_TABLE_
 # libsodium 1.0.18 functions that draw randomness: in crypto/ only, in *_keygen and *_blind only.

@@ -2,5 +2,7 @@
  * what talks with the world outside is loaded by no process that holds a node's keys. */
 #include "node/cli/commands.h"
 
+const struct cli_command cmd_web = {
+    .name = "web", .summary = CLI_WEB_SUMMARY, .program = "cpis-web"};
 const struct cli_command cmd_deliver = {
     .name = "deliver", .summary = CLI_DELIVER_SUMMARY, .program = "cpis-web"};

@@ -38,7 +38,11 @@ static int run(struct cli *c)
         authority && s.feed ? companion_start(c, "feed", "FEED_RESTARTED") : NULL;
     struct companion *deliver =
         authority && tells ? companion_start(c, "deliver", "DELIVER_RESTARTED") : NULL;
+    struct companion *web = s.web_listen[0] != '\0' || s.metrics_listen[0] != '\0'
+                                ? companion_start(c, "web", "WEB_RESTARTED")
+                                : NULL;
     err = driver_run(&conf);
+    companion_stop(&web);
     companion_stop(&feed);
     companion_stop(&deliver);
     sodium_free(passphrase);

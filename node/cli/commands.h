@@ -18,6 +18,7 @@
     X(evidence_list)                                                                               \
     X(evidence)                                                                                    \
     X(feed)                                                                                        \
+    X(web)                                                                                         \
     X(deliver)                                                                                     \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
@@ -72,6 +73,7 @@ CLI_COMMANDS(CPIS_X)
 #undef CPIS_X
 
 /* of commands in another program */
+#define CLI_WEB_SUMMARY "serve the pages, the FHIR API of a query node, and metrics"
 #define CLI_DELIVER_SUMMARY                                                                        \
     "send an authority's notifications to a webhook, and by mail that there are some"
 

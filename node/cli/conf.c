@@ -2,6 +2,7 @@
 
 #include "node/core/authority.h"
 #include "node/feed/url.h"
+#include "node/net/listen_address.h"
 #include "proto/code.h"
 #include "proto/telephone.h"
 #include "proto/text.h"
@@ -19,6 +20,7 @@ enum key_type {
     KEY_CODE,
     KEY_TELEPHONE,
     KEY_ENDPOINT,
+    KEY_LISTEN,
     KEY_WEBHOOK,
     KEY_MAIL_SERVER,
     KEY_MAIL_ADDRESS,
@@ -45,6 +47,7 @@ struct key {
 #define LIMITS                     "organisation_limits"
 #define LIMITS_TEXT                                                                                \
     "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
+#define LISTEN  "\"address:port\", the address numeric: \"127.0.0.1:8443\", \"[::]:8443\""
 #define ADDRESS "an address, as \"duty@test.example\""
 #define PHONE   "a telephone number of 3 to 15 digits, as \"02079460123\""
 
@@ -105,6 +108,21 @@ static const struct key keys[] = {
     {"", "mail_every_minutes", KEY_NUMBER, AT(mail_every_minutes), 1, MAIL_EVERY_MINUTES_MAX, "60",
      "a whole number from 1 to 10080",
      "At most one mail in so many minutes, and only when there is news."},
+    {"", "web_listen", KEY_LISTEN, AT(web_listen), 0, TOP(web_listen), "", LISTEN,
+     "Where the pages, and at a query node the FHIR API, are served; empty: nowhere. Other "
+     "machines "
+     "are served over TLS only."},
+    {"", "web_certificate", KEY_TEXT, AT(web_certificate), 0, TOP(web_certificate), "",
+     "the path of a file",
+     "Its certificate with the chain (PEM). A new one is taken up by itself."},
+    {"", "web_key", KEY_TEXT, AT(web_key), 0, TOP(web_key), "", "the path of a file",
+     "The certificate's key (PEM): a file that is its owner's alone."},
+    {"", "web_client_ca", KEY_TEXT, AT(web_client_ca), 0, TOP(web_client_ca), "",
+     "the path of a file",
+     "Authorities (PEM) that vouch for the certificates of systems that ask; empty: none is asked "
+     "for one."},
+    {"", "metrics_listen", KEY_LISTEN, AT(metrics_listen), 0, TOP(metrics_listen), "", LISTEN,
+     "Where /metrics, /healthz and /readyz are served, without TLS; they hold nothing of a child."},
     ASKER(user_id, "a text of at most 36 bytes",
           "Query node: who asks unless `cpis lookup` is told otherwise."),
     ASKER(user_name, "a text of at most 70 bytes", ""),
@@ -171,6 +189,7 @@ static bool set_text(const struct key *k, const char *text, char *at)
     struct ods_code code;
     struct telephone phone;
     enum node_role role;
+    struct listen_address address;
     struct url url;
     if (len < k->min || len > k->max + (k->type == KEY_TELEPHONE ? 24 : 0) ||
         text_check_utf8(text, len) != CPIS_OK)
@@ -190,6 +209,9 @@ static bool set_text(const struct key *k, const char *text, char *at)
         break;
     case KEY_ENDPOINT:
         if (len > 0 && !is_endpoint(text)) return false;
+        break;
+    case KEY_LISTEN:
+        if (len > 0 && !listen_address_parse(text, &address)) return false;
         break;
     case KEY_WEBHOOK:
         if (len > 0 && (!url_parse(text, "http", &url) || !(url.tls || url.local))) return false;
@@ -356,6 +378,8 @@ static bool is_whole(const struct reading *r, const config_t *c)
     const struct node_settings *s = r->s;
     const char *role = conf_role_name(s->role);
     const bool webhook = s->webhook_url[0] != '\0', mail = s->mail_url[0] != '\0';
+    struct listen_address address = {.loopback = true};
+    const bool web = s->web_listen[0] != '\0' && listen_address_parse(s->web_listen, &address);
     const struct {
         const char *value, *key, *who;
         bool needed;
@@ -367,6 +391,9 @@ static bool is_whole(const struct reading *r, const config_t *c)
         {s->webhook_key_file, "webhook_key_file", "webhook_url", webhook},
         {s->mail_from, "mail_from", "mail_url", mail},
         {s->mail_to, "mail_to", "mail_url", mail},
+        {s->web_certificate, "web_certificate", "web_listen", web && !address.loopback},
+        {s->web_key, "web_key", "web_certificate", s->web_certificate[0] != '\0'},
+        {s->web_certificate, "web_certificate", "web_client_ca", s->web_client_ca[0] != '\0'},
         {s->mail_password_file, "mail_password_file", "mail_user", s->mail_user[0] != '\0'},
     };
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
@@ -448,6 +475,7 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     case KEY_CODE:
     case KEY_TELEPHONE:
     case KEY_ENDPOINT:
+    case KEY_LISTEN:
     case KEY_WEBHOOK:
     case KEY_MAIL_SERVER:
     case KEY_MAIL_ADDRESS: write_text(f, at); break;

@@ -32,6 +32,10 @@ struct node_settings {
     char mail_url[CONF_PATH_BYTES], mail_from[CONF_ADDRESS_BYTES], mail_to[CONF_ADDRESS_BYTES];
     char mail_user[CONF_ADDRESS_BYTES], mail_password_file[CONF_PATH_BYTES];
     uint64_t mail_every_minutes;
+    /* what `cpis web` serves, and where; no address: nothing */
+    char web_listen[CONF_ADDRESS_BYTES], metrics_listen[CONF_ADDRESS_BYTES];
+    char web_certificate[CONF_PATH_BYTES], web_key[CONF_PATH_BYTES];
+    char web_client_ca[CONF_PATH_BYTES];
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

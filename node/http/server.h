@@ -4,8 +4,8 @@
  *
  * A client is cut off that has not sent a request's headers within SERVER_HEADERS_TIME, its body
  * within SERVER_BODY_TIME; whose connection is idle for SERVER_IDLE_TIME. Headers beyond
- * SERVER_HEADERS_BYTES are 431 (414: the request line), a body beyond body_max 413, anything that is
- * not UTF-8, holds a NUL or a query that is not well encoded 400. One thread. */
+ * SERVER_HEADERS_BYTES are 431 (414: the request line), a body beyond body_max 413, anything that
+ * is not UTF-8, holds a NUL or a query that is not well encoded 400. One thread. */
 #ifndef CPIS_NODE_HTTP_SERVER_H
 #define CPIS_NODE_HTTP_SERVER_H
 #include "node/http/exchange.h"

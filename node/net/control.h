@@ -17,7 +17,7 @@
 #include "storage/store.h"
 
 #define CONTROL_INPROC        "inproc://cpis-control"
-#define CONTROL_REQUESTS_MAX  64U
+#define CONTROL_REQUESTS_MAX  256U
 #define CONTROL_REQUEST_BYTES ((size_t)4 << 20)
 #define CONTROL_NUMBERS_MAX   10000U /* in one lookup command */
 #define CONTROL_ACTIVE_MAX    192U   /* lookups under way for all of them; the node takes 256 */

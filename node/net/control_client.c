@@ -147,7 +147,7 @@ static cpis_err code_of(const char *name)
     return CPIS_E_STATE;
 }
 
-static cpis_err told_error(const json_t *reply, char why[static CONTROL_WHY_BYTES])
+cpis_err control_told_error(const json_t *reply, char why[static CONTROL_WHY_BYTES])
 {
     const json_t *error = json_object_get(reply, "error");
     if (!json_is_object(error)) return CPIS_OK;
@@ -183,7 +183,7 @@ cpis_err control_call(struct control_client *c, const char *command, const json_
         err = recv_reply(c, timeout_ms, &reply);
         if (err != CPIS_OK) break;
         if (json_is_true(json_object_get(reply, "done"))) {
-            err = told_error(reply, why);
+            err = control_told_error(reply, why);
             *ret = reply;
             return err;
         }

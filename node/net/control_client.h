@@ -33,4 +33,6 @@ typedef bool (*control_more_fn)(void *arg, const json_t *more);
 CPIS_CHECK cpis_err control_call(struct control_client *c, const char *command,
                                  const json_t *fields, unsigned timeout_ms, control_more_fn fn,
                                  void *arg, json_t **ret, char why[static CONTROL_WHY_BYTES]);
+/* The error in a last reply, and its text with what to do; CPIS_OK: none, why stays. */
+CPIS_CHECK cpis_err control_told_error(const json_t *reply, char why[static CONTROL_WHY_BYTES]);
 #endif

@@ -2,14 +2,15 @@
  * many calls at once, none of which stands still. The protocol is node/net/control.h's; who wants
  * one call at a time uses control_client.h.
  *
- * A call goes to the node that runs now. When that one ends, all calls under way end with CPIS_E_IO
- * (it may have done them all the same), and later ones go to the next. Nothing waits for a node:
- * without one a call ends at once with CPIS_E_NOTFOUND. One thread. */
+ * So many are with the node at a time that others can reach it, too; the rest wait for their turn.
+ * A call goes to the node that runs then. When that one ends, all calls under way end with
+ * CPIS_E_IO (it may have done them all the same), and later ones go to the next. Nothing waits for
+ * a node: without one a call ends at once with CPIS_E_NOTFOUND. One thread. */
 #ifndef CPIS_NODE_NET_CONTROL_LINK_H
 #define CPIS_NODE_NET_CONTROL_LINK_H
 #include "node/net/control_client.h"
 
-#define CONTROL_LINK_CALLS_MAX 10000U
+#define CONTROL_LINK_WAITING_MAX 10000U /* of lookups, and of other calls, not sent yet */
 
 struct control_link; /* opaque */
 /* dir: borrowed until control_link_free. CPIS_E_LIMIT: its path is too long. CPIS_E_NOMEM. */
@@ -18,12 +19,13 @@ void control_link_free(struct control_link **p); /* ends all calls with CPIS_E_I
 
 /* The last reply, owned by the callee on CPIS_OK and on what the node refused; else NULL. why: what
  * to do, "" on CPIS_OK; borrowed. Called from control_link_turn, never from within
- * control_link_call. CPIS_E_BUSY: no answer in time, or too much is under way. */
+ * control_link_call. CPIS_E_BUSY: no answer in time. CPIS_E_LIMIT: CONTROL_LINK_WAITING_MAX wait
+ * already. */
 typedef void (*control_done_fn)(void *arg, cpis_err err, json_t *reply, const char *why);
 struct control_call {
     const char *command;
     json_t *fields;       /* taken; NULL: none */
-    cpis_ms within;       /* of the last reply to it */
+    cpis_ms within;       /* in its turn, and then from reply to reply */
     control_more_fn more; /* or NULL */
     control_done_fn done;
     void *arg;

@@ -1,0 +1,300 @@
+/* cpis web: what people and systems see of a node over HTTP. A process of its own, without the
+ * node's keys: it asks the node as any command does. */
+#include "node/cli/commands.h"
+#include "node/cli/companion.h"
+#include "node/http/certificate.h"
+#include "node/http/web.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PEM_BYTES_MAX          ((size_t)256 * 1024)
+#define BODY_BYTES_MAX         ((size_t)1024 * 1024)
+#define CONNECTIONS_MAX        12000U
+#define OPERATIONS_CONNECTIONS 64U
+#define DESCRIPTORS_BESIDE     200U /* all that are no connection */
+#define LOOK_AT_FILES_EVERY    CPIS_MS_MINUTE
+#define DRAIN_TIME             (5 * CPIS_MS_SECOND)
+
+static volatile sig_atomic_t reload;
+static void on_hup(int signal)
+{
+    (void)signal;
+    reload = 1;
+}
+
+static cpis_ms clock_ms(clockid_t id)
+{
+    struct timespec t;
+    (void)clock_gettime(id, &t);
+    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
+}
+
+/* --- the files of TLS --- */
+
+struct tls {
+    char *certificate, *key, *client_ca; /* PEM; NULL: none */
+    size_t key_len;
+};
+static void tls_free(struct tls *t)
+{
+    if (t->key != NULL) sodium_memzero(t->key, t->key_len);
+    free(t->certificate);
+    free(t->key);
+    free(t->client_ca);
+    memset(t, 0, sizeof *t);
+}
+
+/* "": NULL, and true. false: told. */
+static bool read_pem(const struct cli *c, const char *path, char **ret, size_t *ret_len)
+{
+    uint8_t *p;
+    size_t len;
+    if (path[0] == '\0') return true;
+    if (!cli_read_file(c, path, PEM_BYTES_MAX, &p, &len)) return false;
+    char *text = malloc(len + 1);
+    const bool whole = text != NULL && memchr(p, '\0', len) == NULL;
+    if (whole) {
+        memcpy(text, p, len);
+        text[len] = '\0';
+        *ret = text;
+        *ret_len = len;
+    } else {
+        free(text);
+        (void)cli_fail(c, "%s: no PEM text", path);
+    }
+    sodium_memzero(p, len);
+    free(p);
+    return whole;
+}
+
+static bool is_owners_alone(const struct cli *c, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && (st.st_mode & 07) == 0) return true;
+    return cli_fail(c,
+                    "web_key: everybody can read or write %s: chmod 0600, and a new key if they "
+                    "have",
+                    path) == CLI_OK;
+}
+
+static bool tls_read(const struct cli *c, const struct node_settings *s, struct tls *ret,
+                     cpis_ms *ret_until)
+{
+    char why[CERTIFICATE_WHY_BYTES] = "";
+    size_t len;
+    *ret_until = CPIS_MS_NEVER;
+    if (s->web_certificate[0] == '\0') return true;
+    if (!is_owners_alone(c, s->web_key)) return false;
+    if (read_pem(c, s->web_certificate, &ret->certificate, &len) &&
+        read_pem(c, s->web_key, &ret->key, &ret->key_len) &&
+        read_pem(c, s->web_client_ca, &ret->client_ca, &len)) {
+        const cpis_err err =
+            certificate_check(ret->certificate, ret->key, ret->client_ca, ret_until, why);
+        if (err == CPIS_OK) return true;
+        (void)cli_fail(c, "web_certificate, web_key, web_client_ca: %s",
+                       why[0] != '\0' ? why : cpis_strerror(err));
+    }
+    tls_free(ret);
+    return false;
+}
+
+/* Changes with any of the three files. */
+static uint64_t stamp_of(const struct node_settings *s)
+{
+    const char *paths[] = {s->web_certificate, s->web_key, s->web_client_ca};
+    uint64_t stamp = 0;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct stat st;
+        if (paths[i][0] == '\0' || stat(paths[i], &st) != 0) continue;
+        stamp = stamp * 1000003U + (uint64_t)st.st_mtim.tv_sec * 1000000000U +
+                (uint64_t)st.st_mtim.tv_nsec + st.st_ino;
+    }
+    return stamp;
+}
+
+/* --- servers --- */
+
+static unsigned connections_max(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0) return 512;
+    if (r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+        (void)getrlimit(RLIMIT_NOFILE, &r);
+    }
+    const rlim_t room =
+        r.rlim_cur > 2 * DESCRIPTORS_BESIDE ? r.rlim_cur - DESCRIPTORS_BESIDE : DESCRIPTORS_BESIDE;
+    return room < CONNECTIONS_MAX ? (unsigned)room : CONNECTIONS_MAX;
+}
+
+static bool open_server(struct web *w, const char *key, const char *address,
+                        const struct server_conf *like, struct server **ret)
+{
+    char why[SERVER_WHY_BYTES] = "";
+    struct server_conf conf = *like;
+    if (address[0] == '\0') return true;
+    cpis_err err = server_listen(address, &conf.listening, why);
+    if (err == CPIS_OK) err = server_new(&conf, ret, why);
+    if (err == CPIS_OK) {
+        companion_tell(COMPANION_INFO, "WEB_LISTENS", "%s: %s%s", key, address,
+                       conf.certificate != NULL ? " (TLS)" : "");
+        return true;
+    }
+    (void)cli_fail(w->c, "%s %s: %s", key, address, why[0] != '\0' ? why : cpis_strerror(err));
+    return false;
+}
+
+static struct server_conf faces_conf(struct web *w, const struct tls *t)
+{
+    const unsigned most = connections_max();
+    return (struct server_conf){.certificate = t->certificate,
+                                .key = t->key,
+                                .client_ca = t->client_ca,
+                                .connections_max = most,
+                                .body_max = BODY_BYTES_MAX,
+                                .handle = route_faces,
+                                .arg = w};
+}
+
+static bool open_servers(struct web *w, const struct tls *t)
+{
+    const struct server_conf faces = faces_conf(w, t),
+                             operations = {.connections_max = OPERATIONS_CONNECTIONS,
+                                           .handle = route_operations,
+                                           .arg = w};
+    return open_server(w, "web_listen", w->s.web_listen, &faces, &w->faces) &&
+           open_server(w, "metrics_listen", w->s.metrics_listen, &operations, &w->operations);
+}
+
+/* A wrong new certificate changes nothing, and is told. */
+static void renew(struct web *w)
+{
+    char why[SERVER_WHY_BYTES] = "";
+    struct tls t = {.key = NULL};
+    cpis_ms until;
+    if (w->faces == NULL || w->s.web_certificate[0] == '\0' || !tls_read(w->c, &w->s, &t, &until))
+        return;
+    const struct server_conf conf = faces_conf(w, &t);
+    const cpis_err err = server_renew(w->faces, &conf, why);
+    tls_free(&t);
+    if (err == CPIS_OK)
+        companion_tell(COMPANION_INFO, "WEB_CERTIFICATE", "a new certificate is served");
+    else
+        companion_tell(COMPANION_WARN, "WEB_CERTIFICATE", "the new certificate is not served: %s",
+                       why[0] != '\0' ? why : cpis_strerror(err));
+}
+
+/* --- the loop --- */
+
+static cpis_ms least(cpis_ms a, cpis_ms b) { return a < b ? a : b; }
+
+static void turn(struct web *w)
+{
+    struct server *const servers[] = {w->faces, w->operations};
+    int fds[2];
+    size_t n = 0;
+    cpis_ms due = control_link_deadline(w->link);
+    for (size_t i = 0; i < 2; i++) {
+        if (servers[i] == NULL) continue;
+        fds[n++] = server_fd(servers[i]);
+        due = least(due, server_deadline(servers[i]));
+    }
+    const cpis_ms now = clock_ms(CLOCK_MONOTONIC);
+    control_link_wait(w->link, fds, n, due > now ? least(due - now, CPIS_MS_SECOND) : 0);
+    w->now = clock_ms(CLOCK_MONOTONIC);
+    control_link_turn(w->link, w->now);
+    for (size_t i = 0; i < 2; i++)
+        if (servers[i] != NULL) server_turn(servers[i], w->now, clock_ms(CLOCK_REALTIME));
+}
+
+static bool is_waited_for(const struct web *w)
+{
+    struct server_counts n = {.waiting = 0};
+    if (w->faces != NULL) server_counts(w->faces, &n);
+    return n.waiting > 0;
+}
+
+static void serve(struct web *w)
+{
+    uint64_t stamp = stamp_of(&w->s);
+    cpis_ms looked = w->now;
+    while (!companion_stopped()) {
+        turn(w);
+        if (reload == 0 && w->now - looked < LOOK_AT_FILES_EVERY) continue;
+        const uint64_t is = stamp_of(&w->s);
+        looked = w->now;
+        if (reload != 0 || is != stamp) renew(w);
+        stamp = is;
+        reload = 0;
+    }
+    if (w->faces != NULL) server_drain(w->faces); /* a look that has begun is answered */
+    const cpis_ms until = w->now + DRAIN_TIME;
+    while (is_waited_for(w) && w->now < until)
+        turn(w);
+    turn(w); /* what was answered last goes out */
+}
+
+static void call_link(void *arg, const struct control_call *call)
+{
+    struct web *w = arg;
+    control_link_call(w->link, call, w->now);
+}
+
+static bool read_settings(struct web *w)
+{
+    char why[CONF_WHY_BYTES] = "";
+    const cpis_err err = conf_read(w->c->dir, &w->s, why);
+    if (err != CPIS_OK)
+        (void)cli_fail(w->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    else if (w->s.web_listen[0] == '\0' && w->s.metrics_listen[0] == '\0')
+        (void)cli_fail(w->c, "node.conf says nowhere to serve: web_listen, metrics_listen");
+    else
+        return true;
+    return false;
+}
+
+static int work(struct cli *c)
+{
+    struct web w = {.c = c, .now = clock_ms(CLOCK_MONOTONIC)};
+    struct tls t = {.key = NULL};
+    cpis_ms until;
+    struct sigaction act = {.sa_handler = on_hup};
+    (void)sigemptyset(&act.sa_mask);
+    (void)sigaction(SIGHUP, &act, NULL);
+    if (!read_settings(&w) || !tls_read(c, &w.s, &t, &until)) return CLI_ERROR;
+    w.door = (struct node_door){.call = call_link, .arg = &w};
+    const cpis_err err = control_link_new(c->dir, &w.link);
+    if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
+    const bool open = err == CPIS_OK && open_servers(&w, &t);
+    tls_free(&t);
+    if (open) serve(&w);
+    server_free(&w.faces);
+    server_free(&w.operations);
+    control_link_free(&w.link);
+    return open ? CLI_OK : CLI_ERROR;
+}
+
+static int web(struct cli *c)
+{
+    if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    return companion_run(c, work);
+}
+const struct cli_command cmd_web = {
+    .name = "web",
+    .args = "DIR",
+    .summary = CLI_WEB_SUMMARY,
+    .more = "`cpis run` starts it by itself when node.conf says where to serve (web_listen, "
+            "metrics_listen).\nSIGHUP: reads certificates anew; it also looks by itself every "
+            "minute. SIGTERM: answers what has begun, and ends.",
+    .takes_dir = true,
+    .fn = web,
+    .options = (const struct cli_option[]){{0}}};

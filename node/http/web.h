@@ -1,0 +1,21 @@
+/* node/http/web.h - `cpis web` in parts: cmd_web.c reads the settings, opens the sockets and turns
+ * the loop; route.c leads a request to its handler. One thread. */
+#ifndef CPIS_NODE_HTTP_WEB_H
+#define CPIS_NODE_HTTP_WEB_H
+#include "node/cli/cli.h"
+#include "node/cli/conf.h"
+#include "node/http/node_door.h"
+#include "node/http/server.h"
+
+struct web {
+    const struct cli *c;
+    struct node_settings s;
+    struct control_link *link;
+    struct node_door door;
+    struct server *faces, *operations; /* NULL: not served */
+    cpis_ms now;                       /* of this turn, monotonic */
+};
+
+void route_faces(void *web, struct exchange *x);      /* FHIR, pages */
+void route_operations(void *web, struct exchange *x); /* metrics, health */
+#endif
