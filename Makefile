@@ -28,7 +28,8 @@ CLI_SRC     := $(sort $(wildcard node/cli/*.c))
 HTTP_SRC    := $(sort $(wildcard node/http/*.c))
 SIM_SRC     := $(sort $(wildcard simulations/*.c))
 TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
-                 tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/simulations/*.c tests/conformance/*.c))
+                 tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/node/http/*.c \
+                 tests/simulations/*.c tests/conformance/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
 DIRS        := crypto storage proto node simulations tests
@@ -51,8 +52,8 @@ SIM_WRAP := $(shell sed -n 's/^WRAP[_VOID]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' s
 CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 FEED_LIBS := -lcsv -lexpat
 NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
-HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -lcurl
-TEST_LIBS := -lcriterion $(NODE_LIBS)
+HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
+TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
 .DEFAULT_GOAL := all
@@ -73,6 +74,9 @@ $(B)/libnode.a: $(NODE)
 	@echo "  AR   $@"; rm -f $@
 	$(Q)ar rcs $@ $^
 # what speaks HTTP and SMTP, and their libraries: apart from the process that holds a node's keys
+$(B)/libhttp.a: $(call obj,$(HTTP_SRC))
+	@echo "  AR   $@"; rm -f $@
+	$(Q)ar rcs $@ $^
 $(B)/cpis-web: $(B)/node/cli/main.o $(call obj,$(HTTP_SRC)) $(B)/libnode.a $(LIB)
 	$(call link,$(HTTP_LIBS) $(CORE_LIBS))
 # SIM_SCENARIO_DIR=/usr/share/cpis/scenarios for a package; in the tree they are found beside the build
@@ -81,7 +85,7 @@ $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SRC)) $(LIB)
 	$(call link,-ljansson $(CORE_LIBS))
-$(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libnet.a $(LIB)
+$(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(CORE_LIBS))
@@ -190,8 +194,10 @@ ARROWS := 'crypto=crypto' 'proto=proto|crypto' 'storage=storage|proto|crypto' \
           'node/feed=node/(feed|core)|storage|proto|crypto' 'node/http=node/(http|cli|feed|core|net)|proto|crypto' 'simulations=simulations|node/core|storage|proto|crypto'
 # The one place that may include a foreign header: header=place.
 DOORS  := 'lmdb\.h=storage/kv\.c' 'sodium\.h=(crypto|node/(net|cli|feed|http)|simulations/main)' 'pb-c\.h=proto/fields\.c' 'czmq\.h=node/(net|cli)' \
-          'zmq\.h=node/net' 'csv\.h=node/feed' 'expat\.h=node/feed' 'libconfig\.h=(node/cli|simulations)' \
-          'jansson\.h=(node/(net|cli|http)|simulations)' 'curl\.h=node/http/post\.c' 'microhttpd\.h=node/http/server' 'gnutls\.h=node/http/(server_peer|certificate)' 'x509\.h=node/http/(server_peer|certificate)'
+          'zmq\.h=node/net' 'csv\.h=node/feed' 'expat\.h=node/feed' 'libconfig\.h=(node/(cli|http)|simulations)' \
+          'jansson\.h=(node/(net|cli|http)|simulations)' 'curl\.h=node/http/post\.c' 'microhttpd\.h=node/http/server' 'cjose\.h=node/http/bearer\.c' \
+          'oath\.h=node/http/totp\.c' 'qrencode\.h=node/http/totp\.c' 'seccomp\.h=node/cli/sandbox\.c' \
+          'gnutls\.h=node/http/(server_peer|certificate)' 'x509\.h=node/http/(server_peer|certificate)'
 # All that crypto/, proto/ and node/core/ may call besides each other: what is not listed is impure.
 PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?snprintf|__(v?snprintf|memcpy|memset|memmove)_chk|__assert_fail|__stack_chk_fail|__ctype_b_loc|(crypto|sodium|protobuf_c|cpis__)_[a-z0-9_]+|randombytes(_[a-z]+)*|_GLOBAL_OFFSET_TABLE_
 # libsodium 1.0.18 functions that draw randomness: in crypto/ only, in *_keygen and *_blind only.
@@ -215,7 +221,8 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
 
 # --- what a fresh Debian 12 lacks, from its packages ---
 PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev protobuf-c-compiler libzmq3-dev \
-            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libcjose-dev libcriterion-dev tzdata jq
+            libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libcjose-dev \
+            liboath-dev libqrencode-dev libcriterion-dev tzdata jq
 LINT_PACKAGES := cppcheck clang-format-14 binutils
 deps:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \
