@@ -331,7 +331,7 @@ Test(control, a_refused_lookup_is_unknown_with_the_reason)
     json_decref(o);
 }
 
-Test(control, a_long_list_leaves_room_for_others_and_more_than_64_requests_are_refused)
+Test(control, a_long_list_leaves_room_for_others_and_more_requests_than_fit_are_refused)
 {
     struct command c;
     size_t len = 64 + 1000 * 13, at;
@@ -351,7 +351,7 @@ Test(control, a_long_list_leaves_room_for_others_and_more_than_64_requests_are_r
     cr_assert_eq(given, CONTROL_ACTIVE_MAX / 2);
     for (unsigned i = 1; i < CONTROL_REQUESTS_MAX; i++)
         start_lookup();
-    expect_error("{\"id\":9,\"command\":\"status\"}", "CPIS_E_BUSY", "64 requests");
+    expect_error("{\"id\":9,\"command\":\"status\"}", "CPIS_E_BUSY", "256 requests");
     while (control_next(control, &c))
         given++;
     cr_assert_eq(given, CONTROL_ACTIVE_MAX);
