@@ -109,7 +109,7 @@ const char *http_ask(const char *request)
 {
     const int fd = http_connect();
     http_send(fd, request);
-    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    (void)shutdown(fd, SHUT_WR); /* it may have ended already */
     const char *answer = http_receive(fd, NULL);
     (void)close(fd);
     return answer;
