@@ -150,7 +150,7 @@ static cpis_err code_of(const char *name)
 cpis_err control_told_error(const json_t *reply, char why[static CONTROL_WHY_BYTES])
 {
     const json_t *error = json_object_get(reply, "error");
-    if (!json_is_object(error)) return CPIS_OK;
+    if (error == NULL || json_is_null(error)) return CPIS_OK;
     const char *text = json_string_value(json_object_get(error, "text"));
     const char *todo = json_string_value(json_object_get(error, "do"));
     (void)snprintf(why, CONTROL_WHY_BYTES, "%s%s%s", text == NULL ? "" : text,
