@@ -55,7 +55,7 @@ NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
 HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
-.PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-sim bench-chain bench-feed format format-check lint deps clean
+.PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-web bench-sim bench-chain bench-feed format format-check lint deps clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(BIN) $(B)/cpis-sim $(B)/cpis-vectors
@@ -109,8 +109,10 @@ $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(CORE_LIBS))
-$(B)/lookup_bench: $(B)/tests/e2e/lookup_bench.o $(call obj,$(NET_SRC)) $(LIB)
+$(B)/bench_lookup: $(B)/tests/bench/bench_lookup.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
+	$(call link,$(NODE_LIBS) -lcurl -lpthread $(CORE_LIBS))
 $(B)/receiver: $(B)/tests/e2e/receiver.o
 	$(call link,-ljansson -lsodium)
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
@@ -155,7 +157,11 @@ bench-sim: deps
 bench-feed: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/bench_feed && build/release/bench_feed $(ARGS)
 bench-lookup: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/lookup_bench && tests/e2e/bench_lookup.sh
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_lookup && tests/bench/bench_lookup.sh
+# What HTTP adds to a lookup, beside refused traffic and idle connections.
+bench-web:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_web && tests/bench/bench_web.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
 bench-chain: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/make_chain && tests/bench/bench_chain.sh

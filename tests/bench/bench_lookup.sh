@@ -24,4 +24,4 @@ ready() { lookup --scheduled --json <<<"$first" | jq -e '.verdict == "no_flag"';
 until_ok 30 ready || die "the federation did not become complete"
 sleep 2
 hits=$(tail -q -n +2 "$W"/T00?.csv | cut -d, -f1 | sed -n "1,$((count / 2))p")
-paste -d '\n' <(echo "$hits") <(tail -n +2 "$W/nobody.csv" | cut -d, -f1) | grep . | build/release/lookup_bench "$W/$QUERY"
+paste -d '\n' <(echo "$hits") <(tail -n +2 "$W/nobody.csv" | cut -d, -f1) | grep . | build/release/bench_lookup "$W/$QUERY"

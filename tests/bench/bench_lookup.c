@@ -1,42 +1,17 @@
-/* tests/e2e/lookup_bench.c - the distribution of lookup times at a running query node, one after
+/* tests/bench/bench_lookup.c - the distribution of lookup times at a running query node, one after
  * the other, with the disk's own fsync time beside it (each lookup waits for some). Numbers from
  * standard input, one a line. */
 #include "node/net/control_client.h"
+#include "tests/bench/timing.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NUMBERS_MAX 20000U
 #define SYNCS       200U
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int rising(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void print(const char *what, double *ms, size_t n)
-{
-    static const double at[] = {0.5, 0.9, 0.99, 1.0};
-    qsort(ms, n, sizeof *ms, rising);
-    printf("%-28s %6zu times", what, n);
-    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
-        size_t k = (size_t)((double)n * at[i]);
-        printf("  p%-3.0f %7.2f ms", at[i] * 100, ms[k < n ? k : n - 1]);
-    }
-    putchar('\n');
-}
 
 struct counts {
     unsigned flag, no_flag, other;
@@ -65,9 +40,9 @@ static size_t time_lookups(struct control_client *client, double *ms, struct cou
         json_t *fields = json_pack("{s:[s],s:{s:s,s:s,s:s,s:b}}", "numbers", line, "ask",
                                    "user_name", "Test BENCH", "organisation_code", "RZZ99",
                                    "organisation_name", "Test Hospital", "scheduled", 1);
-        double began = now_ms();
+        double began = timing_now_ms();
         cpis_err err = control_call(client, "lookup", fields, 10000, count, c, &reply, why);
-        ms[n++] = now_ms() - began;
+        ms[n++] = timing_now_ms() - began;
         json_decref(fields);
         json_decref(reply);
         if (err != CPIS_OK) {
@@ -84,9 +59,9 @@ static void time_syncs(const char *dir, double *ms)
     (void)snprintf(path, sizeof path, "%s/sync", dir);
     int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     for (unsigned i = 0; fd >= 0 && i < SYNCS; i++) {
-        double began = now_ms();
+        double began = timing_now_ms();
         if (write(fd, path, sizeof path) < 0 || fdatasync(fd) != 0) break;
-        ms[i] = now_ms() - began;
+        ms[i] = timing_now_ms() - began;
     }
     if (fd >= 0) (void)close(fd);
     (void)unlink(path);
@@ -99,7 +74,7 @@ int main(int argc, char **argv)
     struct control_client *client = NULL;
     struct counts c = {0};
     if (argc != 2) {
-        fprintf(stderr, "usage: lookup_bench DIR <numbers\n");
+        fprintf(stderr, "usage: bench_lookup DIR <numbers\n");
         return 2;
     }
     if (control_connect(argv[1], &client, why) != CPIS_OK) {
@@ -110,8 +85,8 @@ int main(int argc, char **argv)
     control_close(&client);
     time_syncs(argv[1], sync_ms);
     if (n == 0) return EXIT_FAILURE;
-    print("lookup", ms, n);
-    print("write 4 KiB and fdatasync", sync_ms, SYNCS);
+    timing_print("lookup", ms, n);
+    timing_print("write 4 KiB and fdatasync", sync_ms, SYNCS);
     printf("verdicts: %u flag, %u no flag, %u other\n", c.flag, c.no_flag, c.other);
     return c.other == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
