@@ -40,6 +40,8 @@ heard() { # AUTHORITY NUMBER HOW-MANY
 
 say "founding a federation in $W"
 found_federation
+operations=$(free_port)
+sed -i "s/^metrics_listen = .*/metrics_listen = \"127.0.0.1:$operations\";/" "$W/$QUERY/node.conf"
 start_all
 say "   8 processes run; holding the key ceremony (t = $THRESHOLD of ${#DIRECTORIES[@]}; nobody ever knows the key)"
 hold_ceremony
@@ -119,10 +121,30 @@ for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
         "$CPIS" $view "$W/$node" --json >"$W/seen/$node.$view.json" || [ $view = doctor ] || die "$node: no $view as JSON"
     done
 done
+# what the machines of its operations team see, over HTTP
+probe() { # PATH STATUS HEADER...: the answer's status, and its body
+    local path=$1 status=$2
+    shift 2
+    exec 3<>"/dev/tcp/127.0.0.1/$operations"
+    printf 'GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n' "$path" >&3
+    [ $# = 0 ] || printf '%s\r\n' "$@" >&3
+    printf '\r\n' >&3
+    cat <&3 >"$W/answer.http"
+    exec 3<&- 3>&-
+    head -n 1 "$W/answer.http" | grep -q " $status " || die "$path: not $status: $(head -n 1 "$W/answer.http")"
+    sed '1,/^\r$/d' "$W/answer.http"
+}
+probe /healthz 200 >"$W/seen/$QUERY.healthz.txt"
+probe /readyz 200 >"$W/seen/$QUERY.readyz.txt"
+probe /readyz 200 'Accept: application/json' | jq -e .ready >"$W/seen/$QUERY.readyz.json"
+probe /metrics 200 >"$W/seen/$QUERY.http.metrics.txt"
+for family in cpis_node_up cpis_lookups_total cpis_http_requests_total cpis_feed_files; do
+    grep -q "^$family" "$W/seen/$QUERY.http.metrics.txt" || die "story failed: /metrics has no $family"
+done
 asked=$(awk '/^cpis_lookups_total/ {n += $2} END {print n}' "$W/seen/$QUERY.metrics.txt")
 [ "$asked" -ge 16 ] || die "story failed: the query node counted $asked lookups, 8 stories asked 16 at least"
 if command -v promtool >/dev/null; then
-    for node in D01 T001 "$QUERY"; do promtool check metrics <"$W/seen/$node.metrics.txt" || die "promtool refuses the metrics of $node"; done
+    for node in D01 T001 "$QUERY" "$QUERY.http"; do promtool check metrics <"$W/seen/$node.metrics.txt" || die "promtool refuses the metrics of $node"; done
     say "   promtool has nothing against the metrics"
 fi
 stop_all
