@@ -55,7 +55,9 @@ NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
 HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
-.PHONY: all sim test demo authority feed inbox deliver kills emulate sweep planted vectors check-asan fuzz bench-lookup bench-web bench-sim bench-chain bench-feed format format-check lint deps clean
+.PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
+.PHONY: authority feed inbox deliver alerts kills emulate sweep planted
+.PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
 all: $(BIN) $(B)/cpis-sim $(B)/cpis-vectors
@@ -138,6 +140,10 @@ feed: deps
 deliver:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
+# Which alert rules fire, and which do not.
+alerts:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=prometheus
+	@promtool check rules node/packaging/alerts.yml && promtool test rules node/packaging/alerts_test.yml
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh

@@ -10,6 +10,7 @@
     X(run)                                                                                         \
     X(stop)                                                                                        \
     X(status)                                                                                      \
+    X(metrics)                                                                                     \
     X(doctor)                                                                                      \
     X(lookup)                                                                                      \
     X(lookup_text)                                                                                 \

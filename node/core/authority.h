@@ -20,6 +20,9 @@ struct inbox_conf {
 };
 struct inbox_counts {
     size_t unopened, escalated; /* never opened; of these, escalated */
+    cpis_ms oldest; /* wall ms at which the oldest that was never opened came; 0: none */
+    size_t state[NOTIFICATION_ACTIONED + 1]; /* how many are in each */
+    uint64_t newest;                         /* id of the newest; 0: none */
 };
 struct authority;
 /* children, publisher: borrowed. inbox: copied; NULL: neither patterns nor escalation. */

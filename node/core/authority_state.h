@@ -18,9 +18,15 @@ struct unopened { /* a notification that nobody has opened, or had not when this
     uint64_t id;
     cpis_ms due;
 };
+struct received { /* a notification that nobody has ever opened */
+    uint64_t id;
+    cpis_ms at; /* wall */
+};
 struct inbox {
     struct inbox_conf conf;
     struct inbox_counts counts;
+    struct received *received; /* rising by id; counts.unopened of them */
+    size_t received_cap;
     uint64_t last;             /* id */
     struct unopened *unopened; /* rising by due */
     size_t unopened_count, unopened_cap;

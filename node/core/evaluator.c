@@ -196,6 +196,20 @@ cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
     return CPIS_OK;
 }
 
+size_t evaluator_used(const struct evaluator *v, cpis_ms wall, struct evaluator_use *ret,
+                      size_t cap)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < v->quotas; i++) {
+        const struct quota *q = &v->quota[i];
+        if (q->day != day_of(wall)) continue;
+        if (count < cap)
+            ret[count] = (struct evaluator_use){q->node, q->used.evaluations, q->used.lookups};
+        count++;
+    }
+    return count;
+}
+
 /* --- start --- */
 
 struct restore {

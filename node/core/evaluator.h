@@ -21,6 +21,13 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
 /* Counts one lookup of this node against its limit, durably. CPIS_E_LIMIT: over it. */
 CPIS_CHECK cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
                                            const struct registry_node *asker);
+struct evaluator_use { /* of one node, today */
+    struct cpis_id node;
+    uint64_t evaluations, lookups;
+};
+/* Those that have asked today; returns how many there are and fills at most cap. */
+size_t evaluator_used(const struct evaluator *v, cpis_ms wall, struct evaluator_use *ret,
+                      size_t cap);
 /* Told by whoever knows the lists (the courier, at each tick): epochs from `lowest` on are still
  * needed, because an authority that is searched has no head in a newer one. Until it is told, none
  * is destroyed. */

@@ -548,3 +548,33 @@ size_t heads_known(const struct heads *h, const struct cpis_id *directory, uint3
     const struct state *s = state_of_directory(h, directory, epoch);
     return s == NULL ? 0 : count_of(s);
 }
+
+/* --- looking in --- */
+
+static void take_newest(const struct judged_head *j, struct newest_head *ret, size_t cap,
+                        size_t *count)
+{
+    size_t at = *count;
+    while (at > 0 && id_compare(&ret[at - 1].authority, &j->authority) > 0)
+        at--;
+    if (at > 0 && id_equal(&ret[at - 1].authority, &j->authority)) {
+        if (j->version > ret[at - 1].version)
+            ret[at - 1] = (struct newest_head){j->authority, j->version, j->time};
+        return;
+    }
+    if (*count == cap) return;
+    memmove(&ret[at + 1], &ret[at], (*count - at) * sizeof *ret);
+    (*count)++;
+    ret[at] = (struct newest_head){j->authority, j->version, j->time};
+}
+
+size_t heads_newest(const struct heads *h, uint32_t epoch, struct newest_head *ret, size_t cap)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < h->directories; i++) {
+        const struct state *s = state_of_directory(h, &h->directory[i].id, epoch);
+        for (size_t k = 0; s != NULL && k < count_of(s); k++)
+            if (s->set->judged[k].verified) take_newest(&s->set->judged[k], ret, cap, &count);
+    }
+    return count;
+}

@@ -51,5 +51,12 @@ CPIS_CHECK cpis_err heads_floors(const struct heads *h, cpis_ms now, struct aren
 bool heads_lack(const struct heads *h, const struct registry *r, uint32_t current, uint32_t before);
 void heads_registry_changed(struct heads *h,
                             struct env *e); /* verifies again what could not be before */
+struct newest_head {
+    struct cpis_id authority;
+    uint64_t version, time;
+};
+/* Of each authority the newest verified head that any directory streams in this epoch, rising by
+ * id; returns how many, at most cap. */
+size_t heads_newest(const struct heads *h, uint32_t epoch, struct newest_head *ret, size_t cap);
 size_t heads_known(const struct heads *h, const struct cpis_id *directory, uint32_t epoch);
 #endif

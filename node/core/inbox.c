@@ -20,12 +20,48 @@ static void id_key(uint64_t id, uint8_t ret[static 8])
 
 static bool is_unopened(const struct row_notification *n) { return n->opened == 0; }
 
-static void count(struct inbox *b, const struct row_notification *n, bool added)
+static size_t place_of(const struct inbox *b, uint64_t id)
 {
-    if (!is_unopened(n)) return;
-    const size_t one = added ? 1 : (size_t)-1;
-    b->counts.unopened += one;
-    if (n->escalated != 0) b->counts.escalated += one;
+    size_t lo = 0, hi = b->counts.unopened;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (b->received[mid].id < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* False: out of memory. */
+static bool count(struct inbox *b, const struct row_notification *n)
+{
+    if (n->state <= NOTIFICATION_ACTIONED) b->counts.state[n->state]++;
+    if (!is_unopened(n)) return true;
+    if (b->counts.unopened == b->received_cap) {
+        size_t cap = b->received_cap == 0 ? 32 : 2 * b->received_cap;
+        struct received *grown = realloc(b->received, cap * sizeof *grown);
+        if (grown == NULL) return false;
+        b->received = grown;
+        b->received_cap = cap;
+    }
+    const size_t at = place_of(b, n->id);
+    memmove(&b->received[at + 1], &b->received[at],
+            (b->counts.unopened - at) * sizeof *b->received);
+    b->received[at] = (struct received){n->id, n->received};
+    b->counts.unopened++;
+    if (n->escalated != 0) b->counts.escalated++;
+    return true;
+}
+
+static void uncount(struct inbox *b, const struct row_notification *n)
+{
+    const size_t at = place_of(b, n->id);
+    if (at == b->counts.unopened || b->received[at].id != n->id) return;
+    b->counts.unopened--;
+    memmove(&b->received[at], &b->received[at + 1],
+            (b->counts.unopened - at) * sizeof *b->received);
+    if (n->escalated != 0) b->counts.escalated--;
 }
 
 /* Rising by due. One that is opened meanwhile stays until then: a look at its row tells. */
@@ -73,8 +109,7 @@ static void persist(struct env *e, const struct row_notification *n)
 
 static void add(struct inbox *b, struct env *e, const struct row_notification *n)
 {
-    count(b, n, true);
-    if (!wait_for_opening(b, e, n)) emit_failure(e);
+    if (!count(b, n) || !wait_for_opening(b, e, n)) emit_failure(e);
     persist(e, n);
 }
 
@@ -92,8 +127,7 @@ static bool restore_row(void *arg, const struct row *row)
     r->err = row_notification_decode((struct bytes){row->value, row->value_len}, &a, &n);
     if (r->err == CPIS_OK) {
         r->b->last = n.id;
-        count(r->b, &n, true);
-        if (!wait_for_opening(r->b, r->e, &n)) r->err = CPIS_E_NOMEM;
+        if (!count(r->b, &n) || !wait_for_opening(r->b, r->e, &n)) r->err = CPIS_E_NOMEM;
     }
     arena_free(&a);
     return r->err == CPIS_OK;
@@ -106,7 +140,11 @@ cpis_err inbox_restore(struct inbox *b, struct env *e)
     return err != CPIS_OK ? err : r.err;
 }
 
-void inbox_deinit(struct inbox *b) { free(b->unopened); }
+void inbox_deinit(struct inbox *b)
+{
+    free(b->unopened);
+    free(b->received);
+}
 
 /* --- one access --- */
 
@@ -400,14 +438,15 @@ cpis_err authority_set_notification(struct authority *a, struct env *e, uint64_t
     if (to < NOTIFICATION_NEW || to > NOTIFICATION_ACTIONED) return CPIS_E_INVAL;
     cpis_err err = load(e, id, &n);
     if (err != CPIS_OK) return err;
-    const struct row_notification before = n;
+    const uint32_t before = n.state;
     n.state = to;
     n.state_since = e->wall;
     if (to != NOTIFICATION_NEW && n.opened == 0) n.opened = e->wall;
     err = note_change(e, &n, by);
     if (err != CPIS_OK) return err;
-    count(&a->inbox, &before, false);
-    count(&a->inbox, &n, true);
+    if (!is_unopened(&n)) uncount(&a->inbox, &n); /* once opened, for ever */
+    if (before <= NOTIFICATION_ACTIONED) a->inbox.counts.state[before]--;
+    a->inbox.counts.state[to]++;
     persist(e, &n);
     return CPIS_OK;
 }
@@ -429,7 +468,13 @@ cpis_err authority_test_notification(struct authority *a, struct env *e, const c
     return CPIS_OK;
 }
 
-struct inbox_counts authority_inbox(const struct authority *a) { return a->inbox.counts; }
+struct inbox_counts authority_inbox(const struct authority *a)
+{
+    struct inbox_counts c = a->inbox.counts;
+    if (c.unopened > 0) c.oldest = a->inbox.received[0].at;
+    c.newest = a->inbox.last;
+    return c;
+}
 
 /* --- time --- */
 

@@ -21,68 +21,69 @@ enum out_type {
     OUT_RESULT       /* what a command came to; see node.h */
 };
 
-/* code, level (0 count only, 1 log once in a while, 2 alarm), text for an operator. Never a number
- * or a name: an event carries a peer's id and one integer, nothing else. */
+/* code, level (0 count only; told once in a while: 1 news, 2 warning, 3 alarm), text for an
+ * operator. Never a number or a name: an event carries a peer's id and one integer, nothing else.
+ */
 #define CPIS_EVENTS(X)                                                                             \
-    X(EVENT_FRAME_MALFORMED, 1, "message refused: not a message of this protocol")                 \
-    X(EVENT_PEER_UNKNOWN, 1, "message refused: the peer is not in force in the register")          \
-    X(EVENT_SIGNER_UNKNOWN, 1, "message refused: its signer is not in the register")               \
-    X(EVENT_SIGNATURE_WRONG, 1, "message refused: the signature does not verify")                  \
-    X(EVENT_SIGNER_NOT_PEER, 1,                                                                    \
+    X(EVENT_FRAME_MALFORMED, 2, "message refused: not a message of this protocol")                 \
+    X(EVENT_PEER_UNKNOWN, 2, "message refused: the peer is not in force in the register")          \
+    X(EVENT_SIGNER_UNKNOWN, 2, "message refused: its signer is not in the register")               \
+    X(EVENT_SIGNATURE_WRONG, 2, "message refused: the signature does not verify")                  \
+    X(EVENT_SIGNER_NOT_PEER, 2,                                                                    \
       "message refused: signed by another node than the one that sent it")                         \
-    X(EVENT_ROLE_WRONG, 1, "message refused: the peer's role may not send this")                   \
-    X(EVENT_BODY_MALFORMED, 1, "message refused: its content can't be")                            \
+    X(EVENT_ROLE_WRONG, 2, "message refused: the peer's role may not send this")                   \
+    X(EVENT_BODY_MALFORMED, 2, "message refused: its content can't be")                            \
     X(EVENT_NOT_EXPECTED, 0, "message dropped: nothing here waits for it")                         \
-    X(EVENT_REPLAY, 1, "message refused: older than one already seen")                             \
-    X(EVENT_EPOCH_UNKNOWN, 1, "message refused: its epoch is not served here")                     \
-    X(EVENT_QUOTA, 1, "request refused: over the day's limit in the asker's descriptor")           \
-    X(EVENT_ORGANISATION_QUOTA, 1,                                                                 \
+    X(EVENT_REPLAY, 2, "message refused: older than one already seen")                             \
+    X(EVENT_EPOCH_UNKNOWN, 2, "message refused: its epoch is not served here")                     \
+    X(EVENT_QUOTA, 2, "request refused: over the day's limit in the asker's descriptor")           \
+    X(EVENT_ORGANISATION_QUOTA, 2,                                                                 \
       "lookup refused: its organisation's limit a day in node.conf is used up")                    \
-    X(EVENT_ORGANISATION_QUOTA_NEAR, 2,                                                            \
+    X(EVENT_ORGANISATION_QUOTA_NEAR, 3,                                                            \
       "an organisation has used 70 % of its limit a day in node.conf: `cpis status` names it")     \
-    X(EVENT_ORGANISATIONS_MANY, 2,                                                                 \
+    X(EVENT_ORGANISATIONS_MANY, 3,                                                                 \
       "lookup refused: more organisations have asked today than this node counts")                 \
-    X(EVENT_NODE_QUOTA_NEAR, 2, "this node has used 70 % of its limit a day in the register")      \
+    X(EVENT_NODE_QUOTA_NEAR, 3, "this node has used 70 % of its limit a day in the register")      \
     X(EVENT_LATE, 0, "lookup came over 120 s late: stored and forwarded, not answered")            \
-    X(EVENT_FUTURE, 1, "message refused: its time is over 120 s ahead of ours")                    \
-    X(EVENT_EVALUATION_WRONG, 2, "a directory's evaluation failed its proof")                      \
-    X(EVENT_PROOF_WRONG, 2, "a directory's proof of presence does not hold")                       \
-    X(EVENT_LIST_REFUSED, 1, "list refused; the head held before stays searched")                  \
-    X(EVENT_LIST_REFUSED_BY, 1, "a directory refused our list")                                    \
+    X(EVENT_FUTURE, 2, "message refused: its time is over 120 s ahead of ours")                    \
+    X(EVENT_EVALUATION_WRONG, 3, "a directory's evaluation failed its proof")                      \
+    X(EVENT_PROOF_WRONG, 3, "a directory's proof of presence does not hold")                       \
+    X(EVENT_LIST_REFUSED, 2, "list refused; the head held before stays searched")                  \
+    X(EVENT_LIST_REFUSED_BY, 2, "a directory refused our list")                                    \
     X(EVENT_LIST_ACCEPTED, 0, "list accepted")                                                     \
-    X(EVENT_EQUIVOCATION, 2, "an authority signed two heads of one version that differ")           \
-    X(EVENT_HEAD_UNKNOWN_OWN, 2,                                                                   \
+    X(EVENT_EQUIVOCATION, 3, "an authority signed two heads of one version that differ")           \
+    X(EVENT_HEAD_UNKNOWN_OWN, 3,                                                                   \
       "a directory shows a head of ours that we do not know: restored, copied or stolen")          \
     X(EVENT_STATE_UNKNOWN, 0, "a statement's state is not the one streamed; asked again")          \
-    X(EVENT_TWIN_LOOKUP, 2, "two lookups with one request id")                                     \
-    X(EVENT_DETAILS_UNREADABLE, 2, "details of a lookup did not open or name another child")       \
-    X(EVENT_DETAILS_MISSING, 1, "no details within 60 s: notified from the envelope")              \
-    X(EVENT_ANSWER_UNREADABLE, 2, "an answer did not open")                                        \
-    X(EVENT_COPY_OLD, 2, "a lookup waits for its authority for over 35 days")                      \
+    X(EVENT_TWIN_LOOKUP, 3, "two lookups with one request id")                                     \
+    X(EVENT_DETAILS_UNREADABLE, 3, "details of a lookup did not open or name another child")       \
+    X(EVENT_DETAILS_MISSING, 2, "no details within 60 s: notified from the envelope")              \
+    X(EVENT_ANSWER_UNREADABLE, 3, "an answer did not open")                                        \
+    X(EVENT_COPY_OLD, 3, "a lookup waits for its authority for over 35 days")                      \
     X(EVENT_REGISTER_ACCEPTED, 1, "register accepted")                                             \
-    X(EVENT_REGISTER_REFUSED, 2, "register refused")                                               \
-    X(EVENT_REGISTER_FORK, 2, "two registers of one version")                                      \
-    X(EVENT_REGISTER_UNCONFIRMED, 2,                                                               \
+    X(EVENT_REGISTER_REFUSED, 3, "register refused")                                               \
+    X(EVENT_REGISTER_FORK, 3, "two registers of one version")                                      \
+    X(EVENT_REGISTER_UNCONFIRMED, 3,                                                               \
       "no fresh register-time of enough directories names our register")                           \
-    X(EVENT_REGISTER_EXPIRING, 2, "the register expires within 10 days")                           \
-    X(EVENT_CLOCK_OFF, 2, "this node's clock is over 30 s off the directories' median")            \
-    X(EVENT_TWICE_CONNECTED, 2, "one node id is connected twice")                                  \
-    X(EVENT_CEREMONY_FAULT, 2, "key ceremony failed: this directory's dealing does not hold")      \
-    X(EVENT_SHARE_WRONG, 2, "the share held does not fit the register's epoch: refused for good")  \
+    X(EVENT_REGISTER_EXPIRING, 3, "the register expires within 10 days")                           \
+    X(EVENT_CLOCK_OFF, 3, "this node's clock is over 30 s off the directories' median")            \
+    X(EVENT_TWICE_CONNECTED, 3, "one node id is connected twice")                                  \
+    X(EVENT_CEREMONY_FAULT, 3, "key ceremony failed: this directory's dealing does not hold")      \
+    X(EVENT_SHARE_WRONG, 3, "the share held does not fit the register's epoch: refused for good")  \
     X(EVENT_CEREMONY_DONE, 1, "key ceremony finished")                                             \
-    X(EVENT_SHRINK_GUARD, 2, "list not published: it would fall below 80 % and nobody confirmed")  \
-    X(EVENT_LISTED_ELSEWHERE, 1,                                                                   \
+    X(EVENT_SHRINK_GUARD, 3, "list not published: it would fall below 80 % and nobody confirmed")  \
+    X(EVENT_LISTED_ELSEWHERE, 2,                                                                   \
       "another authority lists a child of ours, too: `cpis flags check` says which")               \
     X(EVENT_TRANSFERRED, 1, "a child was taken over by the authority it was to go to: ended here") \
     X(EVENT_LIVE, 1, "list is live nationally")                                                    \
-    X(EVENT_BUSY, 1, "request refused: too much under way")                                        \
-    X(EVENT_NO_MEMORY, 2, "out of memory: message dropped")                                        \
-    X(EVENT_STORE_READ, 2, "a row could not be read")                                              \
-    X(EVENT_NOTIFICATION_UNOPENED, 2,                                                              \
+    X(EVENT_BUSY, 2, "request refused: too much under way")                                        \
+    X(EVENT_NO_MEMORY, 3, "out of memory: message dropped")                                        \
+    X(EVENT_STORE_READ, 3, "a row could not be read")                                              \
+    X(EVENT_NOTIFICATION_UNOPENED, 3,                                                              \
       "a notification has not been opened for too long: `cpis notifications list`")                \
     X(EVENT_PATTERN, 1,                                                                            \
       "one child was seen at many places: a notification marked as a pattern was made")            \
-    X(EVENT_BEHIND_OWN_ACKS, 2,                                                                    \
+    X(EVENT_BEHIND_OWN_ACKS, 3,                                                                    \
       "a directory holds an ack of ours that our log does not know: restored; asking for all "     \
       "since")
 enum event {

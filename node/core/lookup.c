@@ -70,13 +70,14 @@ static void question_end(struct lookups *l, struct question *q)
 /* --- ending --- */
 
 static void refuse(struct env *e, uint64_t command, const struct nhs_number *number,
-                   const struct cpis_id *rid, enum verdict_reason reason)
+                   const struct cpis_id *rid, cpis_ms took, enum verdict_reason reason)
 {
     const struct result r = {
         .type = RESULT_VERDICT,
         .why = verdict_reason_text(reason),
         .number = *number,
         .rid = *rid,
+        .stages = {CPIS_MS_NEVER, CPIS_MS_NEVER, took},
         .verdict = {.kind = VERDICT_UNKNOWN, .reason = reason, .as_of = e->wall}};
     emit_result(e, command, &r, sizeof r);
 }
@@ -112,7 +113,7 @@ static void give_up_search(struct lookups *l, struct question *q, size_t i, stru
     struct lookup *k = q->search[i];
     q->searches--;
     memmove(&q->search[i], &q->search[i + 1], (q->searches - i) * sizeof q->search[0]);
-    if (q->searches == 0) refuse(e, q->command, &k->number, &k->rid, reason);
+    if (q->searches == 0) refuse(e, q->command, &k->number, &k->rid, e->now - q->started, reason);
     lookups_drop(l, k);
     if (q->searches == 0)
         question_end(l, q);
@@ -381,7 +382,7 @@ void lookups_start(struct lookups *l, struct env *e, uint64_t command,
     }
     struct cpis_id rid;
     drbg_bytes(e->rng, rid.b, sizeof rid.b);
-    refuse(e, command, number, &rid, reason);
+    refuse(e, command, number, &rid, CPIS_MS_NEVER, reason);
 }
 
 /* The lookup's body: nothing in it says who asks or whom. */
@@ -480,6 +481,7 @@ void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_d
         return;
     }
     k->stage = LOOKUP_ASKING;
+    if (q->evaluated == 0) q->evaluated = e->now;
     lookups_index(l, k);
     lookup_persist(k, e); /* durable before it is sent */
     (void)log_append(e, LOG_LOOKUP_SENT, &k->asked.rh, 0);

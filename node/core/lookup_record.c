@@ -347,13 +347,20 @@ static const struct lookup *first_sent(const struct question *q)
     return q->search[i];
 }
 
+static cpis_ms since(const struct question *q, cpis_ms at)
+{
+    return at == 0 ? CPIS_MS_NEVER : at - q->started;
+}
+
 void question_emit_result(const struct question *q, struct env *e, const struct verdict *v)
 {
-    struct result r = {.type = RESULT_VERDICT,
-                       .why = verdict_reason_text(v->reason),
-                       .rid = first_sent(q)->rid,
-                       .number = q->search[0]->number,
-                       .verdict = *v};
+    struct result r = {
+        .type = RESULT_VERDICT,
+        .why = verdict_reason_text(v->reason),
+        .rid = first_sent(q)->rid,
+        .number = q->search[0]->number,
+        .stages = {since(q, q->evaluated), since(q, q->details_sent), e->now - q->started},
+        .verdict = *v};
     if (fill_flags(q, e, &r))
         emit_result(e, q->command, &r, sizeof r);
     else

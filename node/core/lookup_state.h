@@ -82,7 +82,7 @@ struct question {
     size_t searches;
     struct judged_floor *floors; /* as of its first lookup's sending */
     size_t floors_count;
-    cpis_ms started, details_sent, ask_again, next;
+    cpis_ms started, evaluated, details_sent, ask_again, next; /* evaluated: 0: not yet */
     struct arena arena;
 };
 #define RH_LISTS 1024U

@@ -12,6 +12,7 @@
 #include "node/core/authority.h"
 #include "node/core/ceremony.h"
 #include "node/core/courier.h"
+#include "node/core/heads.h"
 #include "node/core/log.h"
 #include "node/core/quota.h"
 #include "node/core/verdict.h"
@@ -75,6 +76,11 @@ struct flag_shown { /* an opened answer */
     enum answer_status status;
     struct msg_flag_payload payload;
 };
+struct lookup_stages { /* when, since a question was taken in; CPIS_MS_NEVER: did not come so far */
+    cpis_ms evaluated; /* the number's key is there: directories are asked */
+    cpis_ms proven;    /* the first valid presence: its authority is asked for details */
+    cpis_ms given;     /* the verdict; NEVER: refused before anything was sent */
+};
 struct result {
     enum result_type type;
     cpis_err err;
@@ -85,6 +91,7 @@ struct result {
     struct cpis_id rid;
     struct nhs_number number;
     struct verdict verdict;
+    struct lookup_stages stages;
     const struct flag_shown *flags;
     size_t flags_count;
     /* CHANGES: one for each change */
@@ -149,6 +156,10 @@ size_t node_published(const struct node *n, struct publisher_status *ret,
                       size_t cap); /* authority */
 /* query: today's organisations, most lookups first */
 size_t node_asked(const struct node *n, struct quota_use *ret, size_t cap);
+/* query: of each authority, the newest head that any directory streams in the current epoch */
+size_t node_heads(const struct node *n, struct newest_head *ret, size_t cap);
+/* directory: what each node has asked of it today */
+size_t node_evaluated(const struct node *n, struct evaluator_use *ret, size_t cap);
 /* directory: the finished ceremony's signed acceptances */
 size_t node_acceptances(const struct node *n, const struct signed_message **ret, size_t cap);
 #endif

@@ -197,6 +197,17 @@ size_t node_asked(const struct node *n, struct quota_use *ret, size_t cap)
     return n->role == ROLE_QUERY ? quotas_used(n->quotas, n->wall, ret, cap) : 0;
 }
 
+size_t node_heads(const struct node *n, struct newest_head *ret, size_t cap)
+{
+    const struct registry_epoch *ep = registry_epoch_current(n->registry, n->wall);
+    return n->role == ROLE_QUERY && ep != NULL ? heads_newest(n->heads, ep->number, ret, cap) : 0;
+}
+
+size_t node_evaluated(const struct node *n, struct evaluator_use *ret, size_t cap)
+{
+    return n->role == ROLE_DIRECTORY ? evaluator_used(n->evaluator, n->wall, ret, cap) : 0;
+}
+
 size_t node_acceptances(const struct node *n, const struct signed_message **ret, size_t cap)
 {
     return n->role == ROLE_DIRECTORY ? ceremony_acceptances(n->ceremony, ret, cap) : 0;

@@ -213,3 +213,37 @@ cpis_err watch_end(struct watch *w, const char *name, enum watch_end end, const 
     if (renameat(w->dir[WORK], name, dir, to) != 0) return CPIS_E_IO;
     return fsync(dir) == 0 && fsync(w->dir[WORK]) == 0 ? CPIS_OK : CPIS_E_IO;
 }
+
+/* --- from outside --- */
+
+/* ctime: when it came there, also where it was renamed into it. */
+static size_t count_files(const char *feed, const char *place, cpis_ms *ret_oldest)
+{
+    char path[PATH_MAX];
+    size_t n = 0;
+    const int len = snprintf(path, sizeof path, "%s/%s", feed, place);
+    DIR *d = len > 0 && (size_t)len < sizeof path ? opendir(path) : NULL;
+    if (d == NULL) return 0;
+    for (const struct dirent *e; n < WATCH_BACKLOG_MAX && (e = readdir(d)) != NULL;) {
+        struct stat st;
+        if (!is_for_us(e->d_name) || ends_in(e->d_name, ".why.txt")) continue;
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        const cpis_ms since =
+            (cpis_ms)st.st_ctim.tv_sec * 1000 + (cpis_ms)st.st_ctim.tv_nsec / 1000000;
+        if (*ret_oldest == 0 || since < *ret_oldest) *ret_oldest = since;
+        n++;
+    }
+    (void)closedir(d);
+    return n;
+}
+
+struct watch_backlog watch_backlog(const char *feed)
+{
+    struct watch_backlog b = {.oldest = 0};
+    cpis_ms unused = 0;
+    b.waiting = count_files(feed, places[IN], &b.oldest);
+    b.waiting += count_files(feed, places[WORK], &b.oldest);
+    b.failed = count_files(feed, places[FAILED], &unused);
+    return b;
+}

@@ -38,4 +38,14 @@ CPIS_CHECK cpis_err watch_take(struct watch *w, cpis_ms wall, char ret[static NA
  * officer reads beside a failed one. CPIS_E_IO. */
 CPIS_CHECK cpis_err watch_end(struct watch *w, const char *name, enum watch_end end,
                               const char *why);
+
+struct watch_backlog { /* counted up to WATCH_BACKLOG_MAX files a folder */
+    size_t waiting;    /* in feed/in and feed/work */
+    cpis_ms oldest;    /* wall ms at which the one that waits longest came; 0: none */
+    size_t failed;     /* in feed/failed; what explains them left out */
+};
+#define WATCH_BACKLOG_MAX 10000U
+/* What lies there, by somebody who need not be the one that watches: nothing is made or changed.
+ * A folder that is not there is empty. */
+struct watch_backlog watch_backlog(const char *feed);
 #endif

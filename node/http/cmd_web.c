@@ -186,6 +186,7 @@ static void renew(struct web *w)
     const struct server_conf conf = faces_conf(w, &t);
     const cpis_err err = server_renew(w->faces, &conf, why);
     tls_free(&t);
+    if (err == CPIS_OK) w->certificate_until = until;
     if (err == CPIS_OK)
         companion_tell(COMPANION_INFO, "WEB_CERTIFICATE", "a new certificate is served");
     else
@@ -266,12 +267,13 @@ static int work(struct cli *c)
 {
     struct web w = {.c = c, .now = clock_ms(CLOCK_MONOTONIC)};
     struct tls t = {.key = NULL};
-    cpis_ms until;
     struct sigaction act = {.sa_handler = on_hup};
     (void)sigemptyset(&act.sa_mask);
     (void)sigaction(SIGHUP, &act, NULL);
-    if (!read_settings(&w) || !tls_read(c, &w.s, &t, &until)) return CLI_ERROR;
+    if (!read_settings(&w) || !tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
     w.door = (struct node_door){.call = call_link, .arg = &w};
+    w.health = (struct health){
+        .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};
     const cpis_err err = control_link_new(c->dir, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
     const bool open = err == CPIS_OK && open_servers(&w, &t);

@@ -22,12 +22,11 @@ static bool is_reading(const struct request *r)
 
 void route_operations(void *arg, struct exchange *x)
 {
-    const struct request *r = exchange_request(x);
-    (void)arg;
-    if (!is_reading(r))
+    const struct web *w = arg;
+    if (!is_reading(exchange_request(x)))
         say(x, 405, "only GET and HEAD\n");
-    else
-        say(x, 404, "nothing is here\n");
+    else if (!health_handle(&w->health, x))
+        say(x, 404, "nothing is here: /metrics, /healthz, /readyz are\n");
 }
 
 void route_faces(void *arg, struct exchange *x)

@@ -4,6 +4,7 @@
 #define CPIS_NODE_HTTP_WEB_H
 #include "node/cli/cli.h"
 #include "node/cli/conf.h"
+#include "node/http/health.h"
 #include "node/http/node_door.h"
 #include "node/http/server.h"
 
@@ -12,10 +13,13 @@ struct web {
     struct node_settings s;
     struct control_link *link;
     struct node_door door;
+    struct health health;
+    cpis_ms certificate_until;         /* of the one that is served; CPIS_MS_NEVER: none */
     struct server *faces, *operations; /* NULL: not served */
     cpis_ms now;                       /* of this turn, monotonic */
 };
 
 void route_faces(void *web, struct exchange *x);      /* FHIR, pages */
 void route_operations(void *web, struct exchange *x); /* metrics, health */
+void web_families(void *web, json_t *families);       /* of this process: see health.h */
 #endif

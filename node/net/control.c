@@ -15,6 +15,7 @@
 static const struct control_command commands[] = {
     /* name, roles, needs the node, fields, function */
     {"status", ALL, false, " ", control_status},
+    {"metrics", ALL, false, " ", control_metrics},
     {"stop", ALL, false, " ", control_stop},
     {"register_offer", ALL, true, " chain ", control_register_offer},
     {"log_export", ALL, false, " after limit ", control_log_export},
@@ -424,30 +425,37 @@ static void show_held(struct control *c)
 }
 
 /* A verdict that was held back with the lost batch counts as none. */
-static void fail_request(struct control *c, struct request *r)
+static size_t fail_request(struct control *c, struct request *r)
 {
     static const char why[] = "this node can't store the lookup";
     struct fault f = {.code = CPIS_OK};
-    for (size_t i = 0; i < r->numbers_count; i++)
-        if (!r->numbers[i].shown) control_more(c, r, unknown_json(&r->numbers[i].number, why));
+    size_t lookups = 0;
+    for (size_t i = 0; i < r->numbers_count; i++) {
+        if (r->numbers[i].shown) continue;
+        control_more(c, r, unknown_json(&r->numbers[i].number, why));
+        lookups++;
+    }
     (void)fail_with(&f, CPIS_E_STORE,
                     "`cpis status` says what is wrong; then ask again: a lookup that was sent is "
                     "recorded all the same",
                     "the node could not store its work and began anew");
     send_text(c, r->route, r->route_len, as_last(r->id, NULL, &f));
     end_request(c, r);
+    return lookups;
 }
 
-void control_committed(struct control *c, bool durable)
+size_t control_committed(struct control *c, bool durable)
 {
+    size_t lookups = 0;
     if (durable) {
         show_held(c);
-        return;
+        return 0;
     }
     drop_held(c);
     for (struct request *r = c->first, *next; r != NULL; r = next) {
         next = r->next;
-        if (r->started) fail_request(c, r);
+        if (r->started) lookups += fail_request(c, r);
     }
     c->active = 0;
+    return lookups;
 }

@@ -12,6 +12,7 @@
 #ifndef CPIS_NODE_NET_CONTROL_H
 #define CPIS_NODE_NET_CONTROL_H
 #include "node/core/node.h"
+#include "node/net/metrics.h"
 #include "node/net/note.h"
 #include "node/net/transport.h"
 #include "storage/store.h"
@@ -31,6 +32,7 @@ struct control_env { /* what a command may read; borrowed for the call */
     const struct view *view;
     const struct notes *notes;
     const struct transport *transport; /* may be NULL */
+    const struct metrics *metrics;     /* may be NULL */
     cpis_ms now, wall;
 };
 struct control; /* opaque */
@@ -49,8 +51,8 @@ bool control_next(struct control *c, struct command *ret);
 void control_result(struct control *c, const struct control_env *env, uint64_t command,
                     const struct result *result);
 /* true: shows what control_result was given. false: the batch is lost and its node gone: all that
- * it was doing for us ends with an error - a lookup as UNKNOWN. */
-void control_committed(struct control *c, bool durable);
+ * it was doing for us ends with an error - a lookup as UNKNOWN: returns how many of these. */
+size_t control_committed(struct control *c, bool durable);
 void control_drain(struct control *c);                /* refuses new requests from now on */
 bool control_is_idle(const struct control *c);        /* nothing is under way */
 bool control_wants_stop(const struct control *c);     /* `stop` was asked for */

@@ -104,6 +104,12 @@ json_t *json_authority(const char *code, const char *name);
 json_t *json_node(const struct control_env *env, const struct cpis_id *id);
 void put(json_t *o, const char *key, json_t *value); /* takes value; NULL becomes null */
 
+const char *control_role_name(enum node_role r); /* "" for none */
+struct control_quorum { /* directories that hold a share of the current key; all 0: no epoch */
+    size_t holders, reachable; /* this node counts as reachable */
+    uint32_t needed, epoch;
+};
+struct control_quorum control_quorum(const struct control_env *env);
 const char *details_who(const struct msg_ask_details *d); /* the best name there is */
 void put_organisation(json_t *o, const char *code, const char *name);
 
@@ -114,6 +120,8 @@ CPIS_CHECK cpis_err row_bytes(const struct control_env *env, enum table t, const
 
 json_t *control_status(struct control *c, const struct control_env *env, struct request *r,
                        struct fault *f);
+json_t *control_metrics(struct control *c, const struct control_env *env, struct request *r,
+                        struct fault *f);
 json_t *control_lookup(struct control *c, const struct control_env *env, struct request *r,
                        struct fault *f);
 json_t *control_changes(struct control *c, const struct control_env *env, struct request *r,

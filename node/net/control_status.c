@@ -7,7 +7,7 @@
 
 #define LIST_MAX 2048U
 
-static const char *role_name(enum node_role r)
+const char *control_role_name(enum node_role r)
 {
     switch (r) {
     case ROLE_AUTHORITY: return "authority";
@@ -51,7 +51,8 @@ static json_t *peers_json(const struct control_env *env)
         const struct registry_node *p = registry_node(node_registry(env->node), &all[i].id);
         json_t *o = json_node(env, &all[i].id);
         put(o, "id", json_hex(all[i].id.b, CPIS_ID_BYTES));
-        put(o, "role", p == NULL ? NULL : json_string(role_name((enum node_role)p->d.role)));
+        put(o, "role",
+            p == NULL ? NULL : json_string(control_role_name((enum node_role)p->d.role)));
         put(o, "reachable", json_boolean(all[i].reachable));
         put(o, "twice", json_boolean(all[i].twice));
         put(o, "heard_ago_ms", all[i].heard_ago == CPIS_MS_NEVER ? NULL : number(all[i].heard_ago));
@@ -180,7 +181,25 @@ static void put_role(json_t *o, const struct control_env *env, const struct node
         put(part, "outbox_oldest", json_time(s->outbox_oldest));
         put(part, "today", today_json(env, s));
     }
-    put(o, role_name(s->role), part);
+    put(o, control_role_name(s->role), part);
+}
+
+struct control_quorum control_quorum(const struct control_env *env)
+{
+    struct control_quorum q = {.holders = 0};
+    const struct registry *r = node_registry(env->node);
+    const struct registry_epoch *ep = registry_epoch_current(r, env->wall);
+    struct peer_status *all = calloc(LIST_MAX, sizeof *all);
+    const size_t n = all == NULL ? 0 : node_peers(env->node, env->now, all, LIST_MAX);
+    if (ep != NULL) {
+        const bool self = registry_index_of(ep, node_id(env->node)) != 0;
+        q = (struct control_quorum){
+            .holders = ep->n, .reachable = self, .needed = ep->t, .epoch = ep->number};
+        for (size_t i = 0; i < n && i < LIST_MAX; i++)
+            q.reachable += all[i].reachable && registry_index_of(ep, &all[i].id) != 0;
+    }
+    free(all);
+    return q;
 }
 
 /* The current one; `before`: the number of the one before, as long as the register carries it. */
@@ -194,6 +213,7 @@ static json_t *epoch_json(const struct control_env *env)
     put(o, "number", number(ep->number));
     put(o, "t", number(ep->t));
     put(o, "n", number(ep->n));
+    put(o, "reachable", number(control_quorum(env).reachable));
     put(o, "ends", json_time(ep->not_after));
     put(o, "before", before == NULL ? NULL : number(before->number));
     return o;
@@ -272,7 +292,7 @@ json_t *control_status(struct control *c, const struct control_env *env, struct 
     (void)r;
     (void)f;
     json_t *o = json_object();
-    put(o, "role", json_string(role_name(env->role)));
+    put(o, "role", json_string(control_role_name(env->role)));
     put(o, "time", json_time(env->wall));
     put(o, "runs", json_boolean(env->node != NULL));
     put(o, "why_down", env->node != NULL ? NULL : json_text(env->why_down));

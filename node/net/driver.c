@@ -22,6 +22,7 @@
 struct driver {
     const struct driver_conf *conf;
     struct notes *notes;
+    struct metrics metrics;
     struct folder_lock lock;
     struct identity *identity;       /* sodium_malloc */
     struct chain_mark register_file; /* DIR/register, as far as it is known to be the store's */
@@ -46,6 +47,7 @@ static struct control_env env_of(const struct driver *d)
                                 .view = machine_view(d->machine),
                                 .notes = d->notes,
                                 .transport = d->transport,
+                                .metrics = &d->metrics,
                                 .now = clock_monotonic(),
                                 .wall = clock_wall()};
 }
@@ -61,6 +63,7 @@ static bool on_send(void *ctx, const struct cpis_id *peer, struct bytes frame, c
 static void on_result(void *ctx, uint64_t command, const struct result *result)
 {
     struct driver *d = ctx;
+    metrics_result(&d->metrics, result);
     if (d->control == NULL) return;
     const struct control_env env = env_of(d);
     control_result(d->control, &env, command, result);
@@ -69,7 +72,8 @@ static void on_result(void *ctx, uint64_t command, const struct result *result)
 static void on_committed(void *ctx, bool durable)
 {
     struct driver *d = ctx;
-    if (d->control != NULL) control_committed(d->control, durable);
+    size_t lost = d->control == NULL ? 0 : control_committed(d->control, durable);
+    metrics_committed(&d->metrics, durable, lost);
 }
 
 static bool on_known(void *ctx, const struct box_public *key, struct cpis_id *ret)
@@ -415,6 +419,7 @@ static cpis_err start(struct driver *d)
                                       .quotas = d->conf->quotas,
                                       .inbox = d->conf->inbox,
                                       .notes = d->notes,
+                                      .metrics = &d->metrics,
                                       .send = on_send,
                                       .result = on_result,
                                       .committed = on_committed,
@@ -446,6 +451,7 @@ cpis_err driver_run(const struct driver_conf *conf)
 {
     struct driver d = {.conf = conf, .lock = {-1}, .signals = -1, .listen_at = CPIS_MS_NEVER};
     cpis_err err = notes_new(stderr, &d.notes);
+    metrics_init(&d.metrics, clock_wall());
     if (err != CPIS_OK) return err;
     err = start(&d);
     if (err == CPIS_OK) {

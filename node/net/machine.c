@@ -29,16 +29,17 @@ struct machine {
     const char *why;
 };
 
-static cpis_ms clock_read(clockid_t id)
+static uint64_t clock_read(clockid_t id)
 {
     struct timespec t;
     int rc = clock_gettime(id, &t);
     assert(rc == 0);
     (void)rc;
-    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
-cpis_ms clock_monotonic(void) { return clock_read(CLOCK_MONOTONIC); }
-cpis_ms clock_wall(void) { return clock_read(CLOCK_REALTIME); }
+uint64_t clock_monotonic_us(void) { return clock_read(CLOCK_MONOTONIC); }
+cpis_ms clock_monotonic(void) { return clock_monotonic_us() / 1000; }
+cpis_ms clock_wall(void) { return clock_read(CLOCK_REALTIME) / 1000; }
 
 cpis_err machine_new(const struct machine_conf *conf, struct machine **ret)
 {
@@ -130,13 +131,17 @@ static void take_all(struct machine *m)
 
 static void step(struct machine *m, struct node_in *in)
 {
+    static const enum step_kind kinds[] = {
+        [NODE_TICK] = STEP_TICK, [NODE_MESSAGE] = STEP_MESSAGE, [NODE_COMMAND] = STEP_COMMAND};
+    const uint64_t began = clock_monotonic_us();
     assert(m->node != NULL);
     if (m->failed) return; /* the batch is lost: nothing more into it */
-    in->now = clock_monotonic();
+    in->now = began / 1000;
     in->wall = clock_wall();
     in->view = &m->view;
     node_step(m->node, in);
     take_all(m);
+    histogram_observe(&m->conf.metrics->step[kinds[in->type]], clock_monotonic_us() - began);
 }
 
 void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes message)
@@ -159,15 +164,26 @@ static const char *code_of(const struct machine *m, const struct cpis_id *id)
     return n == NULL ? "" : n->d.code;
 }
 
+/* A head's version is the time at which it was made. One made before this process began was live
+ * perhaps long ago: receipts come again after a start. */
+static void count_live(struct machine *m, uint64_t version)
+{
+    const cpis_ms wall = clock_wall();
+    if (version < m->conf.metrics->started) return;
+    histogram_observe(&m->conf.metrics->live, wall > version ? (wall - version) * 1000 : 0);
+}
+
 static void release(struct machine *m)
 {
     const cpis_ms now = clock_monotonic();
     for (size_t i = 0; i < m->count; i++) {
         const struct waiting *w = &m->waiting[i];
-        if (w->type == OUT_SEND)
+        if (w->type == OUT_SEND) {
             (void)m->conf.send(m->conf.ctx, &w->peer, (struct bytes){w->frame, w->len}, now);
-        else
-            note_event(m->conf.notes, w->event, &w->peer, code_of(m, &w->peer), w->number, now);
+            continue;
+        }
+        note_event(m->conf.notes, w->event, &w->peer, code_of(m, &w->peer), w->number, now);
+        if (w->event == EVENT_LIVE) count_live(m, w->number);
     }
     drop_waiting(m);
     m->conf.committed(m->conf.ctx, true);
@@ -215,7 +231,9 @@ static void fail(struct machine *m, cpis_err err)
 void machine_commit(struct machine *m)
 {
     if (m->node == NULL || (!m->dirty && !m->failed)) return;
+    const uint64_t began = clock_monotonic_us();
     cpis_err err = m->failed ? CPIS_E_NOMEM : store_commit(m->conf.store);
+    histogram_observe(&m->conf.metrics->commit, clock_monotonic_us() - began);
     if (err != CPIS_OK) {
         fail(m, err);
         return;

@@ -9,6 +9,7 @@
 #ifndef CPIS_NODE_NET_MACHINE_H
 #define CPIS_NODE_NET_MACHINE_H
 #include "node/core/node.h"
+#include "node/net/metrics.h"
 #include "node/net/note.h"
 #include "storage/store.h"
 
@@ -23,6 +24,7 @@ struct machine_conf {
     const struct quota_conf *quotas; /* the same; or NULL */
     const struct inbox_conf *inbox;  /* the same; or NULL */
     struct notes *notes;             /* the same */
+    struct metrics *metrics;         /* the same */
     /* After a commit. false: not sent; nothing hangs on it. */
     bool (*send)(void *ctx, const struct cpis_id *peer, struct bytes frame, cpis_ms now);
     /* Before the commit, because it can't be kept: to be shown only after committed(true). */
@@ -35,6 +37,7 @@ struct machine_conf {
 struct machine;
 
 cpis_ms clock_monotonic(void);
+uint64_t clock_monotonic_us(void); /* of the same clock */
 cpis_ms clock_wall(void);
 
 /* CPIS_E_NOMEM. Builds no node yet. */

@@ -100,6 +100,15 @@ static void put_peer(const struct notes *n, const struct cpis_id *peer, const ch
     (void)fputc(' ', n->to);
 }
 
+static enum note_level level_of(enum event event)
+{
+    switch (event_level(event)) {
+    case 1: return NOTE_INFO;
+    case 2: return NOTE_WARN;
+    default: return NOTE_ERROR;
+    }
+}
+
 void note_event(struct notes *n, enum event event, const struct cpis_id *peer, const char *code,
                 uint64_t number, cpis_ms now)
 {
@@ -111,7 +120,7 @@ void note_event(struct notes *n, enum event event, const struct cpis_id *peer, c
         t->held_back++;
         return;
     }
-    put_level(n, event_level(event) >= 2 ? NOTE_WARN : NOTE_INFO);
+    put_level(n, level_of(event));
     (void)fprintf(n->to, "event=%s ", event_name(event));
     put_peer(n, peer, code);
     (void)fprintf(n->to, "number=%llu ", (unsigned long long)number);

@@ -40,6 +40,8 @@ heard() { # AUTHORITY NUMBER HOW-MANY
 
 say "founding a federation in $W"
 found_federation
+operations=$(free_port)
+sed -i "s/^metrics_listen = .*/metrics_listen = \"127.0.0.1:$operations\";/" "$W/$QUERY/node.conf"
 start_all
 say "   8 processes run; holding the key ceremony (t = $THRESHOLD of ${#DIRECTORIES[@]}; nobody ever knows the key)"
 hold_ceremony
@@ -111,10 +113,54 @@ heard T003 "$silent" 0 || die "story failed: a silent read made a notification"
 "$CPIS" accesses "$W/T003" - --json <<<"$silent" | jq -s -e 'length == 2 and all(.scheduled)' >/dev/null ||
     die "story failed: the silent read is not in the access log"
 
+# what an operator sees of each node: metrics, status, doctor, as text and as JSON
+mkdir "$W/seen"
+for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
+    for view in metrics status doctor; do
+        "$CPIS" $view "$W/$node" >"$W/seen/$node.$view.txt" || [ $view = doctor ] || die "$node: no $view"
+        "$CPIS" $view "$W/$node" --json >"$W/seen/$node.$view.json" || [ $view = doctor ] || die "$node: no $view as JSON"
+    done
+done
+# what the machines of its operations team see, over HTTP
+probe() { # PATH STATUS HEADER...: the answer's status, and its body
+    local path=$1 status=$2
+    shift 2
+    exec 3<>"/dev/tcp/127.0.0.1/$operations"
+    printf 'GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n' "$path" >&3
+    [ $# = 0 ] || printf '%s\r\n' "$@" >&3
+    printf '\r\n' >&3
+    cat <&3 >"$W/answer.http"
+    exec 3<&- 3>&-
+    head -n 1 "$W/answer.http" | grep -q " $status " || die "$path: not $status: $(head -n 1 "$W/answer.http")"
+    sed '1,/^\r$/d' "$W/answer.http"
+}
+probe /healthz 200 >"$W/seen/$QUERY.healthz.txt"
+probe /readyz 200 >"$W/seen/$QUERY.readyz.txt"
+probe /readyz 200 'Accept: application/json' | jq -e .ready >"$W/seen/$QUERY.readyz.json"
+probe /metrics 200 >"$W/seen/$QUERY.http.metrics.txt"
+for family in cpis_node_up cpis_lookups_total cpis_http_requests_total cpis_feed_files; do
+    grep -q "^$family" "$W/seen/$QUERY.http.metrics.txt" || die "story failed: /metrics has no $family"
+done
+asked=$(awk '/^cpis_lookups_total/ {n += $2} END {print n}' "$W/seen/$QUERY.metrics.txt")
+[ "$asked" -ge 16 ] || die "story failed: the query node counted $asked lookups, 8 stories asked 16 at least"
+if command -v promtool >/dev/null; then
+    for node in D01 T001 "$QUERY" "$QUERY.http"; do promtool check metrics <"$W/seen/$node.metrics.txt" || die "promtool refuses the metrics of $node"; done
+    say "   promtool has nothing against the metrics"
+fi
 stop_all
-# no child's data in any line that a node logged
-cut -d, -f1,3,4 "$W"/T00?.csv | tail -n +2 | tr ',' '\n' | grep -v -E '^(nhs_number|given|family)$' | sort -u >"$W/patterns"
-if grep -F -l -f "$W/patterns" "$W"/log/*.log; then die "a log line holds a child's number or name"; fi
+# No child's data in any of that, nor in any line that a node logged: every number and every name ...
+cut -d, -f1,3,4 "$W"/T00?.csv "$W/extra.csv" | tr ',' '\n' | grep -v -E '^(nhs_number|given|family)?$' | sort -u >"$W/patterns"
+printf '%s\n' Giventwice Familytwice Givenmother Familymother Givenfar Familyfar "Test NURSE" >>"$W/patterns"
+[ "$(grep -c -E '^[0-9]{10}$' "$W/patterns")" -gt 4900 ] || die "the search looks for too few numbers"
+found=0
+grep -F -l -f "$W/patterns" "$W"/log/*.log "$W"/seen/* || found=$?
+[ "$found" = 1 ] || die "a log line or a page of an operator holds a child's number or name"
+# ... and no token, nor anything else that could be one: no hexadecimal or base64 of 16 bytes but the ids of nodes and the head of the log
+for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
+    jq -r '.id, .log.head, (.peers[].id)' "$W/seen/$node.status.json"
+done | sort -u | sed 's/.*/s,&,,g/' >"$W/public.sed"
+cat "$W"/log/*.log "$W"/seen/* | sed -f "$W/public.sed" >"$W/rest"
+! grep -E '[0-9a-fA-F]{32}|(^|[^A-Za-z0-9+/_.-])[A-Za-z0-9+/]{22}==' "$W/rest" || die "a log line or a page of an operator holds what may be a token"
 say ""
-say "all eight stories hold; $(wc -l <"$W/patterns") numbers and names looked for in $(cat "$W"/log/*.log | wc -l) log lines: none found"
+say "all eight stories hold; $(wc -l <"$W/patterns") numbers and names looked for in $(cat "$W"/log/*.log | wc -l) log lines and $(cat "$W"/seen/* | wc -l) lines of metrics, status and doctor: none found"
 say "took $((SECONDS - began)) s"

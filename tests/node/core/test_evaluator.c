@@ -94,6 +94,20 @@ Test(evaluator, a_restart_forgets_neither_the_share_nor_what_was_used_of_the_day
     cr_assert_eq(df_event(&d, EVENT_QUOTA), 1);
 }
 
+Test(evaluator, it_tells_what_each_node_has_asked_today)
+{
+    struct evaluator_use all[2];
+    df_add_share(&d, 1);
+    (void)ask(DF_AUTHORITY, 5);
+    (void)ask(DF_QUERY, 1);
+    cr_assert_eq(evaluator_used(d.evaluator, d.wall, all, 1), 2, "how many there are");
+    cr_assert_eq(evaluator_used(d.evaluator, d.wall, all, 2), 2);
+    const bool first = id_equal(&all[0].node, &df_node(&d, DF_AUTHORITY)->id);
+    cr_expect_eq(all[!first].evaluations, 5);
+    cr_expect_eq(all[first].evaluations, 1);
+    cr_expect_eq(evaluator_used(d.evaluator, d.wall + CPIS_MS_DAY, all, 2), 0, "another day");
+}
+
 Test(evaluator, a_new_day_begins_a_new_quota_and_old_rows_go)
 {
     df_add_share(&d, 1);

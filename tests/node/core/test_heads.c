@@ -116,6 +116,25 @@ Test(heads, a_whole_state_gives_its_s_and_only_its_directorys)
     cr_expect_eq(heads_known(heads, &id, VF_EPOCH), 3);
 }
 
+Test(heads, the_newest_of_each_authority_is_that_of_whichever_directory_has_it)
+{
+    struct newest_head all[VF_AUTHORITIES];
+    show_whole(1);
+    const uint64_t before = list[2].time;
+    move_on(1, 5000);
+    stream(&(struct frame_of){2, 1, 1, 0, false, false}, &head[1], 1);
+    cr_assert_eq(heads_newest(heads, VF_EPOCH, all, VF_AUTHORITIES), VF_AUTHORITIES);
+    for (size_t i = 0; i < VF_AUTHORITIES; i++) {
+        const struct cpis_id id = rf_id(VF_AUTHORITY + (unsigned)i);
+        cr_assert(i == 0 || id_compare(&all[i - 1].authority, &all[i].authority) < 0);
+        for (size_t k = 0; k < VF_AUTHORITIES; k++)
+            if (id_equal(&all[k].authority, &id)) cr_expect_eq(all[k].time, list[i].time);
+    }
+    cr_expect_eq(list[2].time, before);
+    cr_expect_eq(heads_newest(heads, VF_EPOCH, all, 1), 1);
+    cr_expect_eq(heads_newest(heads, VF_EPOCH + 1, all, VF_AUTHORITIES), 0);
+}
+
 Test(heads, changes_in_order_keep_up_with_s)
 {
     stream(&(struct frame_of){1, 1, 1, 0, false, false}, head, 2);

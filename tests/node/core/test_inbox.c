@@ -333,6 +333,31 @@ Test(inbox, a_notification_that_nobody_opens_is_escalated_once)
     cr_assert_neq(n.escalated, 0, "that it was stays with it");
 }
 
+Test(inbox, it_knows_since_when_the_oldest_waits_that_nobody_has_opened)
+{
+    cr_assert_eq(authority_inbox(f.authority).oldest, 0);
+    const cpis_ms first = f.wall;
+    seen_at(1, "RJ1", "");
+    pass(1000);
+    seen_at(2, "RJ1", "");
+    pass(WAIT);
+    tick();
+    cr_assert_eq(authority_inbox(f.authority).oldest, first, "an escalated one waits, too");
+    cr_assert_eq(set(1, NOTIFICATION_SEEN, "A"), CPIS_OK);
+    cr_expect_eq(authority_inbox(f.authority).state[NOTIFICATION_SEEN], 1);
+    cr_expect_eq(authority_inbox(f.authority).state[NOTIFICATION_NEW], 1);
+    cr_assert_eq(set(1, NOTIFICATION_NEW, "A"), CPIS_OK);
+    cr_assert_eq(authority_inbox(f.authority).oldest, first + 1000, "opened once is opened");
+    af_restart(&f);
+    cr_expect_eq(authority_inbox(f.authority).state[NOTIFICATION_SEEN], 0);
+    cr_expect_eq(authority_inbox(f.authority).state[NOTIFICATION_NEW], 2);
+    cr_expect_eq(authority_inbox(f.authority).newest, 2);
+    cr_assert_eq(authority_inbox(f.authority).oldest, first + 1000);
+    cr_assert_eq(authority_inbox(f.authority).unopened, 1);
+    cr_assert_eq(set(2, NOTIFICATION_SEEN, "A"), CPIS_OK);
+    cr_assert_eq(authority_inbox(f.authority).oldest, 0);
+}
+
 Test(inbox, the_time_goes_on_over_a_restart_and_what_was_opened_once_is_opened)
 {
     seen_at(1, "RJ1", "");

@@ -368,6 +368,48 @@ Test(lookup, a_presence_is_a_flag_once_its_authority_answers)
     cr_expect_eq(outbox(), 0);
 }
 
+Test(lookup, a_verdict_tells_how_long_its_parts_took)
+{
+    start();
+    vf_pass(&v, 30);
+    evaluate();
+    cr_assert_eq(sent_to(), VF_T);
+    learn_lookup();
+    vf_pass(&v, 40);
+    say_present(who[0]);
+    say_absent(who[1]);
+    say_absent(who[2]);
+    vf_pass(&v, 50);
+    answer(102, ANSWER_FLAGS, list[1].version);
+    expect_given(VERDICT_FLAG, REASON_NONE);
+    const struct lookup_stages *s = &v.out[vf_first_result(&v)].stages;
+    cr_expect_eq(s->evaluated, 30);
+    cr_expect_eq(s->proven, 70);
+    cr_expect_eq(s->given, 120);
+}
+
+Test(lookup, parts_that_did_not_come_are_told_as_never)
+{
+    begin();
+    for (size_t i = 0; i < VF_T; i++)
+        say_absent(who[i]);
+    expect_given(VERDICT_NO_FLAG, REASON_NONE);
+    cr_expect_eq(v.out[vf_first_result(&v)].stages.proven, CPIS_MS_NEVER);
+    struct msg_ask_details bad = ask;
+    bad.user_name[0] = '\n';
+    lookups_start(lookups, vf_begin(&v), COMMAND, &number, &bad);
+    vf_commit(&v);
+    expect_given(VERDICT_UNKNOWN, REASON_ASKER);
+    cr_expect_eq(v.out[vf_first_result(&v)].stages.given, CPIS_MS_NEVER, "refused unasked");
+    start();
+    while (given() == NULL)
+        tick(100);
+    expect_given(VERDICT_UNKNOWN, REASON_EVALUATION);
+    const struct lookup_stages *s = &v.out[vf_first_result(&v)].stages;
+    cr_expect_eq(s->evaluated, CPIS_MS_NEVER);
+    cr_expect_eq(s->given, LOOKUP_BUDGET);
+}
+
 Test(lookup, details_open_with_the_proven_authoritys_key_and_name_child_and_asker)
 {
     struct bytes b;

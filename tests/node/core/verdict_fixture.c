@@ -46,6 +46,7 @@ static void note(struct vf *v, const struct out *o)
     to->has_result = true;
     to->command = o->command;
     to->verdict = r->verdict;
+    to->stages = r->stages;
     to->flags_count = r->flags_count;
     to->flags = arena_copy(&v->a, r->flags, r->flags_count * sizeof *r->flags);
 }

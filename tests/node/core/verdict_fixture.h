@@ -23,7 +23,8 @@ struct vf_out { /* an output of the last step, in the order of the queue */
     struct frame frame; /* SEND: unwrapped, in the arena */
     bool has_result;
     uint64_t command;
-    struct verdict verdict; /* RESULT of a lookup; its lists live till the next step */
+    struct lookup_stages stages; /* RESULT of a lookup */
+    struct verdict verdict;      /* RESULT of a lookup; its lists live till the next step */
     struct flag_shown *flags;
     size_t flags_count;
 };

@@ -161,3 +161,23 @@ Test(watch, its_descriptor_tells_of_a_new_file)
     char events[512];
     cr_expect_gt(read(watch_fd(w), events, sizeof events), 0);
 }
+
+Test(watch, who_looks_from_outside_sees_what_waits_since_when_and_what_failed)
+{
+    struct watch_backlog b = watch_backlog(feed);
+    cr_expect_eq(b.waiting + b.failed, 0);
+    cr_expect_eq(b.oldest, 0);
+    drop("a.csv", "x", CPIS_MS_HOUR);
+    drop("b.csv", "x", CPIS_MS_HOUR);
+    drop("c.csv.part", "x", CPIS_MS_HOUR);
+    b = watch_backlog(feed);
+    cr_expect_eq(b.waiting, 2);
+    cr_expect_gt(b.oldest, 0);
+    cr_assert_eq(take(), CPIS_OK);
+    cr_expect_eq(watch_backlog(feed).waiting, 2, "the one under way waits, too");
+    cr_assert_eq(watch_end(w, name, WATCH_FAILED, "why\n"), CPIS_OK);
+    b = watch_backlog(feed);
+    cr_expect_eq(b.waiting, 1);
+    cr_expect_eq(b.failed, 1, "what explains it is not counted");
+    cr_expect_eq(watch_backlog("/nonexistent").waiting, 0);
+}

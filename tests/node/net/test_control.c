@@ -4,6 +4,7 @@
 #include "node/net/control.h"
 #include "node/net/control_client.h"
 #include "node/net/folder.h"
+#include "node/net/prometheus.h"
 #include "proto/code.h"
 #include "tests/node/net/place.h"
 
@@ -912,4 +913,55 @@ Test(control, a_client_says_at_once_that_no_node_runs)
     memset(dir, 'd', sizeof dir);
     dir[sizeof dir - 1] = '\0';
     cr_assert_eq(control_connect(dir, &c, why), CPIS_E_LIMIT);
+}
+
+/* --- metrics --- */
+
+/* The sample of a family that has this label's value; label NULL: its first. */
+static double value_of(const json_t *families, const char *name, const char *label, const char *is)
+{
+    size_t i, k;
+    const json_t *f, *s;
+    json_array_foreach(families, i, f)
+    {
+        if (strcmp(text_at(f, "name"), name) != 0) continue;
+        json_array_foreach(json_object_get(f, "samples"), k, s)
+        {
+            const json_t *value = json_object_get(s, "value");
+            if (label == NULL || strcmp(text_at(json_object_get(s, "labels"), label), is) == 0)
+                return json_number_value(value != NULL ? value : json_object_get(s, "count"));
+        }
+    }
+    return -1;
+}
+
+Test(control, metrics_of_a_node_that_can_not_run_are_what_its_driver_has_counted)
+{
+    static struct metrics m;
+    static const struct result given = {.type = RESULT_VERDICT,
+                                        .stages = {1, CPIS_MS_NEVER, 2},
+                                        .verdict = {.kind = VERDICT_NO_FLAG}};
+    char *text = NULL;
+    metrics_init(&m, env.wall);
+    metrics_result(&m, &given);
+    metrics_committed(&m, true, 0);
+    note_event(notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
+    note_event(notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
+    env.metrics = &m;
+    env.node = NULL;
+    json_t *o = expect_done("{\"id\":1,\"command\":\"metrics\"}");
+    const json_t *all = json_object_get(o, "families");
+    cr_expect_eq(value_of(all, "cpis_node_up", "role", "query"), 0);
+    cr_expect_eq(value_of(all, "cpis_lookups_total", "verdict", "no_flag"), 1);
+    cr_expect_eq(value_of(all, "cpis_lookups_total", "verdict", "unknown"), 0);
+    cr_expect_eq(value_of(all, "cpis_lookup_duration_seconds", NULL, NULL), 1);
+    cr_expect_eq(value_of(all, "cpis_events_total", "event", "replay"), 2, "told or not");
+    cr_expect_eq(value_of(all, "cpis_messages_refused_total", "reason", "replay"), 2);
+    cr_expect_eq(value_of(all, "cpis_store_rows", "table", "outbox"), 0);
+    cr_expect_gt(value_of(all, "cpis_disk_free_bytes", NULL, NULL), 0);
+    cr_expect_gt(value_of(all, "cpis_node_resident_memory_bytes", NULL, NULL), 0);
+    cr_expect_eq(value_of(all, "cpis_register_version", NULL, NULL), -1, "that is the node's");
+    cr_assert_eq(prometheus_text(all, &text), CPIS_OK);
+    free(text);
+    json_decref(o);
 }

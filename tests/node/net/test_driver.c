@@ -2,6 +2,7 @@
  * verdict and back to who looked. */
 #include "node/net/driver.h"
 #include "node/net/folder.h"
+#include "node/net/prometheus.h"
 #include "tests/node/net/federation.h"
 #include "tests/node/net/place.h"
 
@@ -46,6 +47,53 @@ static void expect_in_log(unsigned n, const char *text)
     "{\"changes\":[{\"type\":\"upsert\",\"nhs_number\":\"9990000018\",\"birth_date\":"             \
     "\"2015-02-03\",\"local_id\":\"L77\",\"plan\":\"LAC\",\"start\":\"2026-01-02\"}]}"
 
+/* What Prometheus reads of a node; free(). */
+static char *metrics_of(unsigned n)
+{
+    char *text = NULL;
+    json_t *all = federation_call_until(n, "metrics", "{}", 5000);
+    cr_assert_eq(prometheus_text(json_object_get(last_of(all), "families"), &text), CPIS_OK);
+    json_decref(all);
+    return text;
+}
+
+static void expect_metric(const char *text, const char *line)
+{
+    char start[128];
+    (void)snprintf(start, sizeof start, "\n%s", line); /* the first line is a comment */
+    cr_expect(strstr(text, start) != NULL, "no line %s in:\n%s", line, text);
+}
+
+static void expect_metrics(void)
+{
+    char *query = metrics_of(QUERY_0), *authority = metrics_of(AUTHORITY_0),
+         *directory = metrics_of(DIRECTORY_0);
+    expect_metric(query, "cpis_node_up{role=\"query\"} 1\n");
+    expect_metric(query, "cpis_directories_reachable 3\n");
+    expect_metric(query, "cpis_directories_needed 2\n");
+    expect_metric(query, "cpis_register_trust{trust=\"fresh\"} 1\n");
+    expect_metric(query, "cpis_node_listed 1\n");
+    expect_metric(query, "cpis_peer_reachable{peer=\"T000\",role=\"directory\"} 1\n");
+    cr_expect(strstr(query, "cpis_lookups_total{verdict=\"flag\"} 0\n") == NULL);
+    cr_expect(strstr(query, "\ncpis_list_timestamp_seconds{authority=\"T003\"} 0\n") == NULL);
+    expect_metric(query, "cpis_list_timestamp_seconds{authority=\"T003\"} ");
+    expect_metric(query, "cpis_list_timestamp_seconds{authority=\"T004\"} ");
+    expect_metric(authority, "cpis_children 1\n");
+    expect_metric(authority, "cpis_notifications{state=\"new\"} ");
+    expect_metric(authority, "cpis_notifications_oldest_timestamp_seconds ");
+    expect_metric(authority, "cpis_list_live{epoch=\"1\"} 1\n");
+    cr_expect(strstr(authority, "\ncpis_list_live_duration_seconds_count 0\n") == NULL,
+              "a list became live since it began");
+    expect_metric(authority, "cpis_list_live_duration_seconds_count ");
+    expect_metric(directory, "cpis_share_held 1\n");
+    expect_metric(directory, "cpis_directories_reachable 3\n");
+    expect_metric(directory, "cpis_evaluations_today{peer=\"");
+    expect_metric(directory, "cpis_lookups_taken_limit{peer=\"");
+    free(query);
+    free(authority);
+    free(directory);
+}
+
 Test(driver, a_plan_saved_is_found_and_who_looked_is_told)
 {
     federation_found();
@@ -77,6 +125,7 @@ Test(driver, a_plan_saved_is_found_and_who_looked_is_told)
     all = federation_call_until(QUERY_0, "evidence", rid, 5000);
     cr_assert_gt(strlen(text_at(last_of(all), "evidence")), 1000);
     json_decref(all);
+    expect_metrics();
 
     /* Killed at any moment and started again: it goes on where it was. */
     (void)federation_end(AUTHORITY_0, SIGKILL);

@@ -36,15 +36,17 @@ Test(note, an_event_is_one_line_with_its_peer_and_number)
 {
     note_event(n, EVENT_QUOTA, &peer, "T001", 3, 10);
     note_event(n, EVENT_CLOCK_OFF, &nobody, "", 4, 10);
+    note_event(n, EVENT_LIVE, &peer, "T001", 1, 10);
     note_event(n, EVENT_QUOTA, &other, "a \"b", 5, 10);
     note(n, NOTE_ERROR, "two\nlines and a \"quote\" %d", 7);
     cr_assert_str_eq(
         all_told(),
-        "<6>level=info event=EVENT_QUOTA peer=T001 number=3 msg=\"request refused: over the day's "
+        "<4>level=warn event=EVENT_QUOTA peer=T001 number=3 msg=\"request refused: over the day's "
         "limit in the asker's descriptor\"\n"
-        "<4>level=warn event=EVENT_CLOCK_OFF number=4 msg=\"this node's clock is over 30 s off "
+        "<3>level=error event=EVENT_CLOCK_OFF number=4 msg=\"this node's clock is over 30 s off "
         "the directories' median\"\n"
-        "<6>level=info event=EVENT_QUOTA peer=a??b number=5 msg=\"request refused: over the day's "
+        "<6>level=info event=EVENT_LIVE peer=T001 number=1 msg=\"list is live nationally\"\n"
+        "<4>level=warn event=EVENT_QUOTA peer=a??b number=5 msg=\"request refused: over the day's "
         "limit in the asker's descriptor\"\n"
         "<3>level=error msg=\"two'lines and a 'quote' 7\"\n");
 }
