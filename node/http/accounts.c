@@ -16,8 +16,7 @@
 
 /* --- roles --- */
 
-static const char *const role_names[] = {"clinician", "supervisor", "duty",
-                                         "officer",   "operator",   "administrator"};
+static const char *const role_names[] = {"clinician", "auditor", "inbox", "officer", "operator"};
 #define ROLES (sizeof role_names / sizeof *role_names)
 
 unsigned account_role_parse(const char *name)
@@ -34,12 +33,29 @@ const char *account_role_name(unsigned one)
     return NULL;
 }
 
+static const char *const look_names[] = {"unscheduled", "scheduled"};
+#define LOOKS (sizeof look_names / sizeof *look_names)
+
+unsigned account_look_parse(const char *name)
+{
+    for (unsigned i = 0; i < LOOKS; i++)
+        if (strcmp(name, look_names[i]) == 0) return 1U << i;
+    return 0;
+}
+
+const char *account_look_name(unsigned one)
+{
+    for (unsigned i = 0; i < LOOKS; i++)
+        if (one == 1U << i) return look_names[i];
+    return NULL;
+}
+
 unsigned account_roles_of(enum node_role node)
 {
     switch (node) {
-    case ROLE_QUERY: return ACCOUNT_CLINICIAN | ACCOUNT_SUPERVISOR | ACCOUNT_ADMINISTRATOR;
-    case ROLE_AUTHORITY: return ACCOUNT_DUTY | ACCOUNT_OFFICER | ACCOUNT_ADMINISTRATOR;
-    case ROLE_DIRECTORY: return ACCOUNT_OPERATOR | ACCOUNT_ADMINISTRATOR;
+    case ROLE_QUERY: return ACCOUNT_CLINICIAN | ACCOUNT_AUDITOR | ACCOUNT_OPERATOR;
+    case ROLE_AUTHORITY: return ACCOUNT_INBOX | ACCOUNT_OFFICER | ACCOUNT_OPERATOR;
+    case ROLE_DIRECTORY: return ACCOUNT_OPERATOR;
     }
     return 0;
 }
@@ -47,15 +63,27 @@ unsigned account_roles_of(enum node_role node)
 bool account_roles_may(unsigned roles, enum account_right right)
 {
     static const unsigned may[] = {
-        [RIGHT_LOOKUP] = ACCOUNT_CLINICIAN | ACCOUNT_SUPERVISOR,
-        [RIGHT_EVIDENCE] = ACCOUNT_SUPERVISOR,
-        [RIGHT_INBOX] = ACCOUNT_DUTY | ACCOUNT_OFFICER,
+        [RIGHT_LOOKUP] = ACCOUNT_CLINICIAN,
+        [RIGHT_AUDIT] = ACCOUNT_AUDITOR,
+        [RIGHT_INBOX] = ACCOUNT_INBOX | ACCOUNT_OFFICER,
         [RIGHT_CHILDREN] = ACCOUNT_OFFICER,
-        [RIGHT_FIGURES] = ACCOUNT_SUPERVISOR | ACCOUNT_OFFICER | ACCOUNT_OPERATOR,
-        [RIGHT_OPERATE] = ACCOUNT_OPERATOR,
-        [RIGHT_ACCOUNTS] = ACCOUNT_ADMINISTRATOR,
+        [RIGHT_STATUS] = ACCOUNT_OPERATOR,
     };
     return (roles & may[right]) != 0;
+}
+
+const char *account_roles_fault(unsigned roles, unsigned looks, enum node_role node)
+{
+    static const char *const expected[] = {
+        [ROLE_QUERY] = "people of a query node have the role clinician, auditor or operator",
+        [ROLE_AUTHORITY] = "people of an authority have the role inbox, officer or operator",
+        [ROLE_DIRECTORY] = "people of a directory have the role operator",
+    };
+    if (roles == 0 || (roles & ~account_roles_of(node)) != 0) return expected[node];
+    if ((looks & ~(unsigned)(LOOK_UNSCHEDULED | LOOK_SCHEDULED)) != 0 ||
+        (looks != 0) != ((roles & ACCOUNT_CLINICIAN) != 0))
+        return "a clinician, and nobody else, has a kind of lookup: unscheduled, scheduled or both";
+    return NULL;
 }
 
 /* --- one account --- */
@@ -86,6 +114,9 @@ void account_asker(const struct account *x, struct msg_ask_details *ret)
     memcpy(ret->user_name, x->display, sizeof ret->user_name);
     memcpy(ret->role_code, x->job_code, sizeof ret->role_code);
     memcpy(ret->role_name, x->job, sizeof ret->role_name);
+    if (x->org_code[0] == '\0') return;
+    memcpy(ret->organisation_code, x->org_code, sizeof ret->organisation_code);
+    memcpy(ret->organisation_name, x->org_name, sizeof ret->organisation_name);
 }
 
 bool account_is_stale(const struct account *x, cpis_ms wall)
@@ -175,6 +206,23 @@ void account_address(const char *peer, char ret[static ACCOUNT_ADDRESS_BYTES])
     else if (inet_pton(AF_INET, peer, b) != 1)
         return;
     if (b[0] != 127) (void)inet_ntop(AF_INET, b, ret, ACCOUNT_ADDRESS_BYTES);
+}
+
+bool account_has_place(const struct account *x, const char *address)
+{
+    for (size_t i = 0; address[0] != '\0' && i < ACCOUNT_PLACES; i++)
+        if (strcmp(x->places[i], address) == 0) return true;
+    return false;
+}
+
+void account_add_place(struct account *x, const char *address)
+{
+    size_t i = 0;
+    if (address[0] == '\0') return;
+    while (i < ACCOUNT_PLACES - 1 && strcmp(x->places[i], address) != 0)
+        i++;
+    memmove(x->places[1], x->places[0], i * sizeof x->places[0]);
+    (void)snprintf(x->places[0], sizeof x->places[0], "%s", address);
 }
 
 struct failures *accounts_address(struct accounts *a, const char *address, bool make)

@@ -1,5 +1,5 @@
-/* node/http/accounts.h - people who may log in to a node's web pages: the file DIR/accounts, whole in
- * memory. What administrators say and what log-ins leave behind (failures, the last code) stand
+/* node/http/accounts.h - people who may log in to a node's web pages: the file DIR/accounts, whole
+ * in memory. What administrators say and what log-ins leave behind (failures, the last code) stand
  * together, so that one durable write keeps both.
  *
  * The file is JSON, an account a line, 0600; a version; no key that is not known. It is written
@@ -30,27 +30,32 @@
 
 /* What a person is to a node of this kind; bits. */
 enum account_role {
-    ACCOUNT_CLINICIAN = 1,     /* query node */
-    ACCOUNT_SUPERVISOR = 2,    /* query node */
-    ACCOUNT_DUTY = 4,          /* authority */
-    ACCOUNT_OFFICER = 8,       /* authority */
-    ACCOUNT_OPERATOR = 16,     /* directory */
-    ACCOUNT_ADMINISTRATOR = 32 /* each */
+    ACCOUNT_CLINICIAN = 1, /* query node */
+    ACCOUNT_AUDITOR = 2,   /* query node */
+    ACCOUNT_INBOX = 4,     /* authority */
+    ACCOUNT_OFFICER = 8,   /* authority */
+    ACCOUNT_OPERATOR = 16  /* each */
 };
 /* What somebody wants to do; the one place that says which role may. */
 enum account_right {
-    RIGHT_LOOKUP = 1, /* clinician, supervisor */
-    RIGHT_EVIDENCE,   /* supervisor: evidence of lookups, by whomever */
-    RIGHT_INBOX,      /* duty, officer */
+    RIGHT_LOOKUP = 1, /* clinician, of the kinds that the account has (looks) */
+    RIGHT_AUDIT,      /* auditor: lookups of others and their evidence */
+    RIGHT_INBOX,      /* inbox, officer: notifications, read and acknowledged */
     RIGHT_CHILDREN,   /* officer: children, imports, data quality */
-    RIGHT_FIGURES,    /* supervisor, officer, operator: status and metrics */
-    RIGHT_OPERATE,    /* operator */
-    RIGHT_ACCOUNTS    /* administrator, who may do nothing else by that */
+    RIGHT_STATUS      /* operator: this node, the federation */
+};
+/* What a clinician may do; bits. */
+enum account_look {
+    LOOK_UNSCHEDULED = 1, /* the authority is told */
+    LOOK_SCHEDULED = 2    /* a silent read */
 };
 bool account_roles_may(unsigned roles, enum account_right right);
 /* "clinician"; 0: there is none of that name. And back: static; NULL for none. */
 unsigned account_role_parse(const char *name);
 const char *account_role_name(unsigned one);
+/* The same of "unscheduled" and "scheduled". */
+unsigned account_look_parse(const char *name);
+const char *account_look_name(unsigned one);
 /* Those that mean something at a node of this kind. */
 unsigned account_roles_of(enum node_role node);
 
@@ -59,23 +64,35 @@ struct failures {
     uint32_t count;
     cpis_ms at;
 };
+/* Where a log-in comes from, as an account knows it: three counts, so that who fails at one of them
+ * on purpose leaves the others open. */
+enum account_door {
+    DOOR_BROWSER, /* it has logged in with this browser (a cookie says so) */
+    DOOR_PLACE,   /* from this address, of its last ACCOUNT_PLACES */
+    DOOR_STRANGER,
+    DOORS
+};
+#define ACCOUNT_PLACES 4U
 struct account {
-    char name[ACCOUNT_NAME_BYTES];      /* a-z 0-9 . _ @ + -, a letter or digit first */
-    char display[NAME_BYTES_MAX + 1];   /* "Dr A. Smith" */
+    char name[ACCOUNT_NAME_BYTES];       /* a-z 0-9 . _ @ + -, a letter or digit first */
+    char display[NAME_BYTES_MAX + 1];    /* "Dr A. Smith" */
     char user_id[USER_ID_BYTES_MAX + 1]; /* of the Spine Directory Service; or "" */
-    char job_code[CODE_BYTES_MAX + 1], job[ROLE_BYTES_MAX + 1]; /* or "" */
-    unsigned roles;                     /* enum account_role */
-    bool disabled, must_change;         /* its password */
-    bool proxy;                         /* known by the reverse proxy's header, by nothing else */
-    char hash[PASSWORD_HASH_BYTES];     /* "": with proxy */
+    char job_code[CODE_BYTES_MAX + 1], job[ROLE_BYTES_MAX + 1];              /* or "" */
+    char org_code[CODE_BYTES_MAX + 1], org_name[ORGANISATION_BYTES_MAX + 1]; /* "": the node's */
+    unsigned roles;                                                          /* enum account_role */
+    unsigned looks;                 /* enum account_look; 0 unless a clinician */
+    bool locked;                    /* by a command */
+    bool must_change;               /* its password */
+    bool proxy;                     /* known by the reverse proxy's header, by nothing else */
+    char hash[PASSWORD_HASH_BYTES]; /* "": with proxy */
     bool has_totp;
     uint8_t totp[TOTP_SECRET_BYTES];
     uint64_t totp_last; /* the step of the last code that was taken */
     /* Random, and new whenever what was let in by it must end: a session, a known browser. */
     uint8_t stamp[ACCOUNT_STAMP_BYTES];
     cpis_ms made, password_set, last_login; /* ms since 1970; last_login 0: never */
-    /* Failed log-ins: from browsers that it has logged in from, and from all others. */
-    struct failures known, strangers;
+    struct failures failures[DOORS];
+    char places[ACCOUNT_PLACES][ACCOUNT_ADDRESS_BYTES]; /* the last one first; "": none */
 };
 struct address {
     char text[ACCOUNT_ADDRESS_BYTES]; /* as account_address gives it */
@@ -114,8 +131,11 @@ void accounts_remove(struct accounts *a, struct account *x);
 /* A name as it is kept: small letters. false: it can't be one. */
 bool account_name_parse(const char *text, char ret[static ACCOUNT_NAME_BYTES]);
 void account_stamp_keygen(struct account *x); /* a new one */
-/* Who asks, for a lookup: user id (else the account's name), name and job; the rest stays. */
+/* Who asks, for a lookup: user id (else the account's name), name, job, and the organisation where
+ * the account has one of its own; the rest stays. */
 void account_asker(const struct account *x, struct msg_ask_details *ret);
+/* Those of `roles` and `looks` that an account of this node may have: NULL; else what to do. */
+const char *account_roles_fault(unsigned roles, unsigned looks, enum node_role node);
 /* The password was chosen by somebody else, and too long ago. */
 bool account_is_stale(const struct account *x, cpis_ms wall);
 
@@ -123,7 +143,9 @@ bool account_is_stale(const struct account *x, cpis_ms wall);
  *
  * The first few cost nothing; each further one a pause that doubles, from a minute to 15. While it
  * lasts nothing is tried and nothing counted, so whoever goes on does not lengthen it. An hour
- * (address) or a day (account) without one, and they are forgotten. */
+ * (address) or a day (account) without one, and they are forgotten. An address's pause is for
+ * accounts that do not know it (DOOR_STRANGER): else who fails on purpose beside the nurses keeps
+ * them out. */
 #define FAILURES_FREE_ACCOUNT 5U
 #define FAILURES_FREE_ADDRESS 20U /* a whole hospital may have one */
 #define FAILURES_PAUSE_MIN    CPIS_MS_MINUTE
@@ -137,6 +159,9 @@ void failures_add(struct failures *f, cpis_ms forget, cpis_ms wall);
 /* The form in which addresses are counted: IPv4 whole, of IPv6 the first 64 bits (a household).
  * "": it is this machine, or no address; that is not counted. */
 void account_address(const char *peer, char ret[static ACCOUNT_ADDRESS_BYTES]);
+/* Has it logged in from there, or: now it has. "" is no place. */
+bool account_has_place(const struct account *x, const char *address);
+void account_add_place(struct account *x, const char *address);
 /* NULL: nothing is known of it. make: then it is made; NULL: out of memory. */
 struct failures *accounts_address(struct accounts *a, const char *address, bool make);
 #endif

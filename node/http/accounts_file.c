@@ -1,6 +1,6 @@
-/* What stands in DIR/accounts, and back. Each value is checked as if somebody else had written it. */
+/* What stands in DIR/accounts, and back. Each value is checked as if somebody else had written it.
+ */
 #include "node/http/accounts.h"
-
 #include "proto/text.h"
 
 #include <jansson.h>
@@ -70,16 +70,61 @@ static bool take_roles(const json_t *list, unsigned *ret)
     return *ret != 0;
 }
 
+/* ["unscheduled", "scheduled"]: which of them, or none. */
+static bool take_looks(const json_t *list, unsigned *ret)
+{
+    size_t i;
+    const json_t *v;
+    if (!json_is_array(list)) return false;
+    json_array_foreach(list, i, v)
+    {
+        const unsigned one = json_is_string(v) ? account_look_parse(json_string_value(v)) : 0;
+        if (one == 0 || (*ret & one) != 0) return false;
+        *ret |= one;
+    }
+    return true;
+}
+
+static bool take_all_failures(const json_t *list, struct account *x)
+{
+    if (!json_is_array(list) || json_array_size(list) != DOORS) return false;
+    for (size_t i = 0; i < DOORS; i++) {
+        json_int_t count, at;
+        if (json_unpack_ex(json_array_get(list, i), NULL, JSON_STRICT, "[I,I]", &count, &at) != 0 ||
+            !take_failures(count, at, &x->failures[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_address(const char *text)
+{
+    char again[ACCOUNT_ADDRESS_BYTES];
+    account_address(text, again);
+    return again[0] != '\0' && strcmp(text, again) == 0;
+}
+
+static bool take_places(const json_t *list, struct account *x)
+{
+    if (!json_is_array(list) || json_array_size(list) > ACCOUNT_PLACES) return false;
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL || !is_address(text) || account_has_place(x, text)) return false;
+        account_add_place(x, text);
+    }
+    return true;
+}
+
 /* As json_unpack gave it: its types are right, no more. */
 struct raw {
-    const char *name, *display, *user_id, *job_code, *job, *hash, *totp, *stamp;
-    json_t *roles;
-    int disabled, proxy, must_change;
-    json_int_t totp_last, made, password_set, last_login, known[2], strangers[2];
+    const char *name, *display, *user_id, *job_code, *job, *org_code, *org_name, *hash, *totp;
+    const char *stamp;
+    json_t *roles, *looks, *failures, *places;
+    int locked, proxy, must_change;
+    json_int_t totp_last, made, password_set, last_login;
 };
 
-/* NULL: all is right. */
-static const char *take_values(const struct raw *r, struct account *x)
+static const char *take_texts(const struct raw *r, struct account *x)
 {
     if (!account_name_parse(r->name, x->name) || strcmp(r->name, x->name) != 0) return "name";
     if (!take_text(r->display, sizeof x->display, x->display) || x->display[0] == '\0')
@@ -87,8 +132,23 @@ static const char *take_values(const struct raw *r, struct account *x)
     if (!take_text(r->user_id, sizeof x->user_id, x->user_id)) return "user_id";
     if (!take_text(r->job_code, sizeof x->job_code, x->job_code)) return "job_code";
     if (!take_text(r->job, sizeof x->job, x->job)) return "job";
+    if (!take_text(r->org_code, sizeof x->org_code, x->org_code)) return "org_code";
+    if (!take_text(r->org_name, sizeof x->org_name, x->org_name) ||
+        (x->org_code[0] == '\0') != (x->org_name[0] == '\0'))
+        return "org_name";
+    return NULL;
+}
+
+/* NULL: all is right. */
+static const char *take_values(const struct raw *r, struct account *x)
+{
+    const char *bad = take_texts(r, x);
+    if (bad != NULL) return bad;
     if (!take_roles(r->roles, &x->roles)) return "roles";
-    x->disabled = r->disabled != 0;
+    if (!take_looks(r->looks, &x->looks) ||
+        (x->looks != 0) != ((x->roles & ACCOUNT_CLINICIAN) != 0))
+        return "looks";
+    x->locked = r->locked != 0;
     x->proxy = r->proxy != 0;
     x->must_change = r->must_change != 0;
     if (x->proxy ? r->hash[0] != '\0' : !password_hash_is_valid(r->hash)) return "hash";
@@ -102,27 +162,26 @@ static const char *take_values(const struct raw *r, struct account *x)
     x->made = (cpis_ms)r->made;
     x->password_set = (cpis_ms)r->password_set;
     x->last_login = (cpis_ms)r->last_login;
-    if (!take_failures(r->known[0], r->known[1], &x->known)) return "known";
-    if (!take_failures(r->strangers[0], r->strangers[1], &x->strangers)) return "strangers";
+    if (!take_all_failures(r->failures, x)) return "failures";
+    if (!take_places(r->places, x)) return "places";
     return NULL;
 }
 
 #define ACCOUNT_KEYS                                                                               \
-    "{s:s,s:s,s:s,s:s,s:s,s:o,s:b,s:b,s:b,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:[I,I],s:[I,I]}"
+    "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:b,s:b,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:o,s:o}"
 
 static cpis_err take_account(struct accounts *a, json_t *o, size_t at,
                              char why[static ACCOUNTS_WHY_BYTES])
 {
     struct account x = {.roles = 0};
     struct raw r = {.name = NULL};
-    json_error_t e;
-    if (json_unpack_ex(o, &e, JSON_STRICT, ACCOUNT_KEYS, "name", &r.name, "display", &r.display,
-                       "user_id", &r.user_id, "job_code", &r.job_code, "job", &r.job, "roles",
-                       &r.roles, "disabled", &r.disabled, "proxy", &r.proxy, "must_change",
-                       &r.must_change, "hash", &r.hash, "totp", &r.totp, "totp_last", &r.totp_last,
-                       "stamp", &r.stamp, "made", &r.made, "password_set", &r.password_set,
-                       "last_login", &r.last_login, "known", &r.known[0], &r.known[1], "strangers",
-                       &r.strangers[0], &r.strangers[1]) != 0)
+    if (json_unpack_ex(o, NULL, JSON_STRICT, ACCOUNT_KEYS, "name", &r.name, "display", &r.display,
+                       "user_id", &r.user_id, "job_code", &r.job_code, "job", &r.job, "org_code",
+                       &r.org_code, "org_name", &r.org_name, "roles", &r.roles, "looks", &r.looks,
+                       "locked", &r.locked, "proxy", &r.proxy, "must_change", &r.must_change,
+                       "hash", &r.hash, "totp", &r.totp, "totp_last", &r.totp_last, "stamp",
+                       &r.stamp, "made", &r.made, "password_set", &r.password_set, "last_login",
+                       &r.last_login, "failures", &r.failures, "places", &r.places) != 0)
         return wrong(why, at, "a key is missing, unknown, or of another type");
     const char *bad = take_values(&r, &x);
     cpis_err err = bad != NULL ? wrong(why, at, "%s is not right", bad) : CPIS_OK;
@@ -138,14 +197,12 @@ static cpis_err take_account(struct accounts *a, json_t *o, size_t at,
 static cpis_err take_address(struct accounts *a, json_t *o, char why[static ACCOUNTS_WHY_BYTES])
 {
     const char *text;
-    char again[ACCOUNT_ADDRESS_BYTES];
     json_int_t count, at;
     struct failures f;
     if (json_unpack_ex(o, NULL, JSON_STRICT, "[s,I,I]", &text, &count, &at) != 0 ||
         !take_failures(count, at, &f))
         return wrong(why, 0, "an address is not [\"address\", failures, time]");
-    account_address(text, again);
-    if (again[0] == '\0' || strcmp(text, again) != 0 || accounts_address(a, text, false) != NULL ||
+    if (!is_address(text) || accounts_address(a, text, false) != NULL ||
         a->addresses_count == ACCOUNTS_ADDRESSES_MAX)
         return wrong(why, 0, "an address is none, or stands there twice, or there are too many");
     struct failures *to = accounts_address(a, text, true);
@@ -171,8 +228,7 @@ static cpis_err take_all(struct accounts *a, json_t *root, char why[static ACCOU
     if (version != ACCOUNTS_VERSION ||
         json_unpack_ex(root, NULL, JSON_STRICT, "{s:I,s:s,s:o,s:o}", "version", &version, "key",
                        &key, "accounts", &accounts, "addresses", &addresses) != 0 ||
-        !json_is_array(accounts) || !json_is_array(addresses) ||
-        !unhex(key, a->key, sizeof a->key))
+        !json_is_array(accounts) || !json_is_array(addresses) || !unhex(key, a->key, sizeof a->key))
         return wrong(why, 0, "is not {\"version\": 1, \"key\", \"accounts\", \"addresses\"}");
     cpis_err err = CPIS_OK;
     json_array_foreach(accounts, i, o) if (err == CPIS_OK) err = take_account(a, o, i + 1, why);
@@ -211,20 +267,28 @@ cpis_err accounts_parse(const uint8_t *p, size_t len, struct accounts **ret,
 static json_t *of_account(const struct account *x)
 {
     char totp[HEX_BYTES] = "", stamp[HEX_BYTES];
-    json_t *roles = json_array();
+    json_t *roles = json_array(), *looks = json_array(), *failures = json_array(),
+           *places = json_array();
     for (unsigned one = 1; account_role_name(one) != NULL; one <<= 1)
         if ((x->roles & one) != 0)
             (void)json_array_append_new(roles, json_string(account_role_name(one)));
+    for (unsigned one = 1; account_look_name(one) != NULL; one <<= 1)
+        if ((x->looks & one) != 0)
+            (void)json_array_append_new(looks, json_string(account_look_name(one)));
+    for (size_t i = 0; i < DOORS; i++)
+        (void)json_array_append_new(failures, json_pack("[I,I]", (json_int_t)x->failures[i].count,
+                                                        (json_int_t)x->failures[i].at));
+    for (size_t i = 0; i < ACCOUNT_PLACES && x->places[i][0] != '\0'; i++)
+        (void)json_array_append_new(places, json_string(x->places[i]));
     if (x->has_totp) hex(x->totp, sizeof x->totp, totp);
     hex(x->stamp, sizeof x->stamp, stamp);
     json_t *o = json_pack(
         ACCOUNT_KEYS, "name", x->name, "display", x->display, "user_id", x->user_id, "job_code",
-        x->job_code, "job", x->job, "roles", roles, "disabled", x->disabled, "proxy", x->proxy,
-        "must_change", x->must_change, "hash", x->hash, "totp", totp, "totp_last",
-        (json_int_t)x->totp_last, "stamp", stamp, "made", (json_int_t)x->made, "password_set",
-        (json_int_t)x->password_set, "last_login", (json_int_t)x->last_login, "known",
-        (json_int_t)x->known.count, (json_int_t)x->known.at, "strangers",
-        (json_int_t)x->strangers.count, (json_int_t)x->strangers.at);
+        x->job_code, "job", x->job, "org_code", x->org_code, "org_name", x->org_name, "roles",
+        roles, "looks", looks, "locked", x->locked, "proxy", x->proxy, "must_change",
+        x->must_change, "hash", x->hash, "totp", totp, "totp_last", (json_int_t)x->totp_last,
+        "stamp", stamp, "made", (json_int_t)x->made, "password_set", (json_int_t)x->password_set,
+        "last_login", (json_int_t)x->last_login, "failures", failures, "places", places);
     sodium_memzero(totp, sizeof totp);
     return o;
 }

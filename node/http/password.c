@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define DIFFERENT_MIN  5U
-#define PASSES_MAX     16U
-#define KIBIBYTES_MAX  (1024UL * 1024UL)
+#define DIFFERENT_MIN 5U
+#define PASSES_MAX    16U
+#define KIBIBYTES_MAX (1024UL * 1024UL)
 _Static_assert(PASSWORD_HASH_BYTES == crypto_pwhash_STRBYTES, "libsodium's");
 
 const struct password_limits password_limits_default = {.passes = 3, .mem = (size_t)64 << 20};

@@ -1,8 +1,8 @@
 #include "node/http/totp.h"
 
+#include <errno.h>
 #include <liboath/oath.h>
 #include <qrencode.h>
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>

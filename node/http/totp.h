@@ -1,6 +1,6 @@
 /* node/http/totp.h - the second factor: a code of six digits that changes every 30 s. The only door
- * to liboath and libqrencode. Any thread. Source: RFC 6238 with HMAC-SHA-1, which is what telephones
- * know; the URI: the Key Uri Format of Google Authenticator. */
+ * to liboath and libqrencode. Any thread. Source: RFC 6238 with HMAC-SHA-1, which is what
+ * telephones know; the URI: the Key Uri Format of Google Authenticator. */
 #ifndef CPIS_NODE_HTTP_TOTP_H
 #define CPIS_NODE_HTTP_TOTP_H
 #include "crypto/types.h"
@@ -26,7 +26,7 @@ CPIS_CHECK cpis_err totp_uri(const uint8_t secret[static TOTP_SECRET_BYTES], con
 
 #define TOTP_QR_SIZE_MAX 177U /* a QR code of version 40 */
 struct totp_qr {
-    unsigned size;                                           /* modules along one side */
+    unsigned size;                                     /* modules along one side */
     uint8_t dark[TOTP_QR_SIZE_MAX * TOTP_QR_SIZE_MAX]; /* row by row; 1: dark */
 };
 /* Without the four light modules that go around it. CPIS_E_LIMIT, CPIS_E_NOMEM. */
