@@ -3,7 +3,7 @@
  * a log-in is one sentence and one duration, whatever was wrong with it.
  *
  * For pages:
- *   GET          people_who: CPIS_OK, or show the log-in form (people_login_token goes into it)
+ *   GET          people_who: CPIS_OK, or show the log-in form (people_login_form, ..._cookie)
  *   each form    <input type="hidden" name="token" value="people_token">
  *   each POST    people_who, then people_check with that field; only then anything else
  *   the log-in's people_check_login, then people_login; in its `done` people_cookies on the reply
@@ -26,8 +26,8 @@
 
 #define PEOPLE_SESSIONS_MAX    4000U
 #define PEOPLE_SESSIONS_OF_ONE 8U
-#define PEOPLE_QUEUE_MAX       64U /* log-ins that wait for the thread; then PEOPLE_BUSY */
-#define PEOPLE_QUEUE_OF_ONE    8U  /* of one address that is not this machine */
+#define PEOPLE_QUEUE_MAX       64U /* log-ins that wait for the thread; then CPIS_E_BUSY */
+#define PEOPLE_QUEUE_OF_ONE    16U /* of one address that is not this machine */
 #define PEOPLE_LOOK_EVERY      (2 * CPIS_MS_SECOND)
 #define PEOPLE_TOKEN_BYTES     65U /* with its NUL: 64 hexadecimal digits */
 #define PEOPLE_COOKIE_BYTES    640U
@@ -61,7 +61,7 @@ struct people; /* opaque */
 /* why: what to do. CPIS_E_NOMEM; as accounts_read; CPIS_E_IO: no thread or descriptor. */
 CPIS_CHECK cpis_err people_new(const struct people_conf *conf, cpis_ms now, struct people **ret,
                                char why[static ACCOUNTS_WHY_BYTES]);
-/* Ends every session. Log-ins under way end as PEOPLE_BUSY, from within; waits for the one that is
+/* Ends every session. Log-ins under way end as PEOPLE_ENDED, from within; waits for the one that is
  * being checked. */
 void people_free(struct people **p);
 /* Log-in is by this node's own form; false: by the proxy, or nobody logs in. */
@@ -89,13 +89,17 @@ void people_token(const struct people *p, const struct person *who,
                   char ret[static PEOPLE_TOKEN_BYTES]);
 /* May this POST do something? token: the form's field, NULL: it has none. CPIS_E_AUTH: it is no
  * form of ours (another origin, no token, another's): 403, and "go back, load the page anew". */
-CPIS_CHECK cpis_err people_check(const struct people *p, const struct request *r,
+CPIS_CHECK cpis_err people_check(struct people *p, const struct request *r,
                                  const struct person *who, const char *token);
-/* The same before anybody has logged in: a token for the log-in form, which is good for this
- * browser alone, by a cookie that *reply gets unless the request has it. */
-void people_login_token(const struct people *p, const struct request *r, struct reply *reply,
-                        char ret[static PEOPLE_TOKEN_BYTES]);
-CPIS_CHECK cpis_err people_check_login(const struct people *p, const struct request *r,
+/* The same before anybody has logged in, good for one browser alone: the token goes into the form,
+ * and then the cookie onto the reply. */
+struct people_form {
+    char token[PEOPLE_TOKEN_BYTES], cookie[PEOPLE_TOKEN_BYTES]; /* cookie "": the browser has it */
+};
+void people_login_form(const struct people *p, const struct request *r, struct people_form *ret);
+void people_login_cookie(const struct people *p, const struct request *r,
+                         const struct people_form *form, struct reply *reply);
+CPIS_CHECK cpis_err people_check_login(struct people *p, const struct request *r,
                                        const char *token);
 
 /* --- log-in, log-out, a new password --- */
@@ -103,16 +107,14 @@ CPIS_CHECK cpis_err people_check_login(const struct people *p, const struct requ
 enum people_outcome {
     PEOPLE_IN = 1,  /* people_cookies, then 303 to the page */
     PEOPLE_REFUSED, /* 403 and PEOPLE_REFUSED_TEXT, the same whatever was wrong */
-    PEOPLE_WEAK,    /* people_password: the new one can't be one; `why` says what to do */
-    PEOPLE_BUSY,    /* 503, Retry-After: 5; too many at a time */
-    PEOPLE_ERROR    /* 503; the disk or memory: told to the log */
+    PEOPLE_ERROR,   /* 503: disk or memory; told to the log */
+    PEOPLE_ENDED    /* 503: this process ends */
 };
 #define PEOPLE_REFUSED_TEXT                                                                        \
     "Not logged in: the user name, the password or the code is not right, or the code was used "   \
     "before. After several failures wait 15 minutes, or ask your administrator."
 struct people_result {
     enum people_outcome outcome;
-    const char *why;                                                /* PEOPLE_WEAK; static */
     struct person who;                                              /* PEOPLE_IN */
     char session[PEOPLE_TOKEN_BYTES], browser[PEOPLE_COOKIE_BYTES]; /* for people_cookies */
 };
@@ -121,19 +123,23 @@ struct people_result {
 typedef void (*people_done_fn)(void *arg, const struct people_result *r);
 struct people_attempt {
     const char *name, *password, *code; /* as typed; copied; code "" or NULL: none */
-    const char *new_password;           /* people_password only */
     people_done_fn done;
     void *arg;
 };
 /* Checks name, password and code (together: one form, so that nothing is learnt on the way). r:
  * where it comes from; people_check_login was CPIS_OK. A session that the request has ends when
- * somebody logs in. */
-void people_login(struct people *p, const struct request *r, const struct people_attempt *a);
-/* A new password by who knows the old one (name is who->name's; a->name is not read; the code is
- * asked for where the account has one). people_check was CPIS_OK. PEOPLE_IN: all sessions of the
- * account have ended but this new one: people_cookies. */
-void people_password(struct people *p, const struct request *r, const struct person *who,
-                     const struct people_attempt *a);
+ * somebody logs in. CPIS_OK: `done` is called later. Else it is not: CPIS_E_BUSY (503,
+ * "Retry-After: 5"): too many at a time; CPIS_E_STATE: there is no log-in here (people_has_login);
+ * CPIS_E_NOMEM. */
+CPIS_CHECK cpis_err people_login(struct people *p, const struct request *r,
+                                 const struct people_attempt *a);
+/* A new password by who knows the old one, a->password; name and code are not read. people_check
+ * was CPIS_OK. PEOPLE_IN: all sessions of the account have ended but this new one: people_cookies.
+ * Errors as above, and CPIS_E_INVAL: the new one can't be one, and *ret_why (static) says what to
+ * do. */
+CPIS_CHECK cpis_err people_password(struct people *p, const struct request *r,
+                                    const struct person *who, const struct people_attempt *a,
+                                    const char *new_password, const char **ret_why);
 /* PEOPLE_IN only. */
 void people_cookies(const struct people *p, const struct request *r,
                     const struct people_result *result, struct reply *reply);
