@@ -320,10 +320,22 @@ static cpis_err store(const char *dir, const struct accounts *a)
     return err;
 }
 
+/* What another user writes the node can't read any more. */
+static bool is_owner(const char *dir, char why[static ACCOUNTS_WHY_BYTES])
+{
+    struct stat st;
+    if (stat(dir, &st) != 0 || st.st_uid == geteuid()) return true; /* no folder: told later */
+    (void)snprintf(why, ACCOUNTS_WHY_BYTES,
+                   "the node's folder belongs to another user (number %u): run this as that user",
+                   (unsigned)st.st_uid);
+    return false;
+}
+
 cpis_err accounts_update(const char *dir, accounts_change_fn change, void *arg,
                          char why[static ACCOUNTS_WHY_BYTES])
 {
     struct accounts *a = NULL;
+    if (!is_owner(dir, why)) return CPIS_E_IO;
     const int locked = lock(dir);
     if (locked < 0) {
         const bool full = errno == ENOSPC || errno == EDQUOT;
