@@ -390,12 +390,11 @@ static void take_looked(struct people *p, struct accounts *looked, bool failed, 
     end_where(p, is_not_backed, NULL);
 }
 
-void people_turn(struct people *p, cpis_ms now, cpis_ms wall)
+void people_turn(struct people *p, cpis_ms now)
 {
     struct checker *c = &p->checker;
     uint64_t rings;
     char why[ACCOUNTS_WHY_BYTES];
-    (void)wall;
     if (people_is_off(p)) return;
     if (now > p->now) p->now = now;
     if (read(c->event, &rings, sizeof rings) < 0) rings = 0; /* it did not ring */

@@ -70,7 +70,7 @@ bool people_is_off(const struct people *p); /* web_people = "none" */
 
 /* For the loop, as a server's: readable, or the deadline is there: turn. */
 int people_fd(const struct people *p);
-void people_turn(struct people *p, cpis_ms now, cpis_ms wall);
+void people_turn(struct people *p, cpis_ms now);
 cpis_ms people_deadline(const struct people *p);
 
 /* --- who is it --- */

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE /* ppoll */
 #include "node/http/terminal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,15 +20,17 @@ static void on_signal(int signal) { interrupted = signal; }
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 #define SIGNALS (sizeof signals / sizeof *signals)
 
-/* Byte by byte: what comes after the line is somebody else's. */
-static bool read_line(size_t cap, char *ret)
+/* Byte by byte: what comes after the line is somebody else's. Signals come in while it waits, and
+ * at no other moment: none is lost between a look at `interrupted` and a read. */
+static bool read_line(const sigset_t *while_waiting, size_t cap, char *ret)
 {
     size_t len = 0;
     for (;;) {
         char c;
-        const ssize_t n = read(STDIN_FILENO, &c, 1);
-        if (n < 0 && errno == EINTR && interrupted == 0) continue;
-        if (n <= 0) return false;
+        struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+        const int ready = ppoll(&in, 1, NULL, while_waiting);
+        if (ready < 0 && errno == EINTR && interrupted == 0) continue;
+        if (ready < 0 || read(STDIN_FILENO, &c, 1) != 1) return false;
         if (c == '\n' || c == '\r') break;
         if (len < cap) ret[len++] = c; /* one beyond: too long */
     }
@@ -35,28 +39,48 @@ static bool read_line(size_t cap, char *ret)
     return strlen(ret) == len; /* no NUL was typed */
 }
 
+static void catch_signals(struct sigaction old[static SIGNALS], sigset_t *ret_before)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+    sigset_t ours;
+    interrupted = 0;
+    (void)sigemptyset(&act.sa_mask);
+    (void)sigemptyset(&ours);
+    for (size_t i = 0; i < SIGNALS; i++)
+        (void)sigaddset(&ours, signals[i]);
+    (void)sigprocmask(SIG_BLOCK, &ours, ret_before);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        (void)sigaction(signals[i], NULL, &old[i]);
+        if (old[i].sa_handler != SIG_IGN) (void)sigaction(signals[i], &act, NULL);
+    }
+}
+
+static void release_signals(const struct sigaction old[static SIGNALS], const sigset_t *before)
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &old[i], NULL);
+    (void)sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 bool terminal_read(const struct cli *c, const char *prompt, bool hidden, size_t cap, char *ret)
 {
     struct termios before, quiet;
-    struct sigaction act = {.sa_handler = on_signal}, old[SIGNALS];
+    struct sigaction old[SIGNALS];
+    sigset_t mask;
     const bool hides = hidden && tcgetattr(STDIN_FILENO, &before) == 0;
-    (void)sigemptyset(&act.sa_mask);
-    interrupted = 0;
-    for (size_t i = 0; i < SIGNALS; i++)
-        (void)sigaction(signals[i], &act, &old[i]);
+    catch_signals(old, &mask);
     if (hides) {
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     }
     (void)fprintf(stderr, "%s", prompt);
-    const bool ok = read_line(cap, ret);
+    const bool ok = read_line(&mask, cap, ret);
     if (hides) {
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
         (void)fputc('\n', stderr);
     }
-    for (size_t i = 0; i < SIGNALS; i++)
-        (void)sigaction(signals[i], &old[i], NULL);
+    release_signals(old, &mask); /* what is pending ends the process now */
     if (ok) return true;
     sodium_memzero(ret, cap);
     if (interrupted != 0) (void)raise(interrupted);

@@ -5,6 +5,7 @@
 #include "node/cli/cli.h"
 #include "node/cli/conf.h"
 #include "node/http/node_door.h"
+#include "node/http/people.h"
 #include "node/http/server.h"
 
 struct web {
@@ -13,6 +14,7 @@ struct web {
     struct control_link *link;
     struct node_door door;
     struct server *faces, *operations; /* NULL: not served */
+    struct people *people;             /* NULL: no faces */
     cpis_ms now;                       /* of this turn, monotonic */
 };
 
