@@ -153,7 +153,7 @@ static bool begin(struct people *p, const struct account *x, struct people_resul
     struct session *s = calloc(1, sizeof *s);
     if (s == NULL) return false;
     if (sessions_of(p, x->name) >= PEOPLE_SESSIONS_OF_ONE) end_idlest(p, x->name);
-    if (p->counts.sessions >= PEOPLE_SESSIONS_MAX) end_idlest(p, NULL);
+    if (p->counts.sessions >= p->conf.sessions_max) end_idlest(p, NULL);
     randombytes_buf(cookie, sizeof cookie); /* always a new one: none that a browser came with */
     (void)sodium_bin2hex(ret->session, sizeof ret->session, cookie, sizeof cookie);
     hash_cookie(cookie, s->hash);
@@ -432,6 +432,7 @@ cpis_err people_new(const struct people_conf *conf, cpis_ms now, struct people *
         return CPIS_E_NOMEM;
     }
     p->conf = *conf;
+    if (p->conf.sessions_max == 0) p->conf.sessions_max = PEOPLE_SESSIONS_MAX;
     p->now = p->looked_at = now;
     p->checker =
         (struct checker){.dir = conf->dir,

@@ -54,6 +54,7 @@ struct people_conf {
     const char *dir;                      /* borrowed until people_free */
     const struct node_settings *s;        /* borrowed until people_free */
     const struct password_limits *limits; /* NULL: password_limits_default */
+    unsigned sessions_max;                /* 0: PEOPLE_SESSIONS_MAX */
     people_tell_fn tell;
     void *arg;
 };
