@@ -6,3 +6,15 @@ const struct cli_command cmd_web = {
     .name = "web", .summary = CLI_WEB_SUMMARY, .program = "cpis-web"};
 const struct cli_command cmd_deliver = {
     .name = "deliver", .summary = CLI_DELIVER_SUMMARY, .program = "cpis-web"};
+
+#define ACCOUNTS(word, what)                                                                       \
+    const struct cli_command cmd_accounts_##word = {                                               \
+        .name = "accounts " #word, .summary = what, .program = "cpis-web"}
+ACCOUNTS(add, CLI_ACCOUNTS_ADD_SUMMARY);
+ACCOUNTS(list, CLI_ACCOUNTS_LIST_SUMMARY);
+ACCOUNTS(role, CLI_ACCOUNTS_ROLE_SUMMARY);
+ACCOUNTS(password, CLI_ACCOUNTS_PASSWORD_SUMMARY);
+ACCOUNTS(totp, CLI_ACCOUNTS_TOTP_SUMMARY);
+ACCOUNTS(lock, CLI_ACCOUNTS_LOCK_SUMMARY);
+ACCOUNTS(unlock, CLI_ACCOUNTS_UNLOCK_SUMMARY);
+ACCOUNTS(remove, CLI_ACCOUNTS_REMOVE_SUMMARY);

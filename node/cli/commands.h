@@ -19,6 +19,14 @@
     X(evidence_list)                                                                               \
     X(evidence)                                                                                    \
     X(feed)                                                                                        \
+    X(accounts_add)                                                                                \
+    X(accounts_list)                                                                               \
+    X(accounts_role)                                                                               \
+    X(accounts_password)                                                                           \
+    X(accounts_totp)                                                                               \
+    X(accounts_lock)                                                                               \
+    X(accounts_unlock)                                                                             \
+    X(accounts_remove)                                                                             \
     X(web)                                                                                         \
     X(deliver)                                                                                     \
     X(flags_import)                                                                                \
@@ -74,7 +82,15 @@ CLI_COMMANDS(CPIS_X)
 #undef CPIS_X
 
 /* of commands in another program */
-#define CLI_WEB_SUMMARY "serve the pages, the FHIR API of a query node, and metrics"
+#define CLI_WEB_SUMMARY               "serve the pages, the FHIR API of a query node, and metrics"
+#define CLI_ACCOUNTS_ADD_SUMMARY      "let a person log in to the pages"
+#define CLI_ACCOUNTS_LIST_SUMMARY     "who may log in, and what keeps them from it"
+#define CLI_ACCOUNTS_ROLE_SUMMARY     "change what a person may do, and what others read of them"
+#define CLI_ACCOUNTS_PASSWORD_SUMMARY "give a person a new password"
+#define CLI_ACCOUNTS_TOTP_SUMMARY     "give a person a second factor"
+#define CLI_ACCOUNTS_LOCK_SUMMARY     "keep a person out; nothing is removed"
+#define CLI_ACCOUNTS_UNLOCK_SUMMARY   "let them in again, and forget failed log-ins"
+#define CLI_ACCOUNTS_REMOVE_SUMMARY   "remove an account"
 #define CLI_DELIVER_SUMMARY                                                                        \
     "send an authority's notifications to a webhook, and by mail that there are some"
 

@@ -24,6 +24,9 @@ enum key_type {
     KEY_WEBHOOK,
     KEY_MAIL_SERVER,
     KEY_MAIL_ADDRESS,
+    KEY_PEOPLE,
+    KEY_HEADER,
+    KEY_ORIGIN,
     KEY_NUMBER,
     KEY_BOOL
 };
@@ -123,6 +126,26 @@ static const struct key keys[] = {
      "for one."},
     {"", "metrics_listen", KEY_LISTEN, AT(metrics_listen), 0, TOP(metrics_listen), "", LISTEN,
      "Where /metrics, /healthz and /readyz are served, without TLS; they hold nothing of a child."},
+    {"", "web_people", KEY_PEOPLE, AT(web_people), 1, 9, "accounts",
+     "\"accounts\", \"header\" or \"none\"",
+     "Who lets people in to the pages: this node (`cpis accounts`), a reverse proxy that has asked "
+     "them and names one of its accounts in a header, or nobody."},
+    {"", "web_people_header", KEY_HEADER, AT(web_people_header), 0, TOP(web_people_header), "",
+     "the name of a header, as \"X-Remote-User\"",
+     "The proxy's header. The proxy must take away what browsers send under that name."},
+    {"", "web_people_proxy", KEY_TEXT, AT(web_people_proxy), 0, TOP(web_people_proxy), "",
+     "a name in the proxy's certificate, as \"dns:proxy.test.example\"",
+     "The header is believed of who shows a certificate with that name (web_client_ca vouches for "
+     "it); empty: of this machine alone."},
+    {"", "web_origin", KEY_ORIGIN, AT(web_origin), 0, TOP(web_origin), "",
+     "\"https://host[:port]\" in small letters, without \":443\" or a path",
+     "Where browsers find the pages, when that is a reverse proxy's name; empty: as they ask."},
+    {"", "web_second_factor", KEY_BOOL, AT(web_second_factor), 0, 1, "true", "true or false",
+     "false: accounts without a second factor are let in by their password alone."},
+    {"", "web_session_minutes", KEY_NUMBER, AT(web_session_minutes), 1, 720, "30",
+     "a whole number from 1 to 720", "Who has done nothing for so long logs in again."},
+    {"", "web_session_hours", KEY_NUMBER, AT(web_session_hours), 1, 24, "12",
+     "a whole number from 1 to 24", "And who has logged in so long ago."},
     ASKER(user_id, "a text of at most 36 bytes",
           "Query node: who asks unless `cpis lookup` is told otherwise."),
     ASKER(user_name, "a text of at most 70 bytes", ""),
@@ -189,6 +212,7 @@ static bool set_text(const struct key *k, const char *text, char *at)
     struct ods_code code;
     struct telephone phone;
     enum node_role role;
+    enum web_people who;
     struct listen_address address;
     struct url url;
     if (len < k->min || len > k->max + (k->type == KEY_TELEPHONE ? 24 : 0) ||
@@ -221,6 +245,16 @@ static bool set_text(const struct key *k, const char *text, char *at)
         break;
     case KEY_MAIL_ADDRESS:
         if (len > 0 && !is_address(text)) return false;
+        break;
+    case KEY_PEOPLE:
+        if (!web_people_parse(text, &who)) return false;
+        memcpy(at, &who, sizeof who);
+        return true;
+    case KEY_HEADER:
+        if (!web_header_is_valid(text)) return false;
+        break;
+    case KEY_ORIGIN:
+        if (len > 0 && !web_origin_is_valid(text)) return false;
         break;
     case KEY_TEXT: break;
     case KEY_NUMBER:
@@ -394,6 +428,10 @@ static bool is_whole(const struct reading *r, const config_t *c)
         {s->web_certificate, "web_certificate", "web_listen", web && !address.loopback},
         {s->web_key, "web_key", "web_certificate", s->web_certificate[0] != '\0'},
         {s->web_certificate, "web_certificate", "web_client_ca", s->web_client_ca[0] != '\0'},
+        {s->web_people_header, "web_people_header", "web_people",
+         s->web_people == WEB_PEOPLE_HEADER},
+        {s->web_origin, "web_origin", "web_people", s->web_people == WEB_PEOPLE_HEADER},
+        {s->web_client_ca, "web_client_ca", "web_people_proxy", s->web_people_proxy[0] != '\0'},
         {s->mail_password_file, "mail_password_file", "mail_user", s->mail_user[0] != '\0'},
     };
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
@@ -458,10 +496,15 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     uint64_t number;
     bool yes;
     enum node_role role;
+    enum web_people who;
     switch (k->type) {
     case KEY_ROLE:
         memcpy(&role, at, sizeof role);
         write_text(f, conf_role_name(role));
+        break;
+    case KEY_PEOPLE:
+        memcpy(&who, at, sizeof who);
+        write_text(f, web_people_name(who));
         break;
     case KEY_NUMBER:
         memcpy(&number, at, sizeof number);
@@ -478,7 +521,9 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     case KEY_LISTEN:
     case KEY_WEBHOOK:
     case KEY_MAIL_SERVER:
-    case KEY_MAIL_ADDRESS: write_text(f, at); break;
+    case KEY_MAIL_ADDRESS:
+    case KEY_HEADER:
+    case KEY_ORIGIN: write_text(f, at); break;
     }
 }
 

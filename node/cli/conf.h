@@ -2,6 +2,7 @@
  * was expected, and the commented file that `cpis init` writes. libconfig's syntax. */
 #ifndef CPIS_NODE_CLI_CONF_H
 #define CPIS_NODE_CLI_CONF_H
+#include "node/cli/web_people.h"
 #include "node/core/quota.h"
 #include "node/net/folder.h"
 #include "proto/message.h"
@@ -9,6 +10,7 @@
 #define CONF_PATH_BYTES    1024U
 #define CONF_WHY_BYTES     1024U
 #define CONF_ADDRESS_BYTES 255U
+#define CONF_HEADER_BYTES  64U
 #define CONF_BYTES_MAX     ((size_t)64 * 1024)
 
 struct node_settings {
@@ -36,6 +38,12 @@ struct node_settings {
     char web_listen[CONF_ADDRESS_BYTES], metrics_listen[CONF_ADDRESS_BYTES];
     char web_certificate[CONF_PATH_BYTES], web_key[CONF_PATH_BYTES];
     char web_client_ca[CONF_PATH_BYTES];
+    /* people who log in to the pages */
+    enum web_people web_people;
+    char web_people_header[CONF_HEADER_BYTES], web_people_proxy[CONF_ADDRESS_BYTES];
+    char web_origin[CONF_ADDRESS_BYTES];
+    bool web_second_factor;
+    uint64_t web_session_minutes, web_session_hours;
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

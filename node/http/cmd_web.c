@@ -201,7 +201,7 @@ static cpis_ms least(cpis_ms a, cpis_ms b) { return a < b ? a : b; }
 static void turn(struct web *w)
 {
     struct server *const servers[] = {w->faces, w->operations};
-    int fds[2];
+    int fds[3];
     size_t n = 0;
     cpis_ms due = control_link_deadline(w->link);
     for (size_t i = 0; i < 2; i++) {
@@ -209,10 +209,15 @@ static void turn(struct web *w)
         fds[n++] = server_fd(servers[i]);
         due = least(due, server_deadline(servers[i]));
     }
+    if (w->people != NULL && !people_is_off(w->people)) {
+        fds[n++] = people_fd(w->people);
+        due = least(due, people_deadline(w->people));
+    }
     const cpis_ms now = clock_ms(CLOCK_MONOTONIC);
     control_link_wait(w->link, fds, n, due > now ? least(due - now, CPIS_MS_SECOND) : 0);
     w->now = clock_ms(CLOCK_MONOTONIC);
     control_link_turn(w->link, w->now);
+    if (w->people != NULL) people_turn(w->people, w->now);
     for (size_t i = 0; i < 2; i++)
         if (servers[i] != NULL) server_turn(servers[i], w->now, clock_ms(CLOCK_REALTIME));
 }
@@ -242,6 +247,23 @@ static void serve(struct web *w)
     while (is_waited_for(w) && w->now < until)
         turn(w);
     turn(w); /* what was answered last goes out */
+}
+
+static void tell_of_people(void *arg, bool warn, const char *event, const char *text)
+{
+    (void)arg;
+    companion_tell(warn ? COMPANION_WARN : COMPANION_INFO, event, "%s", text);
+}
+
+/* false: told. */
+static bool open_people(struct web *w)
+{
+    char why[ACCOUNTS_WHY_BYTES] = "";
+    const struct people_conf conf = {.dir = w->c->dir, .s = &w->s, .tell = tell_of_people};
+    if (w->s.web_listen[0] == '\0') return true;
+    const cpis_err err = people_new(&conf, w->now, &w->people, why);
+    if (err != CPIS_OK) (void)cli_fail(w->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    return err == CPIS_OK;
 }
 
 static void call_link(void *arg, const struct control_call *call)
@@ -276,9 +298,10 @@ static int work(struct cli *c)
         .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};
     const cpis_err err = control_link_new(c->dir, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
-    const bool open = err == CPIS_OK && open_servers(&w, &t);
+    const bool open = err == CPIS_OK && open_people(&w) && open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
+    people_free(&w.people); /* its answers go out by the servers */
     server_free(&w.faces);
     server_free(&w.operations);
     control_link_free(&w.link);

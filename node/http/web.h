@@ -6,6 +6,7 @@
 #include "node/cli/conf.h"
 #include "node/http/health.h"
 #include "node/http/node_door.h"
+#include "node/http/people.h"
 #include "node/http/server.h"
 
 struct web {
@@ -16,6 +17,7 @@ struct web {
     struct health health;
     cpis_ms certificate_until;         /* of the one that is served; CPIS_MS_NEVER: none */
     struct server *faces, *operations; /* NULL: not served */
+    struct people *people;             /* NULL: no faces */
     cpis_ms now;                       /* of this turn, monotonic */
 };
 
