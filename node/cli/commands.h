@@ -19,6 +19,8 @@
     X(evidence)                                                                                    \
     X(feed)                                                                                        \
     X(web)                                                                                         \
+    X(clients_check)                                                                               \
+    X(clients_example)                                                                             \
     X(deliver)                                                                                     \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
@@ -73,7 +75,9 @@ CLI_COMMANDS(CPIS_X)
 #undef CPIS_X
 
 /* of commands in another program */
-#define CLI_WEB_SUMMARY "serve the pages, the FHIR API of a query node, and metrics"
+#define CLI_WEB_SUMMARY             "serve the pages, the FHIR API of a query node, and metrics"
+#define CLI_CLIENTS_CHECK_SUMMARY   "who may ask over the FHIR API, and what each may do"
+#define CLI_CLIENTS_EXAMPLE_SUMMARY "a clients.conf to begin with, every key explained"
 #define CLI_DELIVER_SUMMARY                                                                        \
     "send an authority's notifications to a webhook, and by mail that there are some"
 

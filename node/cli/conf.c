@@ -121,6 +121,9 @@ static const struct key keys[] = {
      "the path of a file",
      "Authorities (PEM) that vouch for the certificates of systems that ask; empty: none is asked "
      "for one."},
+    {"", "web_clients", KEY_TEXT, AT(web_clients), 0, TOP(web_clients), "", "the path of a file",
+     "Query node: who may ask over the FHIR API (`cpis clients example` writes one); empty: "
+     "nobody."},
     {"", "metrics_listen", KEY_LISTEN, AT(metrics_listen), 0, TOP(metrics_listen), "", LISTEN,
      "Where /metrics, /healthz and /readyz are served, without TLS; they hold nothing of a child."},
     ASKER(user_id, "a text of at most 36 bytes",
@@ -395,6 +398,7 @@ static bool is_whole(const struct reading *r, const config_t *c)
         {s->web_key, "web_key", "web_certificate", s->web_certificate[0] != '\0'},
         {s->web_certificate, "web_certificate", "web_client_ca", s->web_client_ca[0] != '\0'},
         {s->mail_password_file, "mail_password_file", "mail_user", s->mail_user[0] != '\0'},
+        {s->web_certificate, "web_certificate", "web_clients", s->web_clients[0] != '\0'},
     };
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
         if (!needs[i].needed || needs[i].value[0] != '\0') continue;

@@ -35,7 +35,7 @@ struct node_settings {
     /* what `cpis web` serves, and where; no address: nothing */
     char web_listen[CONF_ADDRESS_BYTES], metrics_listen[CONF_ADDRESS_BYTES];
     char web_certificate[CONF_PATH_BYTES], web_key[CONF_PATH_BYTES];
-    char web_client_ca[CONF_PATH_BYTES];
+    char web_client_ca[CONF_PATH_BYTES], web_clients[CONF_PATH_BYTES];
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);

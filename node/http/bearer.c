@@ -244,25 +244,26 @@ cpis_err bearer_keys_parse(const char *name, const uint8_t *text, size_t len,
     return CPIS_OK;
 }
 
-static cpis_err read_file(const char *path, uint8_t **ret, size_t *ret_len)
+cpis_err bearer_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    uint8_t *text = fd < 0 ? NULL : malloc(BEARER_KEYS_BYTES_MAX + 1);
+    uint8_t *text = fd < 0 ? NULL : malloc(max + 1);
     size_t len = 0;
     ssize_t n = 1;
-    while (text != NULL && len <= BEARER_KEYS_BYTES_MAX && n > 0) {
-        n = read(fd, text + len, BEARER_KEYS_BYTES_MAX + 1 - len);
+    while (text != NULL && len <= max && n > 0) {
+        n = read(fd, text + len, max + 1 - len);
         if (n > 0) len += (size_t)n;
     }
     const int error = errno;
     if (fd >= 0) (void)close(fd);
     if (text != NULL && n == 0) {
+        text[len] = '\0';
         *ret = text;
         *ret_len = len;
         return CPIS_OK;
     }
     free(text);
-    errno = n > 0 ? EFBIG : error;
+    errno = n > 0 && text != NULL ? EFBIG : error;
     return CPIS_E_IO;
 }
 
@@ -272,7 +273,7 @@ cpis_err bearer_keys_read(const char *path, enum bearer_algorithm algorithm,
     uint8_t *text = NULL;
     size_t len = 0;
     errno = 0;
-    cpis_err err = read_file(path, &text, &len);
+    cpis_err err = bearer_file_read(path, BEARER_KEYS_BYTES_MAX, &text, &len);
     if (err != CPIS_OK) {
         (void)snprintf(why, BEARER_WHY_BYTES, "%.*s: %s", 600, path, strerror(errno));
         return err;

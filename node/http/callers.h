@@ -8,12 +8,13 @@
  *
  * Every refusal is one of this list: what the client is told, what is counted, what is logged. No
  * user, role or child stands in a log line: the client and the reason are enough to act on, and the
- * authority has the rest. One thread. Sources: README.md of node/, "Who may ask"; RFC 6750, 8705. */
+ * authority has the rest. One thread. Sources: README.md of node/, "Who may ask"; RFC 6750, 8705.
+ */
 #ifndef CPIS_NODE_HTTP_CALLERS_H
 #define CPIS_NODE_HTTP_CALLERS_H
+#include "node/http/caller.h"
 #include "node/http/callers_conf.h"
 #include "node/http/exchange.h"
-#include "proto/message.h"
 
 #define CALLERS_USERS_MAX  16384U /* whose limits are known at once */
 #define CALLERS_TELL_EVERY CPIS_MS_MINUTE
@@ -21,8 +22,7 @@
 /* name, its name in logs and metrics, HTTP status, FHIR issue type, details code, what the client
  * is told, what its operator or ours does. The handbook's table is this one (a test compares). */
 #define CALLER_REFUSALS(X)                                                                         \
-    X(CALLER_PLAIN, "plain", 403, "forbidden", "ACCESS_DENIED", "this needs TLS",                  \
-      "use https")                                                                                 \
+    X(CALLER_PLAIN, "plain", 403, "forbidden", "ACCESS_DENIED", "this needs TLS", "use https")     \
     X(CALLER_NOBODY, "nobody", 401, "login", "ACCESS_DENIED",                                      \
       "neither a client certificate nor a bearer token",                                           \
       "the client sends its certificate; if it does, `client_ca` does not vouch for it, or it "    \
@@ -73,8 +73,7 @@
     X(CALLER_CLIENT_UNKNOWN, "client-unknown", 403, "forbidden", "ACCESS_DENIED",                  \
       "no client is known of this token", "`token_client` of a client is the token's claim")       \
     X(CALLER_CLIENT_OTHER, "client-other", 403, "forbidden", "ACCESS_DENIED",                      \
-      "the token was given to another client",                                                     \
-      "as token-bound; or `token_client` is wrong")                                                \
+      "the token was given to another client", "as token-bound; or `token_client` is wrong")       \
     X(CALLER_ORGANISATION, "organisation", 403, "forbidden", "ACCESS_DENIED",                      \
       "this client may not ask for that organisation", "if it is right: `speaks_for`")             \
     X(CALLER_ROLE, "role", 403, "forbidden", "ACCESS_DENIED", "this role may not ask",             \
@@ -121,11 +120,6 @@ struct caller_refusal_text { /* static texts */
 /* CALLER_GOOD, and what is none (asserted). */
 const struct caller_refusal_text *caller_refusal_text(enum caller_refusal r);
 
-struct caller { /* who asks, as the authority will read it */
-    char client[CALLERS_NAME_BYTES + 1];
-    struct msg_ask_details asker; /* without a number and without a correlation; direct care */
-    bool incomplete_as_200;       /* this client takes INCOMPLETE and UNKNOWN as 200 */
-};
 struct caller_refused {
     enum caller_refusal why;
     char client[CALLERS_NAME_BYTES + 1]; /* "": not known */

@@ -23,13 +23,14 @@ enum callers_token {
     TOKEN_REQUIRED,  /* the certificate, and a token that says who asks */
     TOKEN_INSTEAD    /* the token alone */
 };
+const char *callers_token_name(enum callers_token t); /* "never", "required", "instead" */
 struct callers_list {
     char **texts;
     size_t count;
 };
 struct callers_client {
     char name[CALLERS_NAME_BYTES + 1];
-    struct callers_list fingerprints; /* 64 lower-case hexadecimal digits each */
+    struct callers_list fingerprints;  /* 64 lower-case hexadecimal digits each */
     char subject[PEER_NAME_BYTES + 4]; /* "cn:...", "dns:...", "uri:..." or "" */
     enum callers_token token;
     struct callers_list issuers; /* names */
@@ -70,11 +71,13 @@ struct callers_conf {
     struct bearer_issuer bearers[CALLERS_ISSUERS_MAX]; /* the same, as bearer.h wants them */
 };
 /* Reads the file, and the key files that it names (a relative path: beside it). A file without
- * clients is right: then nobody may ask. CPIS_OK: the caller owns *ret. CPIS_E_MALFORMED, CPIS_E_IO,
- * CPIS_E_NOMEM: `why` is "FILE:12: fingerprints: expected ...", or what bearer_keys_read says. */
+ * clients is right: then nobody may ask. CPIS_OK: the caller owns *ret. CPIS_E_MALFORMED,
+ * CPIS_E_IO, CPIS_E_NOMEM: `why` is "FILE:12: fingerprints: expected ...", or what bearer_keys_read
+ * says. */
 CPIS_CHECK cpis_err callers_conf_read(const char *path, struct callers_conf **ret,
                                       char why[static CALLERS_WHY_BYTES]);
-/* The same from a text, ended by NUL; path is what `why` calls it and where key files are beside. */
+/* The same from a text, ended by NUL; path is what `why` calls it and where key files are beside.
+ */
 CPIS_CHECK cpis_err callers_conf_parse(const char *path, const char *text,
                                        struct callers_conf **ret,
                                        char why[static CALLERS_WHY_BYTES]);

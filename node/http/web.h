@@ -4,6 +4,7 @@
 #define CPIS_NODE_HTTP_WEB_H
 #include "node/cli/cli.h"
 #include "node/cli/conf.h"
+#include "node/http/callers.h"
 #include "node/http/node_door.h"
 #include "node/http/server.h"
 
@@ -12,6 +13,7 @@ struct web {
     struct node_settings s;
     struct control_link *link;
     struct node_door door;
+    struct callers *callers;           /* who may ask; NULL: no system may */
     struct server *faces, *operations; /* NULL: not served */
     cpis_ms now;                       /* of this turn, monotonic */
 };
