@@ -262,9 +262,10 @@ cpis_err bearer_file_read(const char *path, size_t max, uint8_t **ret, size_t *r
         *ret_len = len;
         return CPIS_OK;
     }
+    const bool memory = fd >= 0 && text == NULL;
     free(text);
-    errno = n > 0 && text != NULL ? EFBIG : error;
-    return CPIS_E_IO;
+    errno = memory ? ENOMEM : n > 0 && fd >= 0 ? EFBIG : error;
+    return memory ? CPIS_E_NOMEM : CPIS_E_IO;
 }
 
 cpis_err bearer_keys_read(const char *path, enum bearer_algorithm algorithm,

@@ -48,7 +48,8 @@ CPIS_CHECK cpis_err bearer_keys_read(const char *path, enum bearer_algorithm alg
 CPIS_CHECK cpis_err bearer_keys_parse(const char *name, const uint8_t *text, size_t len,
                                       enum bearer_algorithm algorithm, struct bearer_keys **ret,
                                       char why[static BEARER_WHY_BYTES]);
-/* A file of at most max bytes, with a NUL behind them; free(). CPIS_E_IO: errno says why. */
+/* A file of at most max bytes, with a NUL behind them; free(). CPIS_E_IO, CPIS_E_NOMEM: errno
+ * says why. */
 CPIS_CHECK cpis_err bearer_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len);
 void bearer_keys_free(struct bearer_keys **p);
 size_t bearer_keys_count(const struct bearer_keys *k);

@@ -364,8 +364,9 @@ static void take_device(const struct callers_client *x, struct msg_ask_details *
 static enum caller_refusal identify(struct asked *a, struct callers_user *ret)
 {
     const struct peer *p = a->r->peer;
-    enum caller_refusal why = p->tls ? read_token(a) : CALLER_PLAIN;
+    enum caller_refusal why = p->tls ? CALLER_GOOD : CALLER_PLAIN;
     if (why == CALLER_GOOD && p->certified) why = find_by_certificate(a);
+    if (why == CALLER_GOOD) why = read_token(a);
     if (why != CALLER_GOOD) return why;
     if (a->client == NULL && a->token == NULL) return CALLER_NOBODY;
     if (a->client != NULL && a->client->token == TOKEN_NEVER) {

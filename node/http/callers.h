@@ -25,7 +25,8 @@
     X(CALLER_PLAIN, "plain", 403, "forbidden", "ACCESS_DENIED", "this needs TLS", "use https")     \
     X(CALLER_NOBODY, "nobody", 401, "login", "ACCESS_DENIED",                                      \
       "neither a client certificate nor a bearer token",                                           \
-      "the client sends its certificate; if it does, `client_ca` does not vouch for it, or it "    \
+      "the client sends its certificate; if it does, `web_client_ca` does not vouch for it, or "   \
+      "it "                                                                                        \
       "has expired")                                                                               \
     X(CALLER_CERTIFICATE_UNKNOWN, "certificate-unknown", 403, "forbidden", "ACCESS_DENIED",        \
       "no client is known by this certificate",                                                    \

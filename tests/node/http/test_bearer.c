@@ -260,8 +260,8 @@ Test(bearer, claims_of_another_kind_are_refused_each_with_its_reason)
         {"iat", "1795456920.75", BEARER_GOOD},
         {"nbf", "\"soon\"", BEARER_MALFORMED},
         {"nbf", "-5", BEARER_MALFORMED},
-        {"deep", "[[[[[[[]]]]]]]", BEARER_MALFORMED},
-        {"deep", "[[[[[[]]]]]]", BEARER_GOOD},
+        {"deep", "[[[[[[[[]]]]]]]]", BEARER_MALFORMED},
+        {"deep", "[[[[[[[]]]]]]]", BEARER_GOOD},
         {"deep", "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}", BEARER_MALFORMED},
         {"name", "\"Zo\\u00eb \\ud83d\\ude00\"", BEARER_GOOD},
     };
