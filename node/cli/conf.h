@@ -9,6 +9,7 @@
 #define CONF_PATH_BYTES    1024U
 #define CONF_WHY_BYTES     1024U
 #define CONF_ADDRESS_BYTES 255U
+#define CONF_ROLES_BYTES   832U /* ANSWER_ROLES_MAX codes of 12 */
 #define CONF_BYTES_MAX     ((size_t)64 * 1024)
 
 struct node_settings {
@@ -26,6 +27,8 @@ struct node_settings {
     size_t organisation_limits_count;
     /* authorities: their inbox */
     uint64_t pattern_count, pattern_days, escalate_after_minutes;
+    /* authorities: whose looks are answered, and whose are not; codes with blanks between */
+    char answer_roles[CONF_ROLES_BYTES], refuse_roles[CONF_ROLES_BYTES];
     /* authorities: who else is told of notifications, by `cpis deliver`; no url: nobody */
     char webhook_url[CONF_PATH_BYTES], webhook_key_file[CONF_PATH_BYTES];
     char webhook_ca_file[CONF_PATH_BYTES];

@@ -414,6 +414,7 @@ static cpis_err start(struct driver *d)
                                       .store = d->store,
                                       .quotas = d->conf->quotas,
                                       .inbox = d->conf->inbox,
+                                      .policy = d->conf->policy,
                                       .notes = d->notes,
                                       .send = on_send,
                                       .result = on_result,
