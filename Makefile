@@ -32,6 +32,9 @@ TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c test
                  tests/simulations/*.c tests/conformance/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
+# what a target needs beside node/feed and the libraries of all
+FUZZ_SRC_bearer  := $(addprefix node/http/,bearer.c callers_conf.c callers_key.c callers_user.c)
+FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
 DIRS        := crypto storage proto node simulations tests
 MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
 
@@ -90,7 +93,9 @@ $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SR
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
-	$(call link,$(FEED_LIBS) $(CORE_LIBS))
+	$(call link,$(FEED_LIBS) $(FUZZ_LIBS_$*) $(CORE_LIBS))
+$(foreach f,$(FUZZ),$(eval $(B)/replay_$(f): $(call obj,$(FUZZ_SRC_$(f)))))
+$(foreach f,$(FUZZ),$(eval build/fuzz/$(f): $(FUZZ_SRC_$(f))))
 
 comma := ,
 define link
@@ -191,11 +196,11 @@ fuzz: $(FUZZ:%=build/fuzz/%)
 	@$(foreach f,$(FUZZ),mkdir -p build/fuzz/corpus/$(f) && build/fuzz/$(f) -max_total_time=$(or $(SECONDS),60) build/fuzz/corpus/$(f) tests/fuzz/corpus/$(f) &&) true
 build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(FEED_SRC) $(GEN_SRC)
 	@mkdir -p $(@D)
-	$(Q)clang-14 $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(FEED_LIBS) $(CORE_LIBS)
+	$(Q)clang-14 $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(FEED_LIBS) $(FUZZ_LIBS_$*) $(CORE_LIBS)
 
 SOURCES := $(sort $(shell find $(DIRS) -name '*.[ch]'))
 format:
-	clang-format-14 -i $(SOURCES)
+	@clang-format-14 -i $(SOURCES)
 format-check:
 	@clang-format-14 --dry-run -Werror $(SOURCES)
 

@@ -109,7 +109,8 @@ enum purpose { PURPOSE_DIRECT_CARE = 1, PURPOSE_NOT_BROUGHT, PURPOSE_END };
 enum answer_status { /* first byte of an answer's plaintext; another value counts as not opened */
                      ANSWER_FLAGS = 1,
                      ANSWER_NONE_NOW = 2,
-                     ANSWER_CONTACT_ONLY = 3
+                     ANSWER_CONTACT_ONLY = 3,
+                     ANSWER_REFUSED = 4 /* by the authority's policy: whom to ring, and no more */
 };
 #define LOOKUP_VERSION 1U
 

@@ -4,6 +4,10 @@
 
 const struct cli_command cmd_web = {
     .name = "web", .summary = CLI_WEB_SUMMARY, .program = "cpis-web"};
+const struct cli_command cmd_clients_check = {
+    .name = "clients check", .summary = CLI_CLIENTS_CHECK_SUMMARY, .program = "cpis-web"};
+const struct cli_command cmd_clients_example = {
+    .name = "clients example", .summary = CLI_CLIENTS_EXAMPLE_SUMMARY, .program = "cpis-web"};
 const struct cli_command cmd_deliver = {
     .name = "deliver", .summary = CLI_DELIVER_SUMMARY, .program = "cpis-web"};
 

@@ -4,6 +4,7 @@
 #include "node/cli/conf.h"
 #include "node/net/driver.h"
 
+#include <assert.h>
 #include <sodium.h>
 
 static int run(struct cli *c)
@@ -23,6 +24,10 @@ static int run(struct cli *c)
     const struct inbox_conf inbox = {.pattern_count = s.pattern_count,
                                      .pattern_days = s.pattern_days,
                                      .escalate_after = s.escalate_after_minutes * CPIS_MS_MINUTE};
+    struct answer_policy policy;
+    err = answer_roles_parse(s.answer_roles, &policy.only);
+    if (err == CPIS_OK) err = answer_roles_parse(s.refuse_roles, &policy.never);
+    assert(err == CPIS_OK); /* conf_read has looked */
     struct driver_conf conf = {.dir = c->dir,
                                .role = s.role,
                                .passphrase = passphrase,
@@ -31,7 +36,8 @@ static int run(struct cli *c)
                                .map_bytes = (size_t)s.map_mib << 20,
                                .map_bytes_max = (size_t)s.map_mib_max << 20,
                                .quotas = &quotas,
-                               .inbox = &inbox};
+                               .inbox = &inbox,
+                               .policy = &policy};
     const bool tells = s.webhook_url[0] != '\0' || s.mail_url[0] != '\0',
                authority = s.role == ROLE_AUTHORITY;
     struct companion *feed =

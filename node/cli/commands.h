@@ -28,6 +28,8 @@
     X(accounts_unlock)                                                                             \
     X(accounts_remove)                                                                             \
     X(web)                                                                                         \
+    X(clients_check)                                                                               \
+    X(clients_example)                                                                             \
     X(deliver)                                                                                     \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
@@ -91,6 +93,8 @@ CLI_COMMANDS(CPIS_X)
 #define CLI_ACCOUNTS_LOCK_SUMMARY     "keep a person out; nothing is removed"
 #define CLI_ACCOUNTS_UNLOCK_SUMMARY   "let them in again, and forget failed log-ins"
 #define CLI_ACCOUNTS_REMOVE_SUMMARY   "remove an account"
+#define CLI_CLIENTS_CHECK_SUMMARY     "who may ask over the FHIR API, and what each may do"
+#define CLI_CLIENTS_EXAMPLE_SUMMARY   "a clients.conf to begin with, every key explained"
 #define CLI_DELIVER_SUMMARY                                                                        \
     "send an authority's notifications to a webhook, and by mail that there are some"
 

@@ -19,6 +19,7 @@ enum key_type {
     KEY_ROLE,
     KEY_CODE,
     KEY_TELEPHONE,
+    KEY_ROLES,
     KEY_ENDPOINT,
     KEY_LISTEN,
     KEY_WEBHOOK,
@@ -52,6 +53,7 @@ struct key {
     "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
 #define LISTEN  "\"address:port\", the address numeric: \"127.0.0.1:8443\", \"[::]:8443\""
 #define ADDRESS "an address, as \"duty@test.example\""
+#define ROLES   "at most 64 role codes with blanks between: \"R8000 R8001\""
 #define PHONE   "a telephone number of 3 to 15 digits, as \"02079460123\""
 
 static const struct key keys[] = {
@@ -89,6 +91,11 @@ static const struct key keys[] = {
     {"", "escalate_after_minutes", KEY_NUMBER, AT(escalate_after_minutes), 0,
      ESCALATE_AFTER_MINUTES_MAX, "240", "a whole number from 0 to 43200",
      "Authority: a notification that nobody has opened for so long is an alarm, once; 0: never."},
+    {"", "answer_roles", KEY_ROLES, AT(answer_roles), 0, TOP(answer_roles), "", ROLES,
+     "Authority: the only job roles whose looks are answered; empty: all. Others are told whom to "
+     "ring; their looks are recorded and notified all the same."},
+    {"", "refuse_roles", KEY_ROLES, AT(refuse_roles), 0, TOP(refuse_roles), "", ROLES,
+     "Authority: job roles that get no answer, likewise."},
     {"", "webhook_url", KEY_WEBHOOK, AT(webhook_url), 0, TOP(webhook_url), "",
      "\"https://host[:port]/path\"; \"http://\" only to 127.0.0.1 or localhost",
      "Authority: each notification is sent there, by `cpis deliver`; empty: nowhere."},
@@ -124,6 +131,9 @@ static const struct key keys[] = {
      "the path of a file",
      "Authorities (PEM) that vouch for the certificates of systems that ask; empty: none is asked "
      "for one."},
+    {"", "web_clients", KEY_TEXT, AT(web_clients), 0, TOP(web_clients), "", "the path of a file",
+     "Query node: who may ask over the FHIR API (`cpis clients example` writes one); empty: "
+     "nobody."},
     {"", "metrics_listen", KEY_LISTEN, AT(metrics_listen), 0, TOP(metrics_listen), "", LISTEN,
      "Where /metrics, /healthz and /readyz are served, without TLS; they hold nothing of a child."},
     {"", "web_people", KEY_PEOPLE, AT(web_people), 1, 9, "accounts",
@@ -214,6 +224,7 @@ static bool set_text(const struct key *k, const char *text, char *at)
     enum node_role role;
     enum web_people who;
     struct listen_address address;
+    struct answer_roles roles_read;
     struct url url;
     if (len < k->min || len > k->max + (k->type == KEY_TELEPHONE ? 24 : 0) ||
         text_check_utf8(text, len) != CPIS_OK)
@@ -230,6 +241,9 @@ static bool set_text(const struct key *k, const char *text, char *at)
     case KEY_TELEPHONE:
         if (len > 0 && telephone_parse(text, len, &phone) != CPIS_OK) return false;
         if (len > 0) text = phone.text;
+        break;
+    case KEY_ROLES:
+        if (answer_roles_parse(text, &roles_read) != CPIS_OK) return false;
         break;
     case KEY_ENDPOINT:
         if (len > 0 && !is_endpoint(text)) return false;
@@ -433,6 +447,7 @@ static bool is_whole(const struct reading *r, const config_t *c)
         {s->web_origin, "web_origin", "web_people", s->web_people == WEB_PEOPLE_HEADER},
         {s->web_client_ca, "web_client_ca", "web_people_proxy", s->web_people_proxy[0] != '\0'},
         {s->mail_password_file, "mail_password_file", "mail_user", s->mail_user[0] != '\0'},
+        {s->web_certificate, "web_certificate", "web_clients", s->web_clients[0] != '\0'},
     };
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
         if (!needs[i].needed || needs[i].value[0] != '\0') continue;
@@ -517,6 +532,7 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     case KEY_TEXT:
     case KEY_CODE:
     case KEY_TELEPHONE:
+    case KEY_ROLES:
     case KEY_ENDPOINT:
     case KEY_LISTEN:
     case KEY_WEBHOOK:

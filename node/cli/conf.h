@@ -11,6 +11,7 @@
 #define CONF_WHY_BYTES     1024U
 #define CONF_ADDRESS_BYTES 255U
 #define CONF_HEADER_BYTES  64U
+#define CONF_ROLES_BYTES   832U /* ANSWER_ROLES_MAX codes of 12 */
 #define CONF_BYTES_MAX     ((size_t)64 * 1024)
 
 struct node_settings {
@@ -28,6 +29,8 @@ struct node_settings {
     size_t organisation_limits_count;
     /* authorities: their inbox */
     uint64_t pattern_count, pattern_days, escalate_after_minutes;
+    /* authorities: whose looks are answered, and whose are not; codes with blanks between */
+    char answer_roles[CONF_ROLES_BYTES], refuse_roles[CONF_ROLES_BYTES];
     /* authorities: who else is told of notifications, by `cpis deliver`; no url: nobody */
     char webhook_url[CONF_PATH_BYTES], webhook_key_file[CONF_PATH_BYTES];
     char webhook_ca_file[CONF_PATH_BYTES];
@@ -37,7 +40,7 @@ struct node_settings {
     /* what `cpis web` serves, and where; no address: nothing */
     char web_listen[CONF_ADDRESS_BYTES], metrics_listen[CONF_ADDRESS_BYTES];
     char web_certificate[CONF_PATH_BYTES], web_key[CONF_PATH_BYTES];
-    char web_client_ca[CONF_PATH_BYTES];
+    char web_client_ca[CONF_PATH_BYTES], web_clients[CONF_PATH_BYTES];
     /* people who log in to the pages */
     enum web_people web_people;
     char web_people_header[CONF_HEADER_BYTES], web_people_proxy[CONF_ADDRESS_BYTES];

@@ -11,7 +11,7 @@ static const struct verdict_words {
 } words[] = {
     {"flag", "FLAG", "This child is known to children's social care.", CLI_FLAG},
     {"flag_details_to_follow", "FLAG - DETAILS TO FOLLOW",
-     "This child is listed by an authority that has not answered. It will be told. Ring it.",
+     "This child is listed by an authority that gives no details now. It will be told. Ring it.",
      CLI_FLAG_DETAILS},
     {"no_flag", "NO FLAG", "No authority lists this child.", CLI_OK},
     {"incomplete", "INCOMPLETE",
@@ -80,6 +80,7 @@ static void print_named(const json_t *list, const char *title, const char *time_
         }
         print_telephone(a, to);
         const char *why = cli_text(a, "why");
+        if (strcmp(why, "refused") == 0) why = "its policy gives this role no details";
         if (why[0] != '\0') (void)fprintf(to, " [%s]", why);
         (void)fputc('\n', to);
     }
@@ -115,7 +116,7 @@ void lookup_print(const json_t *v, FILE *to)
     const json_t *flags = json_object_get(v, "flags");
     if (json_array_size(flags) > 0) (void)fputs("Known:\n", to);
     json_array_foreach(flags, i, f) { print_flag(f, to); }
-    print_named(json_object_get(v, "pending"), "Has not answered yet - ring:", NULL, to);
+    print_named(json_object_get(v, "pending"), "No details from - ring:", NULL, to);
     print_named(json_object_get(v, "unconfirmed"), "Could not be asked - ring:", "last_heard", to);
     print_named(json_object_get(v, "notes"), "Beside that:", "list_time", to);
     if (cli_integer(asked, "expected") > 0) /* a flag is found by its holder alone */

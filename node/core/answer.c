@@ -114,6 +114,38 @@ static bool fill_accesses(struct env *e, const struct record *r, struct msg_flag
     return true;
 }
 
+/* --- whom we answer --- */
+
+cpis_err answer_roles_parse(const char *text, struct answer_roles *ret)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    struct answer_roles r = {.count = 0};
+    while (*text != '\0') {
+        const size_t len = strspn(text, letters);
+        if (len == 0 || len > CODE_BYTES_MAX) return CPIS_E_MALFORMED;
+        if (r.count == ANSWER_ROLES_MAX) return CPIS_E_LIMIT;
+        memcpy(r.code[r.count++], text, len);
+        text += len;
+        if (*text == '\0') break;
+        if (text[0] != ' ' || text[1] == '\0') return CPIS_E_MALFORMED;
+        text++;
+    }
+    *ret = r;
+    return CPIS_OK;
+}
+
+static bool has_role(const struct answer_roles *r, const char *code)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->code[i], code) == 0) return true;
+    return false;
+}
+
+bool answer_policy_refuses(const struct answer_policy *p, const char *role_code)
+{
+    return has_role(&p->never, role_code) || (p->only.count > 0 && !has_role(&p->only, role_code));
+}
+
 /* --- what is said --- */
 
 static bool fill_plans(struct env *e, const struct row_child *child, struct msg_flag_payload *p)
@@ -146,6 +178,7 @@ static enum answer_status compose(struct authority *a, struct env *e, const stru
         emit_event(e, EVENT_STORE_READ, NULL, TABLE_CHILD);
         return 0;
     }
+    if (answer_policy_refuses(&a->policy, r->row.details.role_code)) return ANSWER_REFUSED;
     if (!fill_plans(e, &child, p)) {
         emit_failure(e);
         return 0;

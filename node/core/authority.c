@@ -17,11 +17,13 @@ static void wipe(void *p, size_t len)
 }
 
 cpis_err authority_new(struct children *children, struct publisher *publisher,
-                       const struct inbox_conf *inbox, struct authority **ret)
+                       const struct inbox_conf *inbox, const struct answer_policy *policy,
+                       struct authority **ret)
 {
     struct authority *a = calloc(1, sizeof *a);
     if (a == NULL) return CPIS_E_NOMEM;
     if (inbox != NULL) a->inbox.conf = *inbox;
+    if (policy != NULL) a->policy = *policy;
     a->children = children;
     a->publisher = publisher;
     *ret = a;

@@ -18,6 +18,22 @@ struct inbox_conf {
     uint64_t pattern_days;  /* ... within so many days make a notification of their own */
     cpis_ms escalate_after; /* not opened for so long: escalated, once; 0: never */
 };
+/* Whom the operator answers. A look by another is recorded, notified and acknowledged as any is;
+ * its answer says that the policy refuses, and whom to ring. */
+#define ANSWER_ROLES_MAX 64U
+struct answer_roles { /* codes of job roles, as they come in the details */
+    char code[ANSWER_ROLES_MAX][CODE_BYTES_MAX + 1];
+    size_t count;
+};
+struct answer_policy {
+    struct answer_roles only;  /* none: every role, and who has none (devices); else these alone */
+    struct answer_roles never; /* not these, whatever `only` says */
+};
+/* "R8000 R8001": codes of 1 to 12 letters and digits, single blanks between; "": none.
+ * CPIS_E_MALFORMED; CPIS_E_LIMIT: more than ANSWER_ROLES_MAX. *ret is written only on CPIS_OK. */
+CPIS_CHECK cpis_err answer_roles_parse(const char *text, struct answer_roles *ret);
+bool answer_policy_refuses(const struct answer_policy *p, const char *role_code);
+
 struct inbox_counts {
     size_t unopened, escalated; /* never opened; of these, escalated */
     cpis_ms oldest; /* wall ms at which the oldest that was never opened came; 0: none */
@@ -25,9 +41,11 @@ struct inbox_counts {
     uint64_t newest;                         /* id of the newest; 0: none */
 };
 struct authority;
-/* children, publisher: borrowed. inbox: copied; NULL: neither patterns nor escalation. */
+/* children, publisher: borrowed. inbox: copied; NULL: neither patterns nor escalation. policy:
+ * copied; NULL: everybody is answered. */
 CPIS_CHECK cpis_err authority_new(struct children *children, struct publisher *publisher,
-                                  const struct inbox_conf *inbox, struct authority **ret);
+                                  const struct inbox_conf *inbox,
+                                  const struct answer_policy *policy, struct authority **ret);
 void authority_free(struct authority **p);
 CPIS_CHECK cpis_err authority_restore(struct authority *a,
                                       struct env *e); /* TABLE_ACCESS awaiting, UNMATCHED */

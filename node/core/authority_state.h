@@ -34,6 +34,7 @@ struct inbox {
 struct authority {
     struct children *children;
     struct publisher *publisher;
+    struct answer_policy policy;
     struct waiting *waiting; /* rising by due */
     size_t waiting_count, waiting_cap;
     uint64_t unmatched; /* rows in TABLE_UNMATCHED, at most */

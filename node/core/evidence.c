@@ -157,7 +157,8 @@ cpis_err evidence_check_answer(const struct registry *r, const struct asked *ask
     uint8_t status;
     err = answer_split(plain, len, &status, &plain, &len);
     if (err != CPIS_OK) return err;
-    if (status != ANSWER_FLAGS && status != ANSWER_NONE_NOW && status != ANSWER_CONTACT_ONLY)
+    if (status != ANSWER_FLAGS && status != ANSWER_NONE_NOW && status != ANSWER_CONTACT_ONLY &&
+        status != ANSWER_REFUSED)
         return CPIS_E_MALFORMED;
     if (status != ANSWER_NONE_NOW) {
         err = flag_payload_decode((struct bytes){plain, len}, a, &payload);
@@ -322,11 +323,16 @@ void evidence_add_presence(struct judged_presence *list, size_t *count, size_t c
     if (*count < cap) list[(*count)++] = *p;
 }
 
-/* Of two answers of one version the one that tells something stands. */
+static int rank(enum answer_status s)
+{
+    return s == ANSWER_NONE_NOW ? 0 : s == ANSWER_REFUSED ? 1 : 2;
+}
+
+/* Of two answers of one version the one that tells more stands. */
 bool evidence_answer_is_newer(const struct judged_answer *a, const struct judged_answer *than)
 {
     if (a->head_version != than->head_version) return a->head_version > than->head_version;
-    return than->status == ANSWER_NONE_NOW && a->status != ANSWER_NONE_NOW;
+    return rank(a->status) > rank(than->status);
 }
 
 void evidence_add_answer(struct judged_answer *list, size_t *count, size_t cap,

@@ -330,7 +330,9 @@ static bool fill_flags(const struct question *q, struct env *e, struct result *r
     for (size_t i = 0; flags != NULL && i < q->searches; i++)
         for (size_t n = 0; n < q->search[i]->proven_count; n++) {
             const struct proven *p = &q->search[i]->proven[n];
-            if (p->answer.len == 0 || p->judged.status == ANSWER_NONE_NOW) continue;
+            if (p->answer.len == 0 || p->judged.status == ANSWER_NONE_NOW ||
+                p->judged.status == ANSWER_REFUSED)
+                continue;
             if (is_shown(r, &p->authority)) continue;
             if (!show_flag(q->search[i], e, p, &flags[r->flags_count])) return false;
             r->flags_count++;

@@ -27,6 +27,7 @@ struct node_conf {
     uint8_t seed[DRBG_SEED_BYTES];   /* from the system's randomness; the session comes from it */
     const struct quota_conf *quotas; /* query: copied; NULL: organisations have no limits */
     const struct inbox_conf *inbox;  /* authority: copied; NULL: neither patterns nor escalation */
+    const struct answer_policy *policy; /* authority: copied; NULL: everybody is answered */
 };
 /* CPIS_E_NOMEM. CPIS_OK: the caller owns *ret. Does nothing until it is started. */
 CPIS_CHECK cpis_err node_new(const struct node_conf *conf, struct node **ret);

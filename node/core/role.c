@@ -19,7 +19,8 @@ cpis_err role_new(struct node *n, const struct node_conf *conf)
         if (err == CPIS_OK) err = children_new(&n->children);
         if (err == CPIS_OK) err = publisher_new(n->children, n->tokens, n->links, &n->publisher);
         if (err == CPIS_OK)
-            err = authority_new(n->children, n->publisher, conf->inbox, &n->authority);
+            err =
+                authority_new(n->children, n->publisher, conf->inbox, conf->policy, &n->authority);
         break;
     case ROLE_QUERY:
         err = tokens_new(n->links, &n->tokens);

@@ -184,7 +184,9 @@ static bool judge_presences(const struct evidence *ev, struct verdict *v)
             continue;
         }
         const struct registry_node *n = registry_node_ever(ev->registry, &p->authority);
-        if (n != NULL) describe(v->pending, &v->pending_count, n, NAMED_PENDING, 0);
+        const bool refused = a != NULL && a->status == ANSWER_REFUSED;
+        if (n != NULL)
+            describe(v->pending, &v->pending_count, n, refused ? NAMED_REFUSED : NAMED_PENDING, 0);
     }
     if (standing == 0) return false;
     v->kind = opened > 0 ? VERDICT_FLAG : VERDICT_DETAILS_TO_FOLLOW;

@@ -107,7 +107,9 @@ enum named_why {                    /* why an authority is named beside a verdic
                  NAMED_EPOCH,       /* confirmed under the key epoch before: it has no list in the
                                        current one yet */
                  NAMED_JOINING,     /* searched where there is a list, not yet counted */
-                 NAMED_EXPECTED     /* does not take part yet */
+                 NAMED_EXPECTED,    /* does not take part yet */
+                 NAMED_REFUSED      /* pending for good: its policy gives this asker's role no
+                                       details, only whom to ring */
 };
 struct named_authority {
     struct cpis_id id; /* zeros: NAMED_EXPECTED */

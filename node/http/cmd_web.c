@@ -6,6 +6,7 @@
 #include "node/http/web.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -194,6 +195,39 @@ static void renew(struct web *w)
                        why[0] != '\0' ? why : cpis_strerror(err));
 }
 
+/* --- who may ask --- */
+
+static void tell_refused(void *arg, const struct callers_told *t)
+{
+    (void)arg;
+    const struct caller_refusal_text *text = caller_refusal_text(t->why);
+    const bool known = t->client[0] != '\0', print = t->fingerprint[0] != '\0';
+    companion_tell(COMPANION_WARN, "WEB_REFUSED", "%s%s: %s, %" PRIu64 " times: %s%s%s",
+                   known ? "client " : "no client", t->client, text->name, t->count, text->told,
+                   print ? "; fingerprint " : "", t->fingerprint);
+}
+
+static bool open_callers(struct web *w)
+{
+    char why[CALLERS_WHY_BYTES] = "";
+    if (w->s.web_clients[0] == '\0') return true;
+    if (callers_new(w->s.web_clients, tell_refused, w, &w->callers, why) == CPIS_OK) return true;
+    (void)cli_fail(w->c, "web_clients: %s", why);
+    return false;
+}
+
+/* A wrong new file changes nothing, and is told. */
+static void renew_callers(struct web *w)
+{
+    char why[CALLERS_WHY_BYTES] = "";
+    if (w->callers == NULL) return;
+    if (callers_reload(w->callers, why) == CPIS_OK)
+        companion_tell(COMPANION_INFO, "WEB_CLIENTS", "%zu clients may ask",
+                       callers_clients(w->callers));
+    else
+        companion_tell(COMPANION_WARN, "WEB_CLIENTS", "the clients stay as they were: %s", why);
+}
+
 /* --- the loop --- */
 
 static cpis_ms least(cpis_ms a, cpis_ms b) { return a < b ? a : b; }
@@ -220,6 +254,7 @@ static void turn(struct web *w)
     if (w->people != NULL) people_turn(w->people, w->now);
     for (size_t i = 0; i < 2; i++)
         if (servers[i] != NULL) server_turn(servers[i], w->now, clock_ms(CLOCK_REALTIME));
+    if (w->callers != NULL) callers_turn(w->callers, w->now);
 }
 
 static bool is_waited_for(const struct web *w)
@@ -239,6 +274,7 @@ static void serve(struct web *w)
         const uint64_t is = stamp_of(&w->s);
         looked = w->now;
         if (reload != 0 || is != stamp) renew(w);
+        if (reload != 0) renew_callers(w);
         stamp = is;
         reload = 0;
     }
@@ -298,12 +334,13 @@ static int work(struct cli *c)
         .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};
     const cpis_err err = control_link_new(c->dir, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
-    const bool open = err == CPIS_OK && open_people(&w) && open_servers(&w, &t);
+    const bool open = err == CPIS_OK && open_callers(&w) && open_people(&w) && open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
     people_free(&w.people); /* its answers go out by the servers */
     server_free(&w.faces);
     server_free(&w.operations);
+    callers_free(&w.callers);
     control_link_free(&w.link);
     return open ? CLI_OK : CLI_ERROR;
 }
@@ -318,7 +355,8 @@ const struct cli_command cmd_web = {
     .args = "DIR",
     .summary = CLI_WEB_SUMMARY,
     .more = "`cpis run` starts it by itself when node.conf says where to serve (web_listen, "
-            "metrics_listen).\nSIGHUP: reads certificates anew; it also looks by itself every "
+            "metrics_listen).\nSIGHUP: reads certificates and clients anew; it also looks by "
+            "itself every "
             "minute. SIGTERM: answers what has begun, and ends.",
     .takes_dir = true,
     .fn = web,

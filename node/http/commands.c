@@ -3,6 +3,8 @@
 
 const struct cli_command *const cli_commands[] = {&cmd_web,
                                                   &cmd_deliver,
+                                                  &cmd_clients_check,
+                                                  &cmd_clients_example,
                                                   &cmd_accounts_add,
                                                   &cmd_accounts_list,
                                                   &cmd_accounts_role,

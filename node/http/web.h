@@ -4,6 +4,7 @@
 #define CPIS_NODE_HTTP_WEB_H
 #include "node/cli/cli.h"
 #include "node/cli/conf.h"
+#include "node/http/callers.h"
 #include "node/http/health.h"
 #include "node/http/node_door.h"
 #include "node/http/people.h"
@@ -16,6 +17,7 @@ struct web {
     struct node_door door;
     struct health health;
     cpis_ms certificate_until;         /* of the one that is served; CPIS_MS_NEVER: none */
+    struct callers *callers;           /* who may ask; NULL: no system may */
     struct server *faces, *operations; /* NULL: not served */
     struct people *people;             /* NULL: no faces */
     cpis_ms now;                       /* of this turn, monotonic */

@@ -181,11 +181,12 @@ static const char *why_name(enum named_why w)
     case NAMED_EPOCH: return "epoch_before";
     case NAMED_JOINING: return "joining";
     case NAMED_EXPECTED: return "expected";
+    case NAMED_REFUSED: return "refused";
     }
     return "";
 }
 
-static json_t *pending_json(const struct named_authority *a)
+static json_t *telephone_json(const struct named_authority *a)
 {
     json_t *o = json_object();
     put(o, "authority", json_authority(a->code, a->name));
@@ -193,9 +194,17 @@ static json_t *pending_json(const struct named_authority *a)
     return o;
 }
 
+/* why: "pending", or "refused": its policy gives this role no details */
+static json_t *pending_json(const struct named_authority *a)
+{
+    json_t *o = telephone_json(a);
+    put(o, "why", json_string(why_name(a->why)));
+    return o;
+}
+
 static json_t *unconfirmed_json(const struct named_authority *a)
 {
-    json_t *o = pending_json(a);
+    json_t *o = telephone_json(a);
     put(o, "last_heard", json_time(a->list_time));
     put(o, "why", json_string(why_name(a->why)));
     return o;
@@ -203,7 +212,7 @@ static json_t *unconfirmed_json(const struct named_authority *a)
 
 static json_t *note_json(const struct named_authority *a)
 {
-    json_t *o = pending_json(a);
+    json_t *o = telephone_json(a);
     put(o, "why", json_string(why_name(a->why)));
     put(o, "list_time", json_time(a->list_time));
     return o;

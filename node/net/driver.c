@@ -418,6 +418,7 @@ static cpis_err start(struct driver *d)
                                       .store = d->store,
                                       .quotas = d->conf->quotas,
                                       .inbox = d->conf->inbox,
+                                      .policy = d->conf->policy,
                                       .notes = d->notes,
                                       .metrics = &d->metrics,
                                       .send = on_send,

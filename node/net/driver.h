@@ -27,9 +27,10 @@ struct driver_conf {
     size_t passphrase_len;
     const char *listen; /* directory: "tcp://host:port" to bind; NULL: as the register says, and
                            if that is no address of this machine, its port on all of them */
-    size_t map_bytes, map_bytes_max; /* of the store; 0: its own defaults */
-    const struct quota_conf *quotas; /* query: of organisations; NULL: none */
-    const struct inbox_conf *inbox;  /* authority: patterns and escalation; NULL: neither */
+    size_t map_bytes, map_bytes_max;    /* of the store; 0: its own defaults */
+    const struct quota_conf *quotas;    /* query: of organisations; NULL: none */
+    const struct inbox_conf *inbox;     /* authority: patterns and escalation; NULL: neither */
+    const struct answer_policy *policy; /* authority: whom it answers; NULL: everybody */
     struct driver_hooks hooks;
 };
 

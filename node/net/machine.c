@@ -250,7 +250,8 @@ static cpis_err build(struct machine *m)
     struct node_conf conf = {.role = m->conf.role,
                              .identity = m->conf.identity,
                              .quotas = m->conf.quotas,
-                             .inbox = m->conf.inbox};
+                             .inbox = m->conf.inbox,
+                             .policy = m->conf.policy};
     randombytes_buf(conf.seed, sizeof conf.seed);
     cpis_err err = node_new(&conf, &m->node);
     sodium_memzero(&conf, sizeof conf);

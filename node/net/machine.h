@@ -19,12 +19,13 @@
 
 struct machine_conf {
     enum node_role role;
-    const struct identity *identity; /* borrowed until machine_free */
-    struct store *store;             /* the same */
-    const struct quota_conf *quotas; /* the same; or NULL */
-    const struct inbox_conf *inbox;  /* the same; or NULL */
-    struct notes *notes;             /* the same */
-    struct metrics *metrics;         /* the same */
+    const struct identity *identity;    /* borrowed until machine_free */
+    struct store *store;                /* the same */
+    const struct quota_conf *quotas;    /* the same; or NULL */
+    const struct inbox_conf *inbox;     /* the same; or NULL */
+    const struct answer_policy *policy; /* the same; or NULL */
+    struct notes *notes;                /* the same */
+    struct metrics *metrics;            /* the same */
     /* After a commit. false: not sent; nothing hangs on it. */
     bool (*send)(void *ctx, const struct cpis_id *peer, struct bytes frame, cpis_ms now);
     /* Before the commit, because it can't be kept: to be shown only after committed(true). */

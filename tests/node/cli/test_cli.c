@@ -266,6 +266,8 @@ static const struct {
     {"sed -i 's/^role = .*/role = \"authority\";/'", "emergency: authority needs it"},
     {"sed -i 's/^map_mib = .*/map_mib = \"much\";/'", "map_mib: expected a whole number"},
     {"sed -i 's/^map_mib = .*/map_mib = -1;/'", "map_mib: expected a whole number"},
+    {"sed -i 's/^refuse_roles = .*/refuse_roles = \"R1,R2\";/'",
+     "refuse_roles: expected at most 64 role codes with blanks between"},
     {"sed -i 's/^endpoint = .*/endpoint = \"host\";/'", "endpoint: expected \"tcp://"},
     {"sed -i 's/^office = .*/offise = \"1\";/'", "offise: there is no such key"},
     {"sed -i 's/^    setting = .*/    seting = \"1\";/'", "asker.seting: there is no such key"},

@@ -176,7 +176,7 @@ cpis_err af_restart_try(struct af *f)
     OK(tokens_new(f->links, &f->tokens));
     OK(children_new(&f->children));
     OK(publisher_new(f->children, f->tokens, f->links, &f->publisher));
-    OK(authority_new(f->children, f->publisher, &f->inbox, &f->authority));
+    OK(authority_new(f->children, f->publisher, &f->inbox, &f->policy, &f->authority));
     struct env *e = af_begin(f);
     OK(f->store.view.scan(&f->store, TABLE_LOG, NULL, 0, false, restore_log, &f->log));
     cpis_err err = children_restore(f->children, e);

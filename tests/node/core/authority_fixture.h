@@ -77,7 +77,8 @@ struct af {
     struct children *children;
     struct publisher *publisher;
     struct authority *authority;
-    struct inbox_conf inbox; /* as of the next restart */
+    struct inbox_conf inbox;     /* as of the next restart */
+    struct answer_policy policy; /* likewise */
     cpis_ms now, wall;
     struct af_dir dir[AF_DIRS];
     struct oprf_scalar key[AF_EPOCHS];

@@ -647,6 +647,79 @@ Test(authority, a_contact_only_child_gives_a_number_to_ring_and_nothing_else)
     cr_assert_str_eq(p.emergency, "02079460000");
 }
 
+static void use_policy(const char *only, const char *never)
+{
+    cr_assert_eq(answer_roles_parse(only, &f.policy.only), CPIS_OK);
+    cr_assert_eq(answer_roles_parse(never, &f.policy.never), CPIS_OK);
+    af_restart(&f);
+    af_settle(&f);
+    af_forget(&f);
+}
+
+/* A look by this role at child 1; how it was answered. */
+static enum answer_status look_as(const char *role, const char *user, struct msg_flag_payload *p)
+{
+    enum answer_status status = 0;
+    struct af_lookup l = af_lookup(&f, 1);
+    struct msg_ask_details ask = af_ask(1, user, false);
+    (void)snprintf(ask.role_code, sizeof ask.role_code, "%s", role);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    const size_t before = af_notifications(&f, NULL);
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_expect_eq(af_acked(&f, &l.rh), ACK_COMPLETED, "%s", role);
+    cr_expect_eq(af_notifications(&f, NULL), before + 1, "%s is told of", role);
+    cr_assert_eq(af_open(&f, &l, &status, p), CPIS_OK, "%s", role);
+    return status;
+}
+
+Test(authority, a_role_that_the_policy_refuses_is_recorded_and_told_of_and_gets_whom_to_ring)
+{
+    static const struct {
+        const char *only, *never, *role;
+        enum answer_status status;
+    } rows[] = {
+        {"", "", "R0670", ANSWER_FLAGS},        {"", "", "", ANSWER_FLAGS},
+        {"", "R0670", "R0670", ANSWER_REFUSED}, {"", "R0670", "R0671", ANSWER_FLAGS},
+        {"", "R0670", "", ANSWER_FLAGS},        {"", "R1 R0670 R2", "R0670", ANSWER_REFUSED},
+        {"R0670", "", "R0670", ANSWER_FLAGS},   {"R0670", "", "R067", ANSWER_REFUSED},
+        {"R0670", "", "", ANSWER_REFUSED},      {"R0670 R1", "R1", "R1", ANSWER_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct msg_flag_payload p;
+        char user[8];
+        (void)snprintf(user, sizeof user, "%zu", i);
+        use_policy(rows[i].only, rows[i].never);
+        cr_expect_eq(look_as(rows[i].role, user, &p), rows[i].status, "row %zu", i);
+        cr_expect_str_eq(p.emergency, "02079460000");
+        if (rows[i].status != ANSWER_REFUSED) continue;
+        cr_expect_eq(p.plans_count + p.accesses_count, 0, "row %zu: and nothing else", i);
+    }
+    use_policy("", "");
+    struct msg_flag_payload p;
+    cr_expect_eq(look_as("R0670", "last", &p), ANSWER_FLAGS);
+    cr_expect_eq(p.accesses_count, 11, "who was refused has looked, too");
+}
+
+Test(authority, a_policy_s_roles_are_codes_with_single_blanks_between)
+{
+    static const char *const wrong[] = {" ",   " R1",           "R1 ",    "R1  R2", "R1,R2",
+                                        "R-1", "R123456789012", "R1\tR2", "R1;",    "\xC3\xAB"};
+    struct answer_roles r = {.count = 7};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_expect_eq(answer_roles_parse(wrong[i], &r), CPIS_E_MALFORMED, "%s", wrong[i]);
+    char many[4 * ANSWER_ROLES_MAX + 8] = "";
+    for (unsigned i = 0; i < ANSWER_ROLES_MAX; i++)
+        (void)strcat(many, i == 0 ? "R10" : " R10");
+    cr_expect_eq(answer_roles_parse(many, &r), CPIS_OK);
+    cr_expect_eq(r.count, ANSWER_ROLES_MAX);
+    (void)strcat(many, " R1");
+    cr_expect_eq(answer_roles_parse(many, &r), CPIS_E_LIMIT);
+    cr_expect_eq(r.count, ANSWER_ROLES_MAX, "as it was");
+    cr_expect_eq(answer_roles_parse("", &r), CPIS_OK);
+    cr_expect_eq(r.count, 0);
+}
+
 Test(authority, when_the_list_lagged_it_says_none_now)
 {
     enum answer_status status;

@@ -342,8 +342,9 @@ static cpis_err check_answer(const struct signed_message *m)
 
 Test(evidence, an_answer_opens_with_the_keys_of_its_lookup)
 {
-    static const enum answer_status all[] = {ANSWER_FLAGS, ANSWER_NONE_NOW, ANSWER_CONTACT_ONLY};
-    for (size_t i = 0; i < 3; i++) {
+    static const enum answer_status all[] = {ANSWER_FLAGS, ANSWER_NONE_NOW, ANSWER_CONTACT_ONLY,
+                                             ANSWER_REFUSED};
+    for (size_t i = 0; i < 4; i++) {
         const struct msg_answer m = vf_answer(&v, &asked, 102, all[i], 7 + i);
         const struct signed_message s = vf_sign_answer(&v, 102, &m);
         const struct cpis_id id = rf_id(102);
@@ -353,6 +354,17 @@ Test(evidence, an_answer_opens_with_the_keys_of_its_lookup)
         cr_expect(id_equal(&judged.authority, &id));
         if (all[i] == ANSWER_FLAGS) cr_expect_eq(payload.plans_count, 1);
     }
+}
+
+Test(evidence, of_two_answers_of_one_version_the_one_that_tells_more_stands)
+{
+    static const enum answer_status rising[] = {ANSWER_NONE_NOW, ANSWER_REFUSED, ANSWER_FLAGS};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 3; k++) {
+            const struct judged_answer a = {.status = rising[i], .head_version = 7},
+                                       b = {.status = rising[k], .head_version = 7};
+            cr_expect_eq(evidence_answer_is_newer(&a, &b), i > k, "%zu, %zu", i, k);
+        }
 }
 
 Test(evidence, an_answer_to_another_lookup_is_a_replay)
@@ -399,7 +411,7 @@ Test(evidence, an_answer_of_another_signer_role_or_type_is_refused)
 
 Test(evidence, an_opened_answer_that_says_nothing_known_counts_as_not_opened)
 {
-    static const uint8_t plains[][3] = {{0}, {4}, {255}, {ANSWER_FLAGS, 9, 9}, {ANSWER_FLAGS}};
+    static const uint8_t plains[][3] = {{0}, {5}, {255}, {ANSWER_FLAGS, 9, 9}, {ANSWER_FLAGS}};
     static const size_t lens[] = {1, 1, 1, 3, 0};
     for (size_t i = 0; i < 5; i++) {
         const struct bytes plain = {plains[i], lens[i]};

@@ -459,6 +459,21 @@ Test(lookup, a_silent_authority_is_details_to_follow_after_two_seconds)
     cr_expect_eq(outbox(), 1);
 }
 
+Test(lookup, a_refusal_by_policy_is_given_at_once_as_details_to_follow_with_its_evidence)
+{
+    begin();
+    say_present(who[0]);
+    say_absent(who[1]);
+    say_absent(who[2]);
+    cr_expect_null(given());
+    answer(102, ANSWER_REFUSED, list[1].version);
+    expect_given(VERDICT_DETAILS_TO_FOLLOW, REASON_NONE);
+    const struct vf_out *r = &v.out[vf_first_result(&v)];
+    cr_expect_eq(r->flags_count, 0, "nothing of the child is shown");
+    cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS, "%s", evidence_fault_text(evidence_holds()));
+    cr_expect_eq(outbox(), 1, "until the authority has signed for it");
+}
+
 Test(lookup, none_now_of_the_proven_authority_and_t_absences_after_all_are_no_flag)
 {
     begin();

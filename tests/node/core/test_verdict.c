@@ -441,6 +441,28 @@ Test(verdict, contact_only_is_a_flag_too)
     cr_expect_eq(judge().kind, VERDICT_FLAG);
 }
 
+Test(verdict, an_authority_that_refuses_the_role_is_named_as_such_and_never_counts_as_none)
+{
+    static const int above[] = {-1, 0, 1, 1000};
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++) {
+        ev.presences_count = ev.answers_count = 0;
+        present(0, 102, v0);
+        answers(0, 102, ANSWER_REFUSED, v0 + (uint64_t)above[i]);
+        const struct verdict r = judge();
+        cr_expect_eq(r.kind, VERDICT_DETAILS_TO_FOLLOW, "whatever list it answers from");
+        cr_assert_eq(r.pending_count, 1);
+        cr_expect_eq(r.pending[0].why, NAMED_REFUSED);
+        cr_expect_str_eq(r.pending[0].emergency, "02079460000");
+    }
+    present(1, 103, v0);
+    cr_expect_eq(judge().kind, VERDICT_DETAILS_TO_FOLLOW);
+    answers(1, 103, ANSWER_FLAGS, v0);
+    const struct verdict r = judge();
+    cr_expect_eq(r.kind, VERDICT_FLAG, "another one answered");
+    cr_assert_eq(r.pending_count, 1);
+    cr_expect_eq(r.pending[0].why, NAMED_REFUSED);
+}
+
 Test(verdict, a_flag_needs_no_absence_and_no_other_authority)
 {
     searches[0].statements_count = 0;

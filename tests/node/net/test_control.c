@@ -284,6 +284,34 @@ Test(control, each_verdict_is_told_once_it_is_durable_with_exactly_its_keys)
     json_decref(o);
 }
 
+Test(control, who_has_not_answered_and_who_refuses_are_told_apart)
+{
+    struct command one;
+    struct named_authority pending[] = {
+        {.why = NAMED_PENDING, .code = "T001", .name = "Testborough", .emergency = "02079460123"},
+        {.why = NAMED_REFUSED, .code = "T002", .name = "Othershire", .emergency = "02079460124"}};
+    const struct result res = {.type = RESULT_VERDICT,
+                               .why = "",
+                               .verdict = {.kind = VERDICT_DETAILS_TO_FOLLOW,
+                                           .as_of = 1795500000000,
+                                           .pending = pending,
+                                           .pending_count = 2}};
+    start_lookup();
+    cr_assert(control_next(control, &one));
+    control_result(control, &env, one.id, &res);
+    control_committed(control, true);
+    json_t *o = reply();
+    cr_assert_str_eq(text_at(o, "verdict"), "flag_details_to_follow");
+    const json_t *list = json_object_get(o, "pending");
+    cr_assert_eq(json_array_size(list), 2);
+    cr_assert_str_eq(text_at(json_array_get(list, 0), "why"), "pending");
+    const json_t *refused = json_array_get(list, 1);
+    cr_assert_str_eq(text_at(refused, "why"), "refused");
+    cr_assert_str_eq(text_at(json_object_get(refused, "authority"), "code"), "T002");
+    cr_assert_str_eq(text_at(json_object_get(refused, "telephone"), "emergency"), "02079460124");
+    json_decref(o);
+}
+
 Test(control, a_lost_batch_ends_a_lookup_as_unknown_never_as_what_was_not_stored)
 {
     struct flag_shown flag;
