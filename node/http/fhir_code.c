@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 static const struct fhir_code_facts facts[FHIR_CODE_COUNT] = {
-#define CPIS_X(name, status, severity, type, display)                                              \
+#define CPIS_X(name, status, retry, severity, type, display)                                       \
     [FHIR_##name] = {#name,                                                                        \
                      status,                                                                       \
+                     retry,                                                                        \
                      severity,                                                                     \
                      type,                                                                         \
                      display,                                                                      \

@@ -100,9 +100,26 @@ json_t *fhir_outcome(struct fhir_make *m, json_t *issues)
     return o;
 }
 
-json_t *fhir_outcome_of(struct fhir_make *m, const struct fhir_fault *f)
+void fhir_made_body(struct fhir_make *m, json_t *body, struct fhir_made *ret)
 {
-    return fhir_outcome(
-        m, fhir_list(m, fhir_issue(m, f->code, false,
-                                   f->why[0] == '\0' ? NULL : json_string(f->why))));
+    if (m->failed) {
+        json_decref(body);
+        body = NULL;
+    }
+    *ret = (struct fhir_made){.status = 200, .body = body};
+}
+
+void fhir_made_outcome(struct fhir_make *m, enum fhir_code c, json_t *outcome,
+                       struct fhir_made *ret)
+{
+    fhir_made_body(m, outcome, ret);
+    ret->code = c;
+    ret->status = fhir_code_facts(c)->status;
+}
+
+void fhir_made_fault(struct fhir_make *m, const struct fhir_fault *f, struct fhir_made *ret)
+{
+    json_t *why = f->why[0] == '\0' ? NULL : json_string(f->why);
+    fhir_made_outcome(m, f->code, fhir_outcome(m, fhir_list(m, fhir_issue(m, f->code, false, why))),
+                      ret);
 }

@@ -40,13 +40,16 @@ json_t *fhir_resource(struct fhir_make *m, const char *type, const char *id);
 json_t *fhir_issue(struct fhir_make *m, enum fhir_code c, bool beside, json_t *diagnostics);
 /* Takes issues, an array of at least one. */
 json_t *fhir_outcome(struct fhir_make *m, json_t *issues);
-/* An OperationOutcome of that alone. */
-json_t *fhir_outcome_of(struct fhir_make *m, const struct fhir_fault *f);
-
 /* An answer that was made: `body` is the caller's. */
 struct fhir_made {
+    enum fhir_code code; /* FHIR_OK: what was asked for */
     unsigned status;
     json_t *body; /* NULL: out of memory */
-    unsigned retry_after; /* seconds; 0: nothing to say */
 };
+/* An answer of one of the issues' codes; takes outcome. */
+void fhir_made_outcome(struct fhir_make *m, enum fhir_code c, json_t *outcome,
+                       struct fhir_made *ret);
+void fhir_made_fault(struct fhir_make *m, const struct fhir_fault *f, struct fhir_made *ret);
+/* The same of an answer; takes body, which ends when anything of it has failed. */
+void fhir_made_body(struct fhir_make *m, json_t *body, struct fhir_made *ret);
 #endif

@@ -12,7 +12,8 @@
 static const struct {
     const char *path;
     enum fhir_resource resource;
-} resources[] = { /* the first of each is its name */
+} resources[] = {
+    /* the first of each is its name */
     {"/CareTeam", FHIR_CARE_TEAM}, {"/AuditEvent", FHIR_AUDIT_EVENT},
     {"/PatientFlag", FHIR_FLAG},   {"/CarePlan", FHIR_CARE_PLAN},
     {"/Flag", FHIR_FLAG},
@@ -56,12 +57,15 @@ static bool read_patient(struct fhir_search *s, const char *value, struct fhir_f
     static const char reference[] = "Patient/";
     const char *bar = strrchr(value, '|');
     if (s->number.digits[0] != '\0' || strchr(value, ',') != NULL)
-        return fhir_fault(f, FHIR_SEVERAL_PATIENTS, "ask for one patient; for several, send a batch");
+        return fhir_fault(f, FHIR_SEVERAL_PATIENTS,
+                          "ask for one patient; for several, send a batch");
     if (bar != NULL && !is_nhs_system(value, (size_t)(bar - value)))
         return fhir_fault(f, FHIR_INVALID_SEARCH_DATA,
                           "the identifier's system must be " FHIR_NHS_NUMBER_SYSTEM);
-    if (bar != NULL) value = bar + 1;
-    else if (strncmp(value, reference, strlen(reference)) == 0) value += strlen(reference);
+    if (bar != NULL)
+        value = bar + 1;
+    else if (strncmp(value, reference, strlen(reference)) == 0)
+        value += strlen(reference);
     enum nhs_number_fault fault = nhs_number_fault(value, strlen(value));
     if (fault == NHS_NUMBER_OK && nhs_number_parse(value, strlen(value), &s->number) == CPIS_OK)
         return true;
@@ -74,13 +78,15 @@ static bool unknown_value(struct fhir_fault *f, const char *what)
     return fhir_fault(f, FHIR_UNSUPPORTED_VALUE, "%s", what);
 }
 
+/* What can be included always is, as the national guide's examples have it: to ask for it changes
+ * nothing. */
 static bool read_include(struct fhir_search *s, const char *value, struct fhir_fault *f)
 {
     static const char *const audit[] = {"AuditEvent:entity-type=" ROLE_CLASS, "AuditEvent:agent",
                                         "AuditEvent:source"};
     if (s->resource == FHIR_CARE_PLAN && strcmp(value, "CarePlan:care-team") == 0) return true;
     for (size_t i = 0; s->resource == FHIR_AUDIT_EVENT && i < sizeof audit / sizeof *audit; i++)
-        if (strcmp(value, audit[i]) == 0) return s->include = true;
+        if (strcmp(value, audit[i]) == 0) return true;
     return unknown_value(f, "_include: the CapabilityStatement names what can be included");
 }
 
@@ -88,7 +94,8 @@ static bool read_code(struct fhir_search *s, const char *value, struct fhir_faul
 {
     static const char *const codes[] = {"child-protection-information-system-flag",
                                         "child-protection-information-sharing-flag"};
-    static const char system[] = "https://fhir.nhs.uk/England/CodeSystem/England-FlagCategoryPatient|";
+    static const char system[] =
+        "https://fhir.nhs.uk/England/CodeSystem/England-FlagCategoryPatient|";
     if (strncmp(value, system, strlen(system)) == 0) value += strlen(system);
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (strcmp(value, codes[i]) == 0) return s->code = true;
@@ -98,8 +105,9 @@ static bool read_code(struct fhir_search *s, const char *value, struct fhir_faul
 
 static bool read_format(struct fhir_search *s, const char *value, struct fhir_fault *f)
 {
-    static const char *const json[] = {"json", "application/json", "application/fhir+json",
-                                       "application/fhir json"}; /* its plus was taken for a space */
+    static const char *const json[] = {
+        "json", "application/json", "application/fhir+json",
+        "application/fhir json"}; /* its plus was taken for a space */
     (void)s;
     for (size_t i = 0; i < sizeof json / sizeof *json; i++)
         if (strcmp(value, json[i]) == 0) return true;
@@ -204,8 +212,9 @@ bool fhir_form_read(char *text, size_t len, struct pair ret[static FHIR_PARAMS_M
         char *name = decode(at, is == NULL ? stop : is);
         char *value = is == NULL ? stop : decode(is + 1, stop);
         if (name == NULL || value == NULL)
-            return fhir_fault(f, FHIR_MALFORMED_FORM, "%%XX must be two hexadecimal digits, and the "
-                                                      "text UTF-8 without control characters");
+            return fhir_fault(f, FHIR_MALFORMED_FORM,
+                              "%%XX must be two hexadecimal digits, and the "
+                              "text UTF-8 without control characters");
         if (is == NULL) *stop = '\0';
         if (*ret_n == FHIR_PARAMS_MAX)
             return fhir_fault(f, FHIR_UNSUPPORTED_PARAMETER, "over %u of them", FHIR_PARAMS_MAX);

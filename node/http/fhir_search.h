@@ -20,8 +20,7 @@ const char *fhir_resource_name(enum fhir_resource r); /* as it stands in a path:
 struct fhir_search { /* holds a child's number: wipe */
     enum fhir_resource resource;
     struct nhs_number number;
-    bool include; /* AuditEvent: with its PractitionerRoles */
-    bool code;    /* PatientFlag: only CP-IS flags were asked for */
+    bool code; /* PatientFlag: only CP-IS flags were asked for */
 };
 /* false: *f says why, without what may be a child's number; *ret is wiped. */
 bool fhir_search_read(enum fhir_resource r, const struct pair *params, size_t n,
@@ -29,7 +28,8 @@ bool fhir_search_read(enum fhir_resource r, const struct pair *params, size_t n,
 void fhir_search_wipe(struct fhir_search *s);
 
 /* application/x-www-form-urlencoded: a query, or a body. Decodes within `text`, of len + 1 bytes,
- * which the pairs borrow. false: bad %-encoding, bytes that are no text, or over FHIR_PARAMS_MAX pairs. */
+ * which the pairs borrow. false: bad %-encoding, bytes that are no text, or over FHIR_PARAMS_MAX
+ * pairs. */
 bool fhir_form_read(char *text, size_t len, struct pair ret[static FHIR_PARAMS_MAX], size_t *ret_n,
                     struct fhir_fault *f);
 #endif
