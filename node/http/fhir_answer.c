@@ -88,6 +88,15 @@ static void add_issue(struct fhir_make *m, json_t *issues, enum fhir_code c, boo
     fhir_append(m, issues, fhir_issue(m, c, beside, diagnostics));
 }
 
+/* Whom to ring is never left out for want of memory. */
+static void add_ring(struct fhir_make *m, json_t *issues, enum fhir_code c, bool beside,
+                     const struct fhir_known *k, const char *more)
+{
+    json_t *ring = fhir_ring(k, more);
+    if (ring == NULL) m->failed = true;
+    add_issue(m, issues, c, beside, ring);
+}
+
 /* One issue for each authority: why it is named, and its telephones. */
 static void add_named(struct fhir_make *m, json_t *issues, const json_t *list, enum fhir_code c,
                       bool beside)
@@ -106,7 +115,7 @@ static void add_named(struct fhir_make *m, json_t *issues, const json_t *list, e
                                heard[0] == '\0' ? "" : " (list of ", heard,
                                heard[0] == '\0' ? "" : ")");
         fhir_known_read(o, true, "", &k);
-        add_issue(m, issues, c, beside, fhir_ring(&k, more));
+        add_ring(m, issues, c, beside, &k, more);
     }
 }
 
@@ -121,7 +130,7 @@ static size_t add_contacts(struct fhir_make *m, json_t *issues, const json_t *fl
         struct fhir_known k;
         fhir_known_read(o, false, "", &k);
         if (k.why == FHIR_OK) continue;
-        add_issue(m, issues, c, beside, fhir_ring(&k, ""));
+        add_ring(m, issues, c, beside, &k, "");
         n++;
     }
     return n;
@@ -175,6 +184,15 @@ static void set_self(struct fhir_set *s, json_t *bundle, const struct fhir_searc
     fhir_set(s->m, bundle, "link", fhir_list(s->m, link));
 }
 
+/* meta.lastUpdated: the verdict holds as of then. */
+static void set_as_of(struct fhir_set *s, json_t *bundle, const char *as_of)
+{
+    json_t *meta = json_incref(json_object_get(bundle, "meta"));
+    if (meta == NULL) meta = json_object();
+    fhir_text(s->m, meta, "lastUpdated", as_of);
+    fhir_set(s->m, bundle, "meta", meta);
+}
+
 /* has_total: how many matches there are is known. The evidence's id is what `cpis evidence` takes.
  */
 static void finish(struct fhir_set *s, const struct fhir_asked *asked, const json_t *verdict,
@@ -184,12 +202,8 @@ static void finish(struct fhir_set *s, const struct fhir_asked *asked, const jso
     const char *rid = fhir_text_of(verdict, "rid"), *as_of = fhir_text_of(verdict, "as_of");
     fhir_make_uuid(s->m, id);
     wall_format_utc(asked->wall, time);
-    json_t *o = fhir_resource(s->m, "Bundle", id), *meta = json_object_get(o, "meta");
-    if (as_of[0] != '\0' && meta == NULL) {
-        meta = json_object();
-        fhir_set(s->m, o, "meta", meta);
-    }
-    if (as_of[0] != '\0') fhir_text(s->m, meta, "lastUpdated", as_of);
+    json_t *o = fhir_resource(s->m, "Bundle", id);
+    if (as_of[0] != '\0') set_as_of(s, o, as_of);
     if (rid[0] != '\0') {
         json_t *i = json_object();
         fhir_text(s->m, i, "system", EVIDENCE_SYSTEM);

@@ -32,7 +32,6 @@
     X(UNSUPPORTED_MEDIA_TYPE, 415, 0, "error", "not-supported", "The body has the wrong type")     \
     X(MALFORMED_JSON, 400, 0, "error", "structure", "The body is not JSON that can be taken")      \
     X(MALFORMED_FORM, 400, 0, "error", "structure", "The search is not well encoded")              \
-    X(BODY_TOO_LARGE, 413, 0, "error", "too-long", "The body is too large")                        \
     X(INVALID_BATCH, 400, 0, "error", "invalid", "The body is not a Bundle of type batch")         \
     X(BATCH_TOO_LARGE, 413, 0, "error", "too-costly", "A batch holds at most 256 entries")         \
     X(UNSUPPORTED_ENTRY, 400, 0, "error", "not-supported", "A batch holds searches only")          \

@@ -103,15 +103,21 @@ static bool read_code(struct fhir_search *s, const char *value, struct fhir_faul
                             "ask the national service for other flags");
 }
 
-static bool read_format(struct fhir_search *s, const char *value, struct fhir_fault *f)
+bool fhir_is_json_format(const char *value)
 {
     static const char *const json[] = {
         "json", "application/json", "application/fhir+json",
         "application/fhir json"}; /* its plus was taken for a space */
-    (void)s;
     for (size_t i = 0; i < sizeof json / sizeof *json; i++)
         if (strcmp(value, json[i]) == 0) return true;
-    return fhir_fault(f, FHIR_NOT_ACCEPTABLE, "_format: json, or leave it out");
+    return false;
+}
+
+static bool read_format(struct fhir_search *s, const char *value, struct fhir_fault *f)
+{
+    (void)s;
+    return fhir_is_json_format(value) ||
+           fhir_fault(f, FHIR_NOT_ACCEPTABLE, "_format: json, or leave it out");
 }
 
 static bool read_pretty(struct fhir_search *s, const char *value, struct fhir_fault *f)

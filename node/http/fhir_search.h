@@ -27,6 +27,9 @@ bool fhir_search_read(enum fhir_resource r, const struct pair *params, size_t n,
                       struct fhir_search *ret, struct fhir_fault *f);
 void fhir_search_wipe(struct fhir_search *s);
 
+/* Is it a value of _format that means JSON? */
+bool fhir_is_json_format(const char *value);
+
 /* application/x-www-form-urlencoded: a query, or a body. Decodes within `text`, of len + 1 bytes,
  * which the pairs borrow. false: bad %-encoding, bytes that are no text, or over FHIR_PARAMS_MAX
  * pairs. */
