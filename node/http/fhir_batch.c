@@ -92,7 +92,7 @@ struct fhir_job *fhir_batch_read(struct fhir *f, struct exchange *x, const struc
         (void)fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE, "a batch is " FHIR_JSON);
         return NULL;
     }
-    /* The parser's own words may repeat what stands there. */
+    /* The parser's own words may repeat what stands there; without memory it often has none. */
     json_error_t where;
     json_t *bundle = r->body_len == 0 ? NULL
                                       : json_loadb((const char *)r->body, r->body_len,
@@ -100,6 +100,8 @@ struct fhir_job *fhir_batch_read(struct fhir *f, struct exchange *x, const struc
     if (bundle == NULL) {
         if (r->body_len == 0)
             (void)fhir_fault(fault, FHIR_MALFORMED_JSON, "the body is empty");
+        else if (json_error_code(&where) == json_error_out_of_memory || where.text[0] == '\0')
+            (void)fhir_fault(fault, FHIR_TOO_BUSY, "out of memory; nothing was asked");
         else
             (void)fhir_fault(fault, FHIR_MALFORMED_JSON,
                              "line %d, column %d: no JSON, a name twice in one object, no UTF-8, "
