@@ -1,5 +1,5 @@
-/* Out of memory, at every allocation: an answer is whole, or it is an error. (jansson tells
- * a body that it has no memory for mostly as a malformed one: 400, not 503.) */
+/* Out of memory, at every allocation: an answer is whole, or it is an error. (jansson 2.14
+ * then tells a batch as malformed, or drops a byte of a text that it reads: 400, not 503.) */
 #include "tests/fail_malloc.h"
 #include "tests/node/http/fhir_fixture.h"
 
@@ -76,7 +76,7 @@ static void measure(size_t ret[static 2])
         json_array_foreach(json_object_get(o, "entry"), i, entry)
         {
             const char *status = ff_text(json_object_get(entry, "response"), "status");
-            ret[i] = strncmp(status, "503", 3) == 0 ? 0 : json_dumpb(entry, NULL, 0, 0);
+            ret[i] = strncmp(status, "200", 3) != 0 ? 0 : json_dumpb(entry, NULL, 0, 0);
         }
     }
     json_decref(o);
