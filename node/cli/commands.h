@@ -29,6 +29,7 @@
     X(accounts_remove)                                                                             \
     X(web)                                                                                         \
     X(deliver)                                                                                     \
+    X(sandbox)                                                                                     \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
     X(flags_diff)                                                                                  \
@@ -91,6 +92,7 @@ CLI_COMMANDS(CPIS_X)
 #define CLI_ACCOUNTS_LOCK_SUMMARY     "keep a person out; nothing is removed"
 #define CLI_ACCOUNTS_UNLOCK_SUMMARY   "let them in again, and forget failed log-ins"
 #define CLI_ACCOUNTS_REMOVE_SUMMARY   "remove an account"
+#define CLI_SANDBOX_SUMMARY           "the FHIR API with test children, for those who write a client"
 #define CLI_DELIVER_SUMMARY                                                                        \
     "send an authority's notifications to a webhook, and by mail that there are some"
 
