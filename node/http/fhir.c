@@ -10,10 +10,10 @@
 
 cpis_err fhir_new(const struct fhir_conf *conf, struct fhir **ret)
 {
+    if (conf->origin != NULL && strlen(conf->origin) > ORIGIN_BYTES_MAX) return CPIS_E_INVAL;
     struct fhir *f = calloc(1, sizeof *f);
     if (f == NULL) return CPIS_E_NOMEM;
     f->conf = *conf;
-    if (conf->origin != NULL && strlen(conf->origin) > ORIGIN_BYTES_MAX) f->conf.origin = NULL;
     if (fhir_looks_new(conf->door, &f->looks) != CPIS_OK) {
         free(f);
         return CPIS_E_NOMEM;
@@ -306,21 +306,26 @@ static void refuse_method(struct fhir *f, struct exchange *x, const struct fhir_
     fhir_reply_fault(f, x, in->trace, &fault, &header);
 }
 
+/* Of what is no search. */
+static bool asks_json_only(const struct request *r, struct fhir_fault *f)
+{
+    for (size_t i = 0; i < r->query_count; i++) {
+        const bool format = strcmp(r->query[i].name, "_format") == 0;
+        if (format && !fhir_is_json_format(r->query[i].value))
+            return fhir_fault(f, FHIR_NOT_ACCEPTABLE, "_format: json, or leave it out");
+        if (!format && strcmp(r->query[i].name, "_pretty") != 0)
+            return fhir_fault(f, FHIR_UNSUPPORTED_PARAMETER, "but _format and _pretty");
+    }
+    return true;
+}
+
 static void answer_metadata(struct fhir *f, struct exchange *x, const struct fhir_request *in)
 {
     const struct request *r = in->r;
     struct fhir_make m;
     struct fhir_made made;
-    struct fhir_fault fault = {.code = FHIR_OK};
-    for (size_t i = 0; i < r->query_count && fault.code == FHIR_OK; i++) {
-        if (strcmp(r->query[i].name, "_format") == 0) {
-            if (!fhir_is_json_format(r->query[i].value))
-                (void)fhir_fault(&fault, FHIR_NOT_ACCEPTABLE, "_format: json, or leave it out");
-        } else if (strcmp(r->query[i].name, "_pretty") != 0) {
-            (void)fhir_fault(&fault, FHIR_UNSUPPORTED_PARAMETER, "of metadata");
-        }
-    }
-    if (fault.code != FHIR_OK) {
+    struct fhir_fault fault;
+    if (!asks_json_only(r, &fault)) {
         fhir_reply_fault(f, x, in->trace, &fault, NULL);
         return;
     }
@@ -381,7 +386,7 @@ static void answer_batch(struct fhir *f, struct exchange *x, const struct fhir_r
                          const struct caller *who)
 {
     struct fhir_fault fault = {.code = FHIR_OK};
-    struct fhir_job *j = fhir_batch_read(f, x, in, &fault);
+    struct fhir_job *j = asks_json_only(in->r, &fault) ? fhir_batch_read(f, x, in, &fault) : NULL;
     if (j != NULL)
         fhir_job_begin(j, who);
     else if (fault.code != FHIR_OK)

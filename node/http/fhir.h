@@ -26,7 +26,7 @@ struct fhir_conf {
     bool sandbox; /* each resource is tagged as test data */
 };
 struct fhir; /* opaque */
-/* CPIS_E_NOMEM. */
+/* CPIS_E_INVAL: origin is too long. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err fhir_new(const struct fhir_conf *conf, struct fhir **ret);
 /* The door has ended all calls (asserted): free control_link before. */
 void fhir_free(struct fhir **p);

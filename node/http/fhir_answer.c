@@ -174,7 +174,7 @@ static json_t *incomplete_issues(struct fhir_make *m, const struct verdict_read 
 
 /* --- a Bundle --- */
 
-static void set_self(struct fhir_set *s, json_t *bundle, const struct fhir_search *search)
+static void set_self(struct fhir_bundle *s, json_t *bundle, const struct fhir_search *search)
 {
     json_t *link = json_object();
     fhir_text(s->m, link, "relation", "self");
@@ -185,7 +185,7 @@ static void set_self(struct fhir_set *s, json_t *bundle, const struct fhir_searc
 }
 
 /* meta.lastUpdated: the verdict holds as of then. */
-static void set_as_of(struct fhir_set *s, json_t *bundle, const char *as_of)
+static void set_as_of(struct fhir_bundle *s, json_t *bundle, const char *as_of)
 {
     json_t *meta = json_incref(json_object_get(bundle, "meta"));
     if (meta == NULL) meta = json_object();
@@ -195,7 +195,7 @@ static void set_as_of(struct fhir_set *s, json_t *bundle, const char *as_of)
 
 /* has_total: how many matches there are is known. The evidence's id is what `cpis evidence` takes.
  */
-static void finish(struct fhir_set *s, const struct fhir_asked *asked, const json_t *verdict,
+static void finish(struct fhir_bundle *s, const struct fhir_asked *asked, const json_t *verdict,
                    bool has_total, struct fhir_made *ret)
 {
     char id[FHIR_UUID_BYTES], time[WALL_UTC_BYTES];
@@ -221,14 +221,14 @@ static void finish(struct fhir_set *s, const struct fhir_asked *asked, const jso
     fhir_made_body(s->m, o, ret);
 }
 
-typedef void (*add_fn)(struct fhir_set *s, const struct fhir_known *k);
+typedef void (*add_fn)(struct fhir_bundle *s, const struct fhir_known *k);
 static const add_fn adders[FHIR_RESOURCES] = {
     [FHIR_CARE_TEAM] = fhir_add_care_team,
     [FHIR_FLAG] = fhir_add_flag,
     [FHIR_CARE_PLAN] = fhir_add_care_plan,
 };
 
-static void add_all(struct fhir_set *s, const struct verdict_read *v, const json_t *list,
+static void add_all(struct fhir_bundle *s, const struct verdict_read *v, const json_t *list,
                     add_fn add)
 {
     size_t i;
@@ -264,7 +264,7 @@ static bool history_is_withheld(struct fhir_make *m, const struct verdict_read *
 
 /* --- all of it --- */
 
-static void add_beside(struct fhir_set *s, const struct fhir_asked *asked,
+static void add_beside(struct fhir_bundle *s, const struct fhir_asked *asked,
                        const struct verdict_read *v)
 {
     struct fhir_make *m = s->m;
@@ -289,7 +289,7 @@ static void answer_bundle(struct fhir_make *m, const struct fhir_asked *asked,
                           struct fhir_made *ret)
 {
     const enum fhir_resource r = asked->search->resource;
-    struct fhir_set s = {.m = m, .base = asked->base, .digits = asked->search->number.digits};
+    struct fhir_bundle s = {.m = m, .base = asked->base, .digits = asked->search->number.digits};
     size_t i;
     const json_t *access;
     if (r == FHIR_AUDIT_EVENT && history_is_withheld(m, v, ret)) return;

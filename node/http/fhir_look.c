@@ -132,6 +132,12 @@ static bool on_more(void *arg, const json_t *more)
     return false;
 }
 
+static bool is_worth_keeping(const struct look *k)
+{
+    return (k->served & 1U << FHIR_AUDIT_EVENT) == 0 && k->all->counts.kept <= FHIR_LOOKS_MAX &&
+           fhir_is_settled(k->verdict);
+}
+
 static void on_done(void *arg, cpis_err err, json_t *reply, const char *why)
 {
     struct look *k = arg;
@@ -139,12 +145,12 @@ static void on_done(void *arg, cpis_err err, json_t *reply, const char *why)
     struct fhir_fault f;
     json_decref(reply);
     if (k->verdict != NULL) { /* a verdict that has come is true, whatever came after it */
+        tell_all(k, k->verdict, NULL);
         k->under_way = false;
         l->counts.under_way--;
         l->counts.kept++;
         k->until = l->now + FHIR_LOOK_LIFE;
-        tell_all(k, k->verdict, NULL);
-        if (!fhir_is_settled(k->verdict) || l->counts.kept > FHIR_LOOKS_MAX) drop(k);
+        if (!is_worth_keeping(k)) drop(k);
         return;
     }
     if (err == CPIS_OK)
@@ -201,7 +207,7 @@ static bool may_join(const struct look *k, enum fhir_resource r, cpis_ms now)
 {
     if ((k->served & 1U << r) != 0) return false;
     if (k->under_way) return true;
-    return now < k->until && (r == FHIR_AUDIT_EVENT || r == FHIR_CARE_PLAN);
+    return r == FHIR_AUDIT_EVENT && now < k->until;
 }
 
 static struct look *find(struct fhir_looks *l, const uint8_t key[static KEY_BYTES],
@@ -271,10 +277,14 @@ void fhir_look(struct fhir_looks *l, const struct caller *who, const struct fhir
     }
     l->counts.joined++;
     k->served |= 1U << search->resource;
-    if (k->under_way)
+    if (k->under_way) {
         wait_for(k, w);
-    else
-        w->fn(w->arg, k->verdict, NULL);
+        return;
+    }
+    json_t *verdict = json_incref(k->verdict);
+    drop(k); /* of no more use */
+    w->fn(w->arg, verdict, NULL);
+    json_decref(verdict);
 }
 
 void fhir_looks_turn(struct fhir_looks *l, cpis_ms now)

@@ -3,13 +3,13 @@
  * authority hears of one look, not of one for each resource.
  *
  * What joins: the same client, user, role, organisation, setting, duty to be told (scheduled or
- * not) and number; a resource that this lookup has not been searched for yet. A verdict is never
- * taken from a lookup that has ended: CareTeam and PatientFlag join one that is under way, or ask
- * anew; AuditEvent and CarePlan, which follow them, also take one that was answered, if asking
- * again can't mend it (fhir_is_settled).
+ * not) and number; a resource that this lookup has not been searched for yet; while it is under
+ * way. A verdict is never taken from a lookup that has ended, so that no "none" is an old one. But
+ * AuditEvent, the history behind a verdict, takes one that was answered, once, unless asking again
+ * may mend it (fhir_is_settled).
  *
- * At most FHIR_LOOKS_MAX are held; beyond it an answer is not kept. One is wiped when its time is
- * over. One thread. */
+ * At most FHIR_LOOKS_MAX are kept for that; beyond it an answer is not. One is wiped when its
+ * history was taken, or its time is over. One thread. */
 #ifndef CPIS_NODE_HTTP_FHIR_LOOK_H
 #define CPIS_NODE_HTTP_FHIR_LOOK_H
 #include "node/http/caller.h"

@@ -77,7 +77,7 @@ json_t *fhir_ring(const struct fhir_known *k, const char *more)
 
 /* --- entries --- */
 
-static void add_entry(struct fhir_set *s, const char *type, const char *id, json_t *resource,
+static void add_entry(struct fhir_bundle *s, const char *type, const char *id, json_t *resource,
                       const char *mode)
 {
     json_t *entry = json_object(), *search = json_object();
@@ -89,7 +89,7 @@ static void add_entry(struct fhir_set *s, const char *type, const char *id, json
     if (strcmp(mode, "match") == 0) s->matches++;
 }
 
-void fhir_add_outcome(struct fhir_set *s, json_t *issues)
+void fhir_add_outcome(struct fhir_bundle *s, json_t *issues)
 {
     char id[FHIR_UUID_BYTES];
     fhir_make_uuid(s->m, id);
@@ -98,12 +98,12 @@ void fhir_add_outcome(struct fhir_set *s, json_t *issues)
     add_entry(s, "OperationOutcome", id, o, "outcome");
 }
 
-static json_t *category(struct fhir_set *s, const struct fhir_known *k)
+static json_t *category(struct fhir_bundle *s, const struct fhir_known *k)
 {
     return fhir_list(s->m, fhir_concept(s->m, k->system, k->category, k->display));
 }
 
-static void add_period(struct fhir_set *s, json_t *o, const struct fhir_known *k)
+static void add_period(struct fhir_bundle *s, json_t *o, const struct fhir_known *k)
 {
     if (k->start[0] == '\0' && k->end[0] == '\0') return;
     json_t *period = json_object();
@@ -114,7 +114,7 @@ static void add_period(struct fhir_set *s, json_t *o, const struct fhir_known *k
 
 /* --- CareTeam --- */
 
-static void add_telephone(struct fhir_set *s, json_t *list, const char *number, const char *use)
+static void add_telephone(struct fhir_bundle *s, json_t *list, const char *number, const char *use)
 {
     if (number[0] == '\0') return;
     json_t *t = json_object();
@@ -125,7 +125,7 @@ static void add_telephone(struct fhir_set *s, json_t *list, const char *number, 
 }
 
 /* v3's WP is "work", its EC (emergency duty team) "mobile": the guide's mapping. */
-static json_t *care_team(struct fhir_set *s, const struct fhir_known *k, const char *id)
+static json_t *care_team(struct fhir_bundle *s, const struct fhir_known *k, const char *id)
 {
     json_t *o = fhir_resource(s->m, "CareTeam", id), *telecom = json_array();
     fhir_set(s->m, o, "category", category(s, k));
@@ -141,7 +141,7 @@ static json_t *care_team(struct fhir_set *s, const struct fhir_known *k, const c
     return o;
 }
 
-void fhir_add_care_team(struct fhir_set *s, const struct fhir_known *k)
+void fhir_add_care_team(struct fhir_bundle *s, const struct fhir_known *k)
 {
     char id[FHIR_UUID_BYTES];
     fhir_make_uuid(s->m, id);
@@ -150,14 +150,14 @@ void fhir_add_care_team(struct fhir_set *s, const struct fhir_known *k)
 
 /* --- CarePlan, Flag --- */
 
-static json_t *reference(struct fhir_set *s, const char *type, const char *id)
+static json_t *reference(struct fhir_bundle *s, const char *type, const char *id)
 {
     json_t *o = json_object();
     fhir_set(s->m, o, "reference", json_sprintf("%s/%s", type, id));
     return o;
 }
 
-static void add_plan_with_team(struct fhir_set *s, const struct fhir_known *k, const char *id,
+static void add_plan_with_team(struct fhir_bundle *s, const struct fhir_known *k, const char *id,
                                const char *mode)
 {
     char team[FHIR_UUID_BYTES];
@@ -176,7 +176,7 @@ static void add_plan_with_team(struct fhir_set *s, const struct fhir_known *k, c
     add_entry(s, "CareTeam", team, t, "include");
 }
 
-void fhir_add_care_plan(struct fhir_set *s, const struct fhir_known *k)
+void fhir_add_care_plan(struct fhir_bundle *s, const struct fhir_known *k)
 {
     char id[FHIR_UUID_BYTES];
     fhir_make_uuid(s->m, id);
@@ -185,7 +185,7 @@ void fhir_add_care_plan(struct fhir_set *s, const struct fhir_known *k)
 
 /* A plan that has ended but is still shown stays "active": it is a reason to act, and its CarePlan
  * says that it has ended. */
-void fhir_add_flag(struct fhir_set *s, const struct fhir_known *k)
+void fhir_add_flag(struct fhir_bundle *s, const struct fhir_known *k)
 {
     char id[FHIR_UUID_BYTES], plan[FHIR_UUID_BYTES];
     fhir_make_uuid(s->m, id);
@@ -208,7 +208,7 @@ void fhir_add_flag(struct fhir_set *s, const struct fhir_known *k)
 
 /* --- AuditEvent --- */
 
-static json_t *agent(struct fhir_set *s, const char *code, const char *display, json_t *who,
+static json_t *agent(struct fhir_bundle *s, const char *code, const char *display, json_t *who,
                      bool requestor)
 {
     json_t *o = json_object();
@@ -218,7 +218,7 @@ static json_t *agent(struct fhir_set *s, const char *code, const char *display, 
     return o;
 }
 
-static void set_display(struct fhir_set *s, json_t *o, const char *key, const char *text)
+static void set_display(struct fhir_bundle *s, json_t *o, const char *key, const char *text)
 {
     if (text[0] == '\0') return;
     json_t *d = json_object();
@@ -227,7 +227,7 @@ static void set_display(struct fhir_set *s, json_t *o, const char *key, const ch
 }
 
 /* Holders tell names, no codes. */
-static json_t *practitioner_role(struct fhir_set *s, const json_t *access, const char *id)
+static json_t *practitioner_role(struct fhir_bundle *s, const json_t *access, const char *id)
 {
     const char *role = fhir_text_of(access, "role_name");
     json_t *o = fhir_resource(s->m, "PractitionerRole", id);
@@ -238,7 +238,7 @@ static json_t *practitioner_role(struct fhir_set *s, const json_t *access, const
     return o;
 }
 
-void fhir_add_audit_event(struct fhir_set *s, const json_t *access)
+void fhir_add_audit_event(struct fhir_bundle *s, const json_t *access)
 {
     char id[FHIR_UUID_BYTES], role[FHIR_UUID_BYTES];
     fhir_make_uuid(s->m, id);

@@ -22,18 +22,19 @@ void fhir_known_read(const json_t *o, bool pending, const char *today, struct fh
 json_t *fhir_ring(const struct fhir_known *k, const char *more);
 
 /* A searchset under way. */
-struct fhir_set {
+struct fhir_bundle {
     struct fhir_make *m;
     const char *base;   /* "https://node.example/FHIR/R4" */
     const char *digits; /* of whom was asked */
     json_t *entry;
     size_t matches;
 };
-void fhir_add_care_team(struct fhir_set *s, const struct fhir_known *k);
-void fhir_add_audit_event(struct fhir_set *s, const json_t *access); /* with its PractitionerRole */
-void fhir_add_flag(struct fhir_set *s, const struct fhir_known *k);  /* with CarePlan, CareTeam */
-void fhir_add_care_plan(struct fhir_set *s, const struct fhir_known *k); /* with its CareTeam */
-void fhir_add_outcome(struct fhir_set *s, json_t *issues);               /* taken */
+void fhir_add_care_team(struct fhir_bundle *s, const struct fhir_known *k);
+void fhir_add_audit_event(struct fhir_bundle *s,
+                          const json_t *access); /* with its PractitionerRole */
+void fhir_add_flag(struct fhir_bundle *s, const struct fhir_known *k); /* with CarePlan, CareTeam */
+void fhir_add_care_plan(struct fhir_bundle *s, const struct fhir_known *k); /* with its CareTeam */
+void fhir_add_outcome(struct fhir_bundle *s, json_t *issues);               /* taken */
 
 /* A text of an object, "" where there is none. */
 const char *fhir_text_of(const json_t *o, const char *key);

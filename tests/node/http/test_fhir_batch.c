@@ -167,5 +167,11 @@ Test(fhir_batch, a_body_that_is_none_is_refused_whole_without_its_words)
                                 .headers = {{"Content-Type", "text/plain"}},
                                 .body = BATCH(ENTRY("CareTeam?patient=" FF_NUMBER))});
     cr_expect_eq(ff_got.status, 415);
+    ff_ask(&(struct ff_request){.method = HTTP_POST,
+                                .path = "",
+                                .query = {{"_format", "xml"}},
+                                .headers = {{"Content-Type", "application/fhir+json"}},
+                                .body = BATCH(ENTRY("CareTeam?patient=" FF_NUMBER))});
+    cr_expect_eq(ff_got.status, 406);
     cr_expect_eq(ff.calls_count, 0);
 }
