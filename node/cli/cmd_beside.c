@@ -10,6 +10,8 @@ const struct cli_command cmd_clients_example = {
     .name = "clients example", .summary = CLI_CLIENTS_EXAMPLE_SUMMARY, .program = "cpis-web"};
 const struct cli_command cmd_deliver = {
     .name = "deliver", .summary = CLI_DELIVER_SUMMARY, .program = "cpis-web"};
+const struct cli_command cmd_sandbox = {
+    .name = "sandbox", .summary = CLI_SANDBOX_SUMMARY, .program = "cpis-web"};
 
 #define ACCOUNTS(word, what)                                                                       \
     const struct cli_command cmd_accounts_##word = {                                               \

@@ -31,6 +31,7 @@
     X(clients_check)                                                                               \
     X(clients_example)                                                                             \
     X(deliver)                                                                                     \
+    X(sandbox)                                                                                     \
     X(flags_import)                                                                                \
     X(flags_imports)                                                                               \
     X(flags_diff)                                                                                  \
@@ -95,6 +96,7 @@ CLI_COMMANDS(CPIS_X)
 #define CLI_ACCOUNTS_REMOVE_SUMMARY   "remove an account"
 #define CLI_CLIENTS_CHECK_SUMMARY     "who may ask over the FHIR API, and what each may do"
 #define CLI_CLIENTS_EXAMPLE_SUMMARY   "a clients.conf to begin with, every key explained"
+#define CLI_SANDBOX_SUMMARY           "the FHIR API with test children, for those who write a client"
 #define CLI_DELIVER_SUMMARY                                                                        \
     "send an authority's notifications to a webhook, and by mail that there are some"
 

@@ -3,6 +3,7 @@
 
 const struct cli_command *const cli_commands[] = {&cmd_web,
                                                   &cmd_deliver,
+                                                  &cmd_sandbox,
                                                   &cmd_clients_check,
                                                   &cmd_clients_example,
                                                   &cmd_accounts_add,

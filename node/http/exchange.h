@@ -77,6 +77,11 @@ const struct request *exchange_request(const struct exchange *x); /* until it is
 /* Answers, and ends x. Takes reply; NULL (out of memory): 503. */
 void exchange_reply(struct exchange *x, struct reply *reply);
 
+/* A request made by hand, borrowed until it is answered: for tests, which see a handler's answer
+ * without a socket. answered takes the reply; NULL: out of memory. NULL: the same. */
+struct exchange *exchange_by_hand(const struct request *r,
+                                  void (*answered)(void *arg, struct reply *reply), void *arg);
+
 /* An answer without an end: text/event-stream (HTML, 9.2). */
 struct stream;
 typedef void (*stream_gone_fn)(void *arg);

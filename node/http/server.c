@@ -165,7 +165,10 @@ void exchange_reply(struct exchange *x, struct reply *reply)
     assert(!x->answered);
     x->answered = true;
     if (x->server == NULL) { /* nobody waits for it any more */
-        reply_free(reply);
+        if (x->by_hand != NULL)
+            x->by_hand(x->by_hand_arg, reply);
+        else
+            reply_free(reply);
         exchange_free(x);
         return;
     }

@@ -36,7 +36,9 @@ struct exchange {
     unsigned refused; /* a status, before a handler sees it; 0 */
     bool handled, answered, suspended;
     struct reply *reply;
-    struct stream *stream; /* answered with it; not queued yet */
+    struct stream *stream;                           /* answered with it; not queued yet */
+    void (*by_hand)(void *arg, struct reply *reply); /* instead of a server; or NULL */
+    void *by_hand_arg;
 };
 #define STREAM_BYTES_MAX ((size_t)64 * 1024)
 #define STREAM_SAY_EVERY (15 * CPIS_MS_SECOND) /* so that a client that is gone is noticed */

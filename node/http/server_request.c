@@ -144,6 +144,17 @@ struct exchange *exchange_new(struct server *s, struct MHD_Connection *mhd, stru
     return x;
 }
 
+struct exchange *exchange_by_hand(const struct request *r,
+                                  void (*answered)(void *arg, struct reply *reply), void *arg)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    if (x == NULL) return NULL;
+    x->request = *r;
+    x->by_hand = answered;
+    x->by_hand_arg = arg;
+    return x;
+}
+
 bool exchange_add_body(struct exchange *x, const char *p, size_t len)
 {
     const size_t have = x->request.body_len;
