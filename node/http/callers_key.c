@@ -95,8 +95,8 @@ const struct key callers_keys[] = {
     {CLIENT, "roles", KEY_ROLES, C(roles), 0, CALLERS_ROLES_MAX, "", NULL,
      "a list of role codes: [\"R8000\"]", "The only roles that may ask through it; []: any."},
     {CLIENT, "incomplete_as_200", KEY_BOOL, C(incomplete_as_200), 0, 1, "false", NULL, YES_NO,
-     "true: it gets INCOMPLETE and UNKNOWN as 200 with an outcome entry, instead of 503. Only for "
-     "one that was seen to show it."},
+     "true: it gets INCOMPLETE as 200 with an outcome entry, instead of 503. Only for one that was "
+     "seen to show it."},
     {CLIENT, "requests_a_minute", KEY_NUMBER, C(requests_a_minute), 1, PER_MINUTE, "600", NULL,
      A_RATE, "Beyond it: 429."},
     {CLIENT, "user_requests_a_minute", KEY_NUMBER, C(user_requests_a_minute), 1, PER_MINUTE, "60",

@@ -255,6 +255,7 @@ static void turn(struct web *w)
     for (size_t i = 0; i < 2; i++)
         if (servers[i] != NULL) server_turn(servers[i], w->now, clock_ms(CLOCK_REALTIME));
     if (w->callers != NULL) callers_turn(w->callers, w->now);
+    if (w->fhir != NULL) fhir_turn(w->fhir, w->now);
 }
 
 static bool is_waited_for(const struct web *w)
@@ -302,6 +303,15 @@ static bool open_people(struct web *w)
     return err == CPIS_OK;
 }
 
+static bool open_fhir(struct web *w)
+{
+    const struct fhir_conf conf = {.door = &w->door,
+                                   .origin = w->s.web_origin[0] == '\0' ? NULL : w->s.web_origin};
+    if (w->s.web_listen[0] == '\0' || w->s.role != ROLE_QUERY) return true;
+    return fhir_new(&conf, &w->fhir) == CPIS_OK ||
+           cli_fail(w->c, "%s", cpis_strerror(CPIS_E_NOMEM)) == CLI_OK;
+}
+
 static void call_link(void *arg, const struct control_call *call)
 {
     struct web *w = arg;
@@ -334,14 +344,16 @@ static int work(struct cli *c)
         .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};
     const cpis_err err = control_link_new(c->dir, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
-    const bool open = err == CPIS_OK && open_callers(&w) && open_people(&w) && open_servers(&w, &t);
+    const bool open = err == CPIS_OK && open_callers(&w) && open_people(&w) && open_fhir(&w) &&
+                      open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
     people_free(&w.people); /* its answers go out by the servers */
     server_free(&w.faces);
     server_free(&w.operations);
     callers_free(&w.callers);
-    control_link_free(&w.link);
+    control_link_free(&w.link); /* ends what the faces wait for */
+    fhir_free(&w.fhir);
     return open ? CLI_OK : CLI_ERROR;
 }
 

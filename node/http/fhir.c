@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define METADATA         "/metadata"
 #define ORIGIN_BYTES_MAX 255U
 
 cpis_err fhir_new(const struct fhir_conf *conf, struct fhir **ret)
@@ -196,6 +197,13 @@ bool fhir_takes(const char *path)
 {
     size_t len;
     return behind_base(path, &len) != NULL;
+}
+
+bool fhir_is_open(const char *path)
+{
+    size_t len;
+    const char *rest = behind_base(path, &len);
+    return rest != NULL && strcmp(rest, METADATA) == 0;
 }
 
 static size_t count_headers(const struct request *r, const char *name)
@@ -420,7 +428,7 @@ static void route_resource(struct fhir *f, struct exchange *x, const struct fhir
 static void route(struct fhir *f, struct exchange *x, const struct fhir_request *in,
                   const struct caller *who)
 {
-    const bool metadata = strcmp(in->rest, "/metadata") == 0;
+    const bool metadata = strcmp(in->rest, METADATA) == 0;
     const bool reading = in->r->method == HTTP_GET || in->r->method == HTTP_HEAD;
     struct fhir_fault fault;
     if (!accepts_json(in->r)) {

@@ -31,7 +31,8 @@ CPIS_CHECK cpis_err fhir_new(const struct fhir_conf *conf, struct fhir **ret);
 /* The door has ended all calls (asserted): free control_link before. */
 void fhir_free(struct fhir **p);
 
-bool fhir_takes(const char *path); /* is it below one of the bases? */
+bool fhir_takes(const char *path);   /* is it below one of the bases? */
+bool fhir_is_open(const char *path); /* and nobody is asked who they are: /metadata */
 /* Answers x, now or when the node has. who: borrowed for the call; NULL: not known, and then only
  * /metadata is answered. The path is one that fhir_takes. */
 void fhir_handle(struct fhir *f, struct exchange *x, const struct caller *who);

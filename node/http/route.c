@@ -29,8 +29,45 @@ void route_operations(void *arg, struct exchange *x)
         say(x, 404, "nothing is here: /metrics, /healthz, /readyz are\n");
 }
 
+/* --- systems --- */
+
+static void refuse_caller(struct web *w, struct exchange *x, const struct caller_refused *why)
+{
+    const struct caller_refusal_text *t = caller_refusal_text(why->why);
+    fhir_refuse(w->fhir, x,
+                &(struct fhir_refusal){.status = t->status,
+                                       .issue = t->issue,
+                                       .details = t->details,
+                                       .told = t->told,
+                                       .challenge = t->challenge,
+                                       .retry_after = why->retry_after});
+}
+
+static void route_fhir(struct web *w, struct exchange *x)
+{
+    struct caller who;
+    struct caller_refused why;
+    if (fhir_is_open(exchange_request(x)->path))
+        fhir_handle(w->fhir, x, NULL);
+    else if (w->callers == NULL)
+        fhir_refuse(w->fhir, x,
+                    &(struct fhir_refusal){.status = 403,
+                                           .issue = "forbidden",
+                                           .details = "ACCESS_DENIED",
+                                           .told = "this node is asked by no system: its operator "
+                                                   "names some in web_clients",
+                                           .challenge = ""});
+    else if (callers_identify(w->callers, exchange_request(x), &who, &why) == CPIS_OK)
+        fhir_handle(w->fhir, x, &who);
+    else
+        refuse_caller(w, x, &why);
+}
+
 void route_faces(void *arg, struct exchange *x)
 {
-    (void)arg;
-    say(x, 404, "nothing is here\n");
+    struct web *w = arg;
+    if (w->fhir != NULL && fhir_takes(exchange_request(x)->path))
+        route_fhir(w, x);
+    else
+        say(x, 404, "nothing is here\n");
 }

@@ -5,6 +5,7 @@
 #include "node/cli/cli.h"
 #include "node/cli/conf.h"
 #include "node/http/callers.h"
+#include "node/http/fhir.h"
 #include "node/http/health.h"
 #include "node/http/node_door.h"
 #include "node/http/people.h"
@@ -17,7 +18,8 @@ struct web {
     struct node_door door;
     struct health health;
     cpis_ms certificate_until;         /* of the one that is served; CPIS_MS_NEVER: none */
-    struct callers *callers;           /* who may ask; NULL: no system may */
+    struct callers *callers;           /* which systems may ask; NULL: none */
+    struct fhir *fhir;                 /* NULL: this is no query node, or there are no faces */
     struct server *faces, *operations; /* NULL: not served */
     struct people *people;             /* NULL: no faces */
     cpis_ms now;                       /* of this turn, monotonic */
