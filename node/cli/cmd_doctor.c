@@ -1,44 +1,20 @@
 /* cpis doctor: what is wrong, named, and who must do what about it. Each check is a line. */
 #include "node/cli/commands.h"
-#include "node/cli/conf.h"
 #include "node/cli/delivery_file.h"
+#include "node/cli/doctor.h"
 #include "node/net/chain_file.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
-#define DISK_FREE_MIN   ((uint64_t)1 << 30)
 #define MAP_USED_PART   80U /* per cent */
 #define CLOCK_WARN_MS   5000
 #define EXPIRES_SOON    (10 * CPIS_MS_DAY)
 #define WAITS_TOO_LONG  (10 * CPIS_MS_MINUTE)
 #define COPIES_TOO_LONG (24 * CPIS_MS_HOUR)
 #define UNSENT_TOO_LONG CPIS_MS_HOUR
-#define TEXT_BYTES      512U
 
-struct doctor {
-    const struct cli *c;
-    json_t *checks;
-    bool wrong;
-};
-
-/* todo NULL: it is well. */
-static void say(struct doctor *d, const char *check, const char *todo, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void say(struct doctor *d, const char *check, const char *todo, const char *format, ...)
-{
-    char text[TEXT_BYTES];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    d->wrong = d->wrong || todo != NULL;
-    (void)json_array_append_new(d->checks, json_pack("{s:s,s:b,s:s,s:s?}", "check", check, "ok",
-                                                     todo == NULL, "text", text, "do", todo));
-}
+#define say doctor_say /* short, for the many lines below */
 
 /* --- the folder --- */
 
@@ -51,21 +27,8 @@ static void check_conf(struct doctor *d, struct node_settings *s)
         say(d, "settings", "the operator: correct this line, then start the node again", "%s", why);
 }
 
-static void check_mode(struct doctor *d, const char *name)
-{
-    char path[FOLDER_PATH_BYTES];
-    struct stat st;
-    if (folder_path(d->c->dir, name, sizeof path, path) != CPIS_OK || stat(path, &st) != 0)
-        say(d, "permissions", "the operator: restore it from the backup", "%s is not there", name);
-    else if ((st.st_mode & 077) != 0)
-        say(d, "permissions",
-            "the operator: chmod go= it; who could read it has the node's keys: tell the stewards",
-            "%s can be read or written by others", name);
-    else
-        say(d, "permissions", NULL, "%s is its owner's alone", name);
-}
-
-static void check_register_file(struct doctor *d)
+/* NULL: it does not hold. */
+static struct registry *check_register_file(struct doctor *d)
 {
     char path[FOLDER_PATH_BYTES], why[CHAIN_WHY_BYTES] = "";
     struct registry *r = NULL;
@@ -80,16 +43,8 @@ static void check_register_file(struct doctor *d)
             "the operator: start the node again, it writes the file anew from its store; a node "
             "that has never run: get the register from a steward",
             "the register's file %s", why[0] != '\0' ? why : cpis_strerror(err));
-    registry_free(&r);
-}
-
-static void check_disk(struct doctor *d)
-{
-    struct statvfs v;
-    if (statvfs(d->c->dir, &v) != 0) return;
-    uint64_t free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
-    say(d, "disk", free_bytes < DISK_FREE_MIN ? "the operator: make room" : NULL, "%llu MiB free",
-        (unsigned long long)(free_bytes >> 20));
+    if (err != CPIS_OK) registry_free(&r);
+    return r;
 }
 
 /* --- the running node --- */
@@ -108,12 +63,14 @@ static void check_register(struct doctor *d, const json_t *s)
     say(d, "register expiry",
         expires > now + EXPIRES_SOON ? NULL : "the stewards: sign a new version now",
         "the register %s %s", expires > now ? "expires" : "HAS EXPIRED", cli_text(r, "expires"));
+    const char *standing = cli_text(s, "standing");
+    const bool listed = json_is_true(json_object_get(s, "listed")),
+               never = strcmp(standing, "never admitted") == 0;
     say(d, "listing",
-        json_is_true(json_object_get(s, "listed"))
-            ? NULL
-            : "the stewards: admit DIR/descriptor; if this node was revoked: make a new one",
-        json_is_true(json_object_get(s, "listed")) ? "this node is in the register"
-                                                   : "this node is not in force in the register");
+        listed  ? NULL
+        : never ? "the stewards: admit DIR/descriptor"
+                : "if that is right: stop this node and keep its backup; if not: ring the stewards",
+        "this node is %sin force in the register: %s", listed ? "" : "NOT ", standing);
 }
 
 static void check_clock(struct doctor *d, const json_t *s)
@@ -129,7 +86,22 @@ static void check_clock(struct doctor *d, const json_t *s)
             "%lld ms from the directories' median", ms);
 }
 
-/* t of the current epoch where the node tells it; else more than half of the directories. */
+/* At a directory: who dials in. A query node may be off; an authority that is away hears nothing.
+ */
+static void check_client(struct doctor *d, const json_t *p)
+{
+    const bool ok = json_is_true(json_object_get(p, "reachable")),
+               authority = strcmp(cli_text(p, "role"), "authority") == 0;
+    if (!ok || authority)
+        say(d, "peer",
+            ok || !authority ? NULL
+                             : "its operator: see that it runs and its network lets it out (`cpis "
+                               "register drill` has the telephone numbers)",
+            "%s %s (%s) is %sreachable", cli_text(p, "role"), cli_text(p, "code"),
+            cli_text(p, "name"), ok ? "" : "NOT ");
+}
+
+/* Those that hold the current key where the node tells of it; else more than half of all. */
 static void check_peers(struct doctor *d, const json_t *s)
 {
     size_t i, directories = 0, reachable = 0;
@@ -143,7 +115,11 @@ static void check_peers(struct doctor *d, const json_t *s)
             say(d, "twice",
                 "its operator: two nodes run with one key - a copy, or a thief; tell the stewards",
                 "%s %s (%s) is connected twice", role, cli_text(p, "code"), name);
-        if (strcmp(role, "directory") != 0) continue;
+        if (!json_is_true(json_object_get(p, "in_force"))) continue;
+        if (strcmp(role, "directory") != 0) {
+            check_client(d, p);
+            continue;
+        }
         directories++;
         reachable += ok;
         say(d, "directory",
@@ -152,8 +128,13 @@ static void check_peers(struct doctor *d, const json_t *s)
     }
     directories += self;
     reachable += self;
-    uint64_t t = cli_integer(json_object_get(s, "epoch"), "t");
+    const json_t *epoch = json_object_get(s, "epoch");
+    uint64_t t = cli_integer(epoch, "t");
     if (t == 0) t = directories / 2 + 1;
+    if (json_is_integer(json_object_get(epoch, "reachable"))) {
+        directories = (size_t)cli_integer(epoch, "n");
+        reachable = (size_t)cli_integer(epoch, "reachable");
+    }
     say(d, "quorum",
         directories > 0 && reachable >= t
             ? NULL
@@ -367,10 +348,13 @@ static int doctor(struct cli *c)
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
     struct doctor d = {.c = c, .checks = json_array()};
     check_conf(&d, &settings);
-    check_mode(&d, ".");
-    check_mode(&d, FOLDER_IDENTITY);
-    check_register_file(&d);
-    check_disk(&d);
+    doctor_check_mode(&d, ".");
+    doctor_check_mode(&d, FOLDER_IDENTITY);
+    doctor_check_secrets(&d, &settings);
+    struct registry *registry = check_register_file(&d);
+    doctor_check_disk(&d);
+    doctor_check_feed(&d, &settings);
+    doctor_check_certificate(&d, &settings);
     json_t *status = NULL;
     if (control_connect(c->dir, &client, why) == CPIS_OK) {
         if (control_call(client, "status", NULL, CLI_TIMEOUT_MS, NULL, NULL, &status, why) ==
@@ -381,8 +365,10 @@ static int doctor(struct cli *c)
             say(&d, "node", "the operator: look at its log; restart it", "%s", why);
         }
     } else {
+        doctor_check_key(&d, &settings, registry);
         say(&d, "node", "the operator: start it: cpis run", "%s", why);
     }
+    registry_free(&registry);
     json_decref(status);
     control_close(&client);
     if (cli_has(c, "json"))

@@ -35,9 +35,11 @@ static int run(struct cli *c)
                                .listen = s.listen[0] != '\0' ? s.listen : NULL,
                                .map_bytes = (size_t)s.map_mib << 20,
                                .map_bytes_max = (size_t)s.map_mib_max << 20,
+                               .log_level = conf_log_level(&s),
                                .quotas = &quotas,
                                .inbox = &inbox,
                                .policy = &policy};
+    companion_set_level(conf_log_level(&s));
     const bool tells = s.webhook_url[0] != '\0' || s.mail_url[0] != '\0',
                authority = s.role == ROLE_AUTHORITY;
     struct companion *feed =

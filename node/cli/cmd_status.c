@@ -117,9 +117,10 @@ static void print_status(const json_t *s)
         (void)printf("DOWN       %s\n", cli_text(s, "why_down"));
         return;
     }
-    (void)printf("node       %s %s, %s%s\n", cli_text(s, "role"), cli_text(node, "code"),
-                 cli_text(node, "name"),
-                 json_is_true(json_object_get(s, "listed")) ? "" : " NOT IN THE REGISTER");
+    const bool listed = json_is_true(json_object_get(s, "listed"));
+    (void)printf("node       %s %s, %s%s%s\n", cli_text(s, "role"), cli_text(node, "code"),
+                 cli_text(node, "name"), listed ? "" : "; NOT IN FORCE in the register: ",
+                 listed ? "" : cli_text(s, "standing"));
     when(r, "expires", expires);
     (void)printf("register   version %llu, %s, expires %s\n", number(r, "version"),
                  cli_text(r, "trust"), expires);

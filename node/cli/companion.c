@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* prctl's constants */
 #include "node/cli/companion.h"
 
+#include "node/cli/conf.h"
 #include "node/net/control_client.h"
 
 #include <errno.h>
@@ -117,10 +118,14 @@ static void on_signal(int signal)
 
 bool companion_stopped(void) { return stopped != 0; }
 
+static atomic_int least = COMPANION_INFO; /* the keepers' threads read it, too */
+void companion_set_level(int level) { least = level; }
+
 void companion_tell(int level, const char *event, const char *format, ...)
 {
     char text[512];
     va_list ap;
+    if (level > least) return;
     va_start(ap, format);
     (void)vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
@@ -130,10 +135,13 @@ void companion_tell(int level, const char *event, const char *format, ...)
 
 int companion_run(struct cli *c, int (*work)(struct cli *c))
 {
+    static struct node_settings s;
+    char why[CONF_WHY_BYTES];
     struct sigaction act = {.sa_handler = on_signal};
     control_leave_signals();
     (void)sigemptyset(&act.sa_mask);
     (void)sigaction(SIGTERM, &act, NULL);
     (void)sigaction(SIGINT, &act, NULL);
-    return work(c);
+    if (conf_read(c->dir, &s, why) == CPIS_OK) companion_set_level(conf_log_level(&s));
+    return work(c); /* which reads it itself, and says what is wrong with it */
 }

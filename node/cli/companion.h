@@ -23,6 +23,8 @@ bool companion_stopped(void); /* somebody wants this process to end */
 
 #define COMPANION_INFO 6
 #define COMPANION_WARN 4
+/* What is less urgent is not told from now on; companion_run takes it from node.conf. */
+void companion_set_level(int level);
 /* A line of the log, on stderr. Never of a child, nor a text of the world outside. */
 void companion_tell(int level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -22,6 +22,7 @@ enum key_type {
     KEY_ROLES,
     KEY_ENDPOINT,
     KEY_LISTEN,
+    KEY_LEVEL,
     KEY_WEBHOOK,
     KEY_MAIL_SERVER,
     KEY_MAIL_ADDRESS,
@@ -73,6 +74,9 @@ static const struct key keys[] = {
      "Directory: where it listens, if that differs from endpoint (\"tcp://0.0.0.0:7001\")."},
     {"", "passphrase_file", KEY_TEXT, AT(passphrase_file), 0, TOP(passphrase_file), "",
      "the path of a file", "File whose first line opens identity.key; empty: it has none."},
+    {"", "log_level", KEY_LEVEL, AT(log_level), 4, TOP(log_level), "info",
+     "\"error\", \"warn\" or \"info\"",
+     "Lines of the log that are less urgent are not written; all are counted (`cpis metrics`)."},
     {"", "map_mib", KEY_NUMBER, AT(map_mib), 0, 65536, "0", "a whole number from 0 to 65536",
      "First size of the store's map in MiB; 0: 64. It grows by itself."},
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
@@ -188,6 +192,17 @@ bool conf_role_parse(const char *text, enum node_role *ret)
     return false;
 }
 
+static bool is_level(const char *text)
+{
+    return strcmp(text, "error") == 0 || strcmp(text, "warn") == 0 || strcmp(text, "info") == 0;
+}
+
+enum note_level conf_log_level(const struct node_settings *s)
+{
+    if (strcmp(s->log_level, "error") == 0) return NOTE_ERROR;
+    return strcmp(s->log_level, "warn") == 0 ? NOTE_WARN : NOTE_INFO;
+}
+
 /* --- one value --- */
 
 static bool set_number(const struct key *k, uint64_t v, void *at)
@@ -250,6 +265,9 @@ static bool set_text(const struct key *k, const char *text, char *at)
         break;
     case KEY_LISTEN:
         if (len > 0 && !listen_address_parse(text, &address)) return false;
+        break;
+    case KEY_LEVEL:
+        if (!is_level(text)) return false;
         break;
     case KEY_WEBHOOK:
         if (len > 0 && (!url_parse(text, "http", &url) || !(url.tls || url.local))) return false;
@@ -535,6 +553,7 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
     case KEY_ROLES:
     case KEY_ENDPOINT:
     case KEY_LISTEN:
+    case KEY_LEVEL:
     case KEY_WEBHOOK:
     case KEY_MAIL_SERVER:
     case KEY_MAIL_ADDRESS:

@@ -5,6 +5,7 @@
 #include "node/cli/web_people.h"
 #include "node/core/quota.h"
 #include "node/net/folder.h"
+#include "node/net/note.h"
 #include "proto/message.h"
 
 #define CONF_PATH_BYTES    1024U
@@ -21,6 +22,7 @@ struct node_settings {
     char endpoint[ENDPOINT_BYTES_MAX + 1], listen[ENDPOINT_BYTES_MAX + 1];
     char passphrase_file[CONF_PATH_BYTES];
     uint64_t map_mib, map_mib_max;
+    char log_level[6];            /* "error", "warn", "info" */
     bool feed;                    /* authority: `cpis run` watches feed/in */
     struct msg_ask_details asker; /* query nodes: who asks unless the command says otherwise */
     /* query nodes: what each organisation behind the node may ask for in a day */
@@ -50,6 +52,8 @@ struct node_settings {
 };
 const char *conf_role_name(enum node_role r); /* static; "" for none */
 bool conf_role_parse(const char *text, enum node_role *ret);
+
+enum note_level conf_log_level(const struct node_settings *s);
 
 void conf_default(struct node_settings *ret);
 /* Is this text right for this key ("emergency", "asker.setting")? NULL: yes, and it is set; else a

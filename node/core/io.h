@@ -85,7 +85,9 @@ enum out_type {
       "one child was seen at many places: a notification marked as a pattern was made")            \
     X(EVENT_BEHIND_OWN_ACKS, 3,                                                                    \
       "a directory holds an ack of ours that our log does not know: restored; asking for all "     \
-      "since")
+      "since")                                                                                     \
+    X(EVENT_NODE_OUT, 3,                                                                           \
+      "this node is retired, revoked or no longer in the register: nobody talks with it any more")
 enum event {
 #define CPIS_X(name, level, text) name,
     CPIS_EVENTS(CPIS_X)

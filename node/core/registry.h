@@ -201,6 +201,6 @@ size_t registry_times(const struct registry *r, cpis_ms now, const struct signed
 struct bytes registry_time(const struct registry *r, struct env *e);
 /* Signs and sends a register-time to `peer`. */
 void registry_send_time(const struct registry *r, struct env *e, const struct cpis_id *peer);
-/* Alarms as time passes (expiry, unconfirmed, clock): call each minute. */
+/* Alarms as time passes (expiry, unconfirmed, clock, this node is out of it): call each minute. */
 void registry_tick(struct registry *r, struct env *e);
 #endif

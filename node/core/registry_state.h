@@ -18,7 +18,7 @@ struct heard_time { /* the newest register-time of one directory */
     uint8_t body[REGISTER_TIME_BODY_MAX]; /* as_signed.body points here only when handed out */
     size_t body_len;
 };
-enum alarm { ALARM_EXPIRING, ALARM_UNCONFIRMED, ALARM_CLOCK, ALARM_FORK, ALARM_COUNT };
+enum alarm { ALARM_EXPIRING, ALARM_UNCONFIRMED, ALARM_CLOCK, ALARM_FORK, ALARM_OUT, ALARM_COUNT };
 
 struct registry {
     struct net_id net;

@@ -234,6 +234,14 @@ static void tick_fork(struct registry *r, struct env *e)
     }
 }
 
+/* Who never was in the register waits to be admitted: that is no alarm. */
+static void tick_standing(struct registry *r, struct env *e)
+{
+    const struct registry_node *own = registry_node_ever(r, &e->id);
+    if (own == NULL || (own->gone == 0 && registry_in_force(own))) return;
+    alarm_raise(r, e, ALARM_OUT, EVENT_NODE_OUT, NULL, registry_version(r));
+}
+
 void registry_tick(struct registry *r, struct env *e)
 {
     const uint64_t expires = registry_expires(r);
@@ -256,4 +264,5 @@ void registry_tick(struct registry *r, struct env *e)
     if (registry_clock_difference(r, e->now, &d) && is_off_by(d, CLOCK_ALARM_FROM))
         alarm_raise(r, e, ALARM_CLOCK, EVENT_CLOCK_OFF, NULL, (uint64_t)(d < 0 ? -d : d));
     tick_fork(r, e);
+    tick_standing(r, e);
 }

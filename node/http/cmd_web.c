@@ -357,10 +357,25 @@ static int work(struct cli *c)
     return open ? CLI_OK : CLI_ERROR;
 }
 
+/* For `cpis doctor`. */
+static int check(struct cli *c)
+{
+    struct web w = {.c = c};
+    struct tls t = {.key = NULL};
+    char until[WALL_UTC_BYTES] = "";
+    if (!read_settings(&w) || !tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
+    tls_free(&t);
+    if (w.certificate_until != CPIS_MS_NEVER)
+        wall_format_utc(w.certificate_until < DATE_WALL_MAX ? w.certificate_until : DATE_WALL_MAX,
+                        until);
+    cli_print_json(json_pack("{s:s}", "until", until));
+    return CLI_OK;
+}
+
 static int web(struct cli *c)
 {
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
-    return companion_run(c, work);
+    return cli_has(c, "check") ? check(c) : companion_run(c, work);
 }
 const struct cli_command cmd_web = {
     .name = "web",
@@ -372,4 +387,5 @@ const struct cli_command cmd_web = {
             "minute. SIGTERM: answers what has begun, and ends.",
     .takes_dir = true,
     .fn = web,
-    .options = (const struct cli_option[]){{0}}};
+    .options = (const struct cli_option[]){
+        {"check", NULL, "serve nothing: say as JSON until when the certificate holds"}, {0}}};

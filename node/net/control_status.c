@@ -53,6 +53,7 @@ static json_t *peers_json(const struct control_env *env)
         put(o, "id", json_hex(all[i].id.b, CPIS_ID_BYTES));
         put(o, "role",
             p == NULL ? NULL : json_string(control_role_name((enum node_role)p->d.role)));
+        put(o, "in_force", json_boolean(p != NULL && registry_in_force(p)));
         put(o, "reachable", json_boolean(all[i].reachable));
         put(o, "twice", json_boolean(all[i].twice));
         put(o, "heard_ago_ms", all[i].heard_ago == CPIS_MS_NEVER ? NULL : number(all[i].heard_ago));
@@ -219,12 +220,28 @@ static json_t *epoch_json(const struct control_env *env)
     return o;
 }
 
+/* How the register has this node. */
+static const char *standing_of(const struct registry *r, const struct cpis_id *id)
+{
+    static const char *const names[] = {[NODE_JOINING] = "joining",
+                                        [NODE_ACTIVE] = "active",
+                                        [NODE_SUSPENDED] = "suspended",
+                                        [NODE_RETIRED] = "retired",
+                                        [NODE_REVOKED] = "revoked"};
+    const struct registry_node *own = registry_node(r, id);
+    if (own != NULL) return names[own->state];
+    own = registry_node_ever(r, id);
+    if (own == NULL) return "never admitted";
+    return own->state >= NODE_RETIRED ? names[own->state] : "removed";
+}
+
 static void put_node(json_t *o, const struct control_env *env)
 {
     struct node_status s;
     node_status(env->node, env->now, env->wall, &s);
     put(o, "id", json_hex(s.id.b, sizeof s.id.b));
     put(o, "listed", json_boolean(s.listed));
+    put(o, "standing", json_string(standing_of(node_registry(env->node), &s.id)));
     put(o, "node", json_node(env, &s.id));
     json_t *r = json_object();
     put(r, "version", number(s.register_version));

@@ -454,6 +454,7 @@ cpis_err driver_run(const struct driver_conf *conf)
     cpis_err err = notes_new(stderr, &d.notes);
     metrics_init(&d.metrics, clock_wall());
     if (err != CPIS_OK) return err;
+    if (conf->log_level != 0) notes_set_level(d.notes, conf->log_level);
     err = start(&d);
     if (err == CPIS_OK) {
         loop(&d);

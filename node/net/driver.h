@@ -6,6 +6,7 @@
 #ifndef CPIS_NODE_NET_DRIVER_H
 #define CPIS_NODE_NET_DRIVER_H
 #include "node/core/node.h"
+#include "node/net/note.h"
 
 #define DRIVER_BATCH    256U
 #define DRIVER_BATCH_MS ((cpis_ms)20)
@@ -31,6 +32,7 @@ struct driver_conf {
     const struct quota_conf *quotas;    /* query: of organisations; NULL: none */
     const struct inbox_conf *inbox;     /* authority: patterns and escalation; NULL: neither */
     const struct answer_policy *policy; /* authority: whom it answers; NULL: everybody */
+    enum note_level log_level;          /* what is less urgent is not told; 0: all is */
     struct driver_hooks hooks;
 };
 

@@ -18,6 +18,7 @@ struct told {
 struct notes {
     FILE *to;
     bool priority;
+    enum note_level least;
     uint64_t counts[EVENT_COUNT];
     struct told told[NOTE_KEPT];
 };
@@ -27,10 +28,13 @@ cpis_err notes_new(FILE *to, struct notes **ret)
     struct notes *n = calloc(1, sizeof *n);
     if (n == NULL) return CPIS_E_NOMEM;
     n->to = to;
+    n->least = NOTE_INFO;
     n->priority = isatty(fileno(to)) == 0;
     *ret = n;
     return CPIS_OK;
 }
+
+void notes_set_level(struct notes *n, enum note_level least) { n->least = least; }
 
 void notes_free(struct notes **p)
 {
@@ -69,6 +73,7 @@ void note(struct notes *n, enum note_level level, const char *format, ...)
 {
     char text[512];
     va_list args;
+    if (level > n->least) return;
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
@@ -114,7 +119,7 @@ void note_event(struct notes *n, enum event event, const struct cpis_id *peer, c
 {
     if ((unsigned)event >= EVENT_COUNT) return;
     n->counts[event]++;
-    if (event_level(event) == 0) return;
+    if (event_level(event) == 0 || level_of(event) > n->least) return;
     struct told *t = place_of(n, event, peer);
     if (t->used && now - t->at < NOTE_EVERY) {
         t->held_back++;

@@ -17,6 +17,9 @@ enum note_level { NOTE_ERROR = 3, NOTE_WARN = 4, NOTE_INFO = 6 }; /* as syslog's
 struct notes;
 CPIS_CHECK cpis_err notes_new(FILE *to, struct notes **ret); /* to: borrowed. CPIS_E_NOMEM */
 void notes_free(struct notes **p);
+/* Lines less urgent than `least` are not told from now on (at first all are); events are counted
+ * all the same. */
+void notes_set_level(struct notes *n, enum note_level least);
 /* A line of the driver's own: msg is printf's, of nothing secret. */
 void note(struct notes *n, enum note_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -300,6 +300,7 @@ static const struct {
     {"sed -i 's|^mail_to = .*|mail_to = \"a@b, c@d\";|'", "mail_to: expected an address"},
     {"sed -i 's|^mail_user = .*|mail_user = \"cpis\";|'", "mail_password_file: mail_user needs it"},
     {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
+    {"sed -i 's/^log_level = .*/log_level = \"loud\";/'", "log_level: expected \"error\""},
 };
 
 Test(cli, deliver_wants_somebody_to_tell_and_a_key_that_nobody_else_can_read)
@@ -403,6 +404,69 @@ Test(cli, doctor_names_what_is_wrong_and_who_mends_it)
     expect(1, "start it: cpis run", "$CPIS doctor $W/q");
     expect(1, "can be read or written by others", "chmod 640 $W/q/identity.key; $CPIS doctor $W/q");
     expect(1, "\"ok\":false", "$CPIS doctor $W/q --json");
+}
+
+Test(cli, doctor_tries_the_key_of_a_node_that_does_not_run)
+{
+    make_query();
+    expect(1, "get the newest register from a steward", "$CPIS doctor $W/q");
+    expect(0, NULL, "$CPIS register admit $W/reg $W/q/descriptor --active");
+    expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2; cp $W/reg $W/q/register");
+    expect(1, "ok    key: identity.key opens, and is that of RZZ99", "$CPIS doctor $W/q");
+    expect(0, NULL, "$CPIS register revoke $W/reg RZZ99");
+    expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2; cp $W/reg $W/q/register");
+    expect(1, "WRONG key: identity.key opens; the register has retired", "$CPIS doctor $W/q");
+    expect(1, "WRONG key: identity.key: ",
+           "printf x | dd of=$W/q/identity.key bs=1 seek=90 conv=notrunc status=none; "
+           "$CPIS doctor $W/q");
+}
+
+Test(cli, doctor_looks_at_files_that_wait_and_at_files_with_secrets)
+{
+    found();
+    expect(0, NULL,
+           "$CPIS init $W/a --role authority --org T001 --name T --emergency 02079460123 "
+           "--register $W/reg");
+    expect(1, "ok    feed: 0 files wait", "$CPIS doctor $W/a");
+    expect(1, "ok    feed failed: 0 files", "$CPIS doctor $W/a");
+    expect(1, "WRONG feed failed: 1 files",
+           "mkdir $W/a/feed/failed; echo x >$W/a/feed/failed/p.csv; $CPIS doctor $W/a");
+    expect(1, "ok    feed: 1 files wait in feed/in, the oldest for 0 min",
+           "echo x >$W/a/feed/in/p.csv; $CPIS doctor $W/a");
+    expect(
+        0, NULL,
+        "sed -i \"s|^webhook_key_file = .*|webhook_key_file = \\\"$W/key\\\";|\" $W/a/node.conf");
+    expect(1, "WRONG permissions: webhook_key_file is not there", "$CPIS doctor $W/a");
+    expect(1, "WRONG permissions: webhook_key_file can be read",
+           "echo x >$W/key; chmod 640 $W/key; $CPIS doctor $W/a");
+    expect(1, "ok    permissions: webhook_key_file is its owner's",
+           "chmod 600 $W/key; $CPIS doctor $W/a");
+}
+
+Test(cli, doctor_says_what_is_wrong_with_the_certificate)
+{
+    make_query();
+    expect(0, NULL,
+           "sed -i -e \"s|^web_certificate = .*|web_certificate = \\\"$W/c.pem\\\";|\" "
+           "-e \"s|^web_key = .*|web_key = \\\"$W/c.key\\\";|\" "
+           "-e 's/^web_listen = .*/web_listen = \"127.0.0.1:1\";/' $W/q/node.conf");
+    expect(1, "WRONG certificate: cpis web: ", "$CPIS doctor $W/q");
+    expect(1, "WRONG certificate: cpis web: web_certificate, web_key, web_client_ca: ",
+           "echo x >$W/c.pem; echo x >$W/c.key; chmod 600 $W/c.key; $CPIS doctor $W/q");
+}
+
+Test(cli, a_node_writes_no_line_that_is_less_urgent_than_its_log_level)
+{
+    make_query();
+    expect(0, NULL,
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done; $CPIS stop $W/q; wait");
+    expect(0, "level=info", "cat $W/log");
+    expect(0, NULL,
+           "sed -i 's/^log_level = .*/log_level = \"error\";/' $W/q/node.conf; "
+           "$CPIS run $W/q >$W/log 2>&1 & for i in $(seq 100); do "
+           "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done; $CPIS stop $W/q; wait");
+    expect(1, NULL, "grep -E 'level=(info|warn)' $W/log");
 }
 
 Test(cli, a_file_with_a_fault_is_told_without_a_node)

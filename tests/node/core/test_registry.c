@@ -963,6 +963,54 @@ Test(registry, alarms_come_once_an_hour)
                  0);
 }
 
+Test(registry, an_authority_that_is_retired_says_so_once_an_hour)
+{
+    const cpis_ms min = CPIS_MS_MINUTE, wall = RF_T0 + 9 * CPIS_MS_DAY;
+    struct rf_node authority;
+    struct msg_register m = next();
+    unsigned out = 0;
+    rf_node_init(&authority, 101, r, &store);
+    announce(&m, 101, 102);
+    accept(&m);
+    registry_tick(r, rf_begin(&authority, 0, wall));
+    rf_commit(&authority, false);
+    cr_expect_eq(authority.step.events[EVENT_NODE_OUT], 0, "announced only");
+    m = next_after(7 * CPIS_MS_DAY);
+    in(&m, 101)->state = NODE_RETIRED;
+    accept(&m);
+    for (cpis_ms now = min; now <= 90 * min; now += min) {
+        registry_tick(r, rf_begin(&authority, now, wall));
+        rf_commit(&authority, false);
+        out += authority.step.events[EVENT_NODE_OUT];
+    }
+    cr_expect_eq(out, 2);
+    rf_node_free(&authority);
+}
+
+Test(registry, a_node_that_is_revoked_or_removed_says_so)
+{
+    const cpis_ms hour = CPIS_MS_HOUR, wall = RF_T0 + CPIS_MS_HOUR;
+    struct msg_register m = next();
+    cr_assert_eq(tick(0, wall)->events[EVENT_NODE_OUT], 0);
+    in(&m, 201)->state = NODE_REVOKED;
+    accept(&m);
+    cr_expect_eq(tick(hour, wall)->events[EVENT_NODE_OUT], 1);
+    m = next();
+    without(&m, 201);
+    accept(&m);
+    cr_expect_eq(tick(2 * hour, wall)->events[EVENT_NODE_OUT], 1);
+}
+
+Test(registry, a_node_that_was_never_in_the_register_raises_no_alarm)
+{
+    struct rf_node stranger;
+    rf_node_init(&stranger, 250, r, &store);
+    registry_tick(r, rf_begin(&stranger, 0, RF_T0 + CPIS_MS_HOUR));
+    rf_commit(&stranger, false);
+    cr_expect_eq(stranger.step.events[EVENT_NODE_OUT], 0);
+    rf_node_free(&stranger);
+}
+
 Test(registry, a_directory_sends_what_others_take)
 {
     struct rf_node directory;

@@ -32,6 +32,24 @@ static const char *all_told(void)
 
 static const struct cpis_id peer = {{0xab, 1}}, other = {{2}}, nobody = {{0}};
 
+Test(note, what_is_below_the_level_is_counted_and_not_told)
+{
+    notes_set_level(n, NOTE_WARN);
+    note_event(n, EVENT_LIVE, &peer, "T001", 1, 10);
+    note(n, NOTE_INFO, "news");
+    note_event(n, EVENT_QUOTA, &peer, "T001", 3, 10);
+    notes_set_level(n, NOTE_ERROR);
+    note_event(n, EVENT_QUOTA, &other, "T002", 3, 10);
+    note(n, NOTE_WARN, "a warning");
+    note(n, NOTE_ERROR, "an alarm");
+    const char *text = all_told();
+    cr_expect_eq(strncmp(text, "<4>level=warn event=EVENT_QUOTA peer=T001 ", 42), 0, "%s", text);
+    cr_expect(strstr(text, "\n<3>level=error msg=\"an alarm\"\n") != NULL, "%s", text);
+    cr_expect(strstr(text, "T002") == NULL && strstr(text, "news") == NULL, "%s", text);
+    cr_expect_eq(note_count(n, EVENT_LIVE), 1);
+    cr_expect_eq(note_count(n, EVENT_QUOTA), 2);
+}
+
 Test(note, an_event_is_one_line_with_its_peer_and_number)
 {
     note_event(n, EVENT_QUOTA, &peer, "T001", 3, 10);
