@@ -61,8 +61,17 @@ static void read_verdict(const json_t *o, cpis_ms wall, struct verdict_read *ret
 bool fhir_is_settled(const json_t *verdict)
 {
     struct verdict_read v;
+    size_t i;
+    const json_t *o;
     read_verdict(verdict, 0, &v);
-    return v.kind == VERDICT_NO_FLAG || (v.kind == VERDICT_FLAG && json_array_size(v.pending) == 0);
+    json_array_foreach(v.pending, i, o)
+    {
+        struct fhir_known k;
+        fhir_known_read(o, true, "", &k);
+        if (k.why != FHIR_DETAILS_REFUSED) return false; /* it may answer yet */
+    }
+    return v.kind == VERDICT_NO_FLAG || v.kind == VERDICT_FLAG ||
+           v.kind == VERDICT_DETAILS_TO_FOLLOW;
 }
 
 /* --- issues --- */
@@ -117,6 +126,22 @@ static void add_named(struct fhir_make *m, json_t *issues, const json_t *list, e
         fhir_known_read(o, true, "", &k);
         add_ring(m, issues, c, beside, &k, more);
     }
+}
+
+/* Of authorities that are proven to list the patient: DETAILS_TO_FOLLOW, or _REFUSED. Returns how
+ * many of them may still answer. */
+static size_t add_pending(struct fhir_make *m, json_t *issues, const json_t *pending, bool beside)
+{
+    size_t i, n = 0;
+    const json_t *o;
+    json_array_foreach(pending, i, o)
+    {
+        struct fhir_known k;
+        fhir_known_read(o, true, "", &k);
+        add_ring(m, issues, k.why, beside, &k, "");
+        n += k.why == FHIR_DETAILS_TO_FOLLOW;
+    }
+    return n;
 }
 
 /* Of flags without a plan: contact-only. */
@@ -250,9 +275,14 @@ static bool history_is_withheld(struct fhir_make *m, const struct verdict_read *
     json_t *issues = json_array();
     enum fhir_code c = FHIR_OK;
     if (json_array_size(v->accesses) == 0) {
-        add_named(m, issues, v->pending, FHIR_DETAILS_TO_FOLLOW, false);
-        if (json_array_size(v->pending) > 0) c = FHIR_DETAILS_TO_FOLLOW;
-        if (add_contacts(m, issues, v->flags, FHIR_HISTORY_WITHHELD, false) > 0 && c == FHIR_OK)
+        const size_t pending = json_array_size(v->pending),
+                     may_follow = add_pending(m, issues, v->pending, false),
+                     contacts = add_contacts(m, issues, v->flags, FHIR_HISTORY_WITHHELD, false);
+        if (may_follow > 0)
+            c = FHIR_DETAILS_TO_FOLLOW;
+        else if (pending > 0)
+            c = FHIR_DETAILS_REFUSED;
+        else if (contacts > 0)
             c = FHIR_HISTORY_WITHHELD;
     }
     if (c != FHIR_OK)
@@ -270,7 +300,7 @@ static void add_beside(struct fhir_bundle *s, const struct fhir_asked *asked,
     struct fhir_make *m = s->m;
     const enum fhir_resource r = asked->search->resource;
     json_t *issues = json_array();
-    add_named(m, issues, v->pending, FHIR_DETAILS_TO_FOLLOW, true);
+    (void)add_pending(m, issues, v->pending, true);
     (void)add_contacts(m, issues, v->flags,
                        r == FHIR_AUDIT_EVENT ? FHIR_HISTORY_WITHHELD : FHIR_CONTACT_ONLY, true);
     add_named(m, issues, v->notes, FHIR_AUTHORITY_NOTE, true);

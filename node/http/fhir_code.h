@@ -46,6 +46,8 @@
       "Nothing was found, but not every authority's list could be searched. This is not \"none\"") \
     X(DETAILS_TO_FOLLOW, 503, 60, "error", "incomplete",                                           \
       "The patient is listed by an authority that has not answered yet. Ring it")                  \
+    X(DETAILS_REFUSED, 403, 0, "error", "suppressed",                                              \
+      "The patient is listed by an authority whose policy gives this role no details. Ring it")    \
     X(NODE_LIMIT, 503, 3600, "error", "throttled",                                                 \
       "This service's limit of lookups a day is used up. This is not \"none\"")                    \
     X(TOO_BUSY, 503, 5, "error", "throttled", "Too much is under way. This is not \"none\"")       \

@@ -58,7 +58,8 @@ void fhir_known_read(const json_t *o, bool pending, const char *today, struct fh
                                .end = fhir_text_of(o, "end")};
     if (ret->name[0] == '\0') ret->name = ret->code[0] != '\0' ? ret->code : "A local authority";
     if (pending)
-        without_plan(ret, FHIR_DETAILS_TO_FOLLOW);
+        without_plan(ret, strcmp(fhir_text_of(o, "why"), "refused") == 0 ? FHIR_DETAILS_REFUSED
+                                                                         : FHIR_DETAILS_TO_FOLLOW);
     else if (!read_plan(o, ret))
         without_plan(ret, FHIR_CONTACT_ONLY);
     ret->ended = ret->end[0] != '\0' && strcmp(ret->end, today) < 0; /* days as text sort */

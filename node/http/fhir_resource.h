@@ -8,7 +8,8 @@
 
 /* One reason to act: a plan, or an authority that has to be rung. Borrowed from the verdict. */
 struct fhir_known {
-    /* FHIR_OK: a plan. FHIR_CONTACT_ONLY, FHIR_DETAILS_TO_FOLLOW: no more than an authority. */
+    /* FHIR_OK: a plan. FHIR_CONTACT_ONLY, FHIR_DETAILS_TO_FOLLOW, FHIR_DETAILS_REFUSED: no more
+     * than an authority. */
     enum fhir_code why;
     const char *name, *code, *emergency, *office; /* of the authority; "": not known */
     const char *start, *end;                      /* of a plan; "": not known, open */

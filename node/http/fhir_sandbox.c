@@ -31,7 +31,7 @@ static const struct answer {
     enum verdict_kind kind;
     struct flag flags[3];
     enum holder pending, unconfirmed, noted;
-    const char *why; /* of the last two */
+    const char *why; /* of these; NULL: pending */
     enum verdict_reason reason;
     bool history;
     cpis_ms after;
@@ -64,6 +64,10 @@ static const struct answer {
     {.child = {"9990000085", "DETAILS TO FOLLOW"},
      .kind = VERDICT_DETAILS_TO_FOLLOW,
      .pending = EXAMPLETON},
+    {.child = {"9990000182", "DETAILS TO FOLLOW: the authority's policy gives this role none"},
+     .kind = VERDICT_DETAILS_TO_FOLLOW,
+     .pending = EXAMPLETON,
+     .why = "refused"},
     {.child = {"9990000093", "NO FLAG, with a note on an authority"},
      .kind = VERDICT_NO_FLAG,
      .noted = EXAMPLETON,
@@ -162,10 +166,8 @@ static json_t *names(struct making *m, enum holder h, const char *time_key)
     json_t *list = json_array();
     if (h == NOBODY) return list;
     json_t *o = named(m, h);
-    if (time_key != NULL) {
-        put(m, o, time_key, time_before(m, 3 * CPIS_MS_HOUR));
-        put(m, o, "why", json_string(m->a->why));
-    }
+    if (time_key != NULL) put(m, o, time_key, time_before(m, 3 * CPIS_MS_HOUR));
+    put(m, o, "why", json_string(m->a->why == NULL ? "pending" : m->a->why));
     add(m, list, o);
     return list;
 }

@@ -178,9 +178,10 @@ static const struct {
     const char *verdict, *flags, *pending, *unconfirmed, *notes, *accesses, *reason;
 } verdicts[FF_KINDS] = {
     [FF_FLAG] = {"flag", A_FLAG, "", "", "", ACCESSES, ""},
-    [FF_FLAG_PENDING] = {"flag", A_FLAG, NAMED(""), "", "", ACCESSES, ""},
+    [FF_FLAG_PENDING] = {"flag", A_FLAG, NAMED(",\"why\":\"pending\""), "", "", ACCESSES, ""},
     [FF_CONTACT_ONLY] = {"flag", A_CONTACT, "", "", "", "", ""},
     [FF_DETAILS_TO_FOLLOW] = {"flag_details_to_follow", "", NAMED("") "," NAMED_3, "", "", "", ""},
+    [FF_REFUSED] = {"flag_details_to_follow", "", NAMED(",\"why\":\"refused\""), "", "", "", ""},
     [FF_NO_FLAG] = {"no_flag", "", "", "", "", "", ""},
     [FF_NO_FLAG_NOTED] = {"no_flag", "", "", "", NOTED, "", ""},
     [FF_INCOMPLETE] = {"incomplete", "", "", UNHEARD, "", "",

@@ -56,6 +56,7 @@ enum ff_kind {
     FF_FLAG_PENDING, /* one authority has answered, another has not */
     FF_CONTACT_ONLY,
     FF_DETAILS_TO_FOLLOW, /* two authorities */
+    FF_REFUSED,           /* by the policy of the one authority */
     FF_NO_FLAG,
     FF_NO_FLAG_NOTED,
     FF_INCOMPLETE,

@@ -91,6 +91,20 @@ Test(fhir, an_authority_that_has_not_answered_counts_beside_one_that_has)
     cr_expect(ff_is_outcome(ff_entry(ff_got.body, "OperationOutcome", 0), FHIR_DETAILS_TO_FOLLOW));
 }
 
+Test(fhir, an_authority_whose_policy_refuses_the_role_is_one_to_ring_and_no_other_outcome)
+{
+    want(FF_REFUSED);
+    ff_get("CareTeam", FF_NUMBER);
+    cr_expect_eq(ff_got.status, 200);
+    cr_expect_eq(json_integer_value(json_object_get(ff_got.body, "total")), 1);
+    cr_expect(ff_says(ff_entry(ff_got.body, "CareTeam", 0), "02079460456"));
+    cr_expect(ff_says(ff_got.body, "\"DETAILS_REFUSED\""));
+    cr_expect_not(ff_says(ff_got.body, "DETAILS_TO_FOLLOW"), "nothing will follow");
+    const json_t *o = ff_entry(ff_got.body, "OperationOutcome", 0);
+    cr_expect(ff_is_outcome(o, FHIR_DETAILS_REFUSED));
+    cr_expect_not(ff_says(o, "\"severity\":\"error\""));
+}
+
 Test(fhir, contact_only_tells_no_plan_and_whom_to_ring)
 {
     want(FF_CONTACT_ONLY);

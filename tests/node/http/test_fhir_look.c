@@ -101,6 +101,9 @@ Test(fhir_look, what_asking_again_may_mend_is_asked_again)
     want(FF_NO_FLAG);
     (void)cost("CareTeam", FF_NUMBER);
     cr_expect_eq(cost("AuditEvent", FF_NUMBER), 0);
+    want(FF_REFUSED);
+    (void)cost("CareTeam", FF_NUMBER);
+    cr_expect_eq(cost("AuditEvent", FF_NUMBER), 0, "a policy stays as it is");
 }
 
 static unsigned told;

@@ -93,6 +93,8 @@ Test(fhir_naive, read_details_to_follow_and_contact_only_as_something)
         cr_expect_eq(json_integer_value(json_object_get(ff_got.body, "total")), 2);
         ask_for(FF_CONTACT_ONLY, s);
         each_reads(READS_SOMETHING, s);
+        ask_for(FF_REFUSED, s);
+        each_reads(READS_SOMETHING, s);
     }
 }
 
@@ -106,6 +108,10 @@ Test(fhir_naive, never_read_a_history_that_is_not_told_as_none)
     each_reads(READS_ERROR, 3);
     cr_expect(ff_is_outcome(ff_got.body, FHIR_HISTORY_WITHHELD));
     cr_expect(ff_says(ff_got.body, "02079460123"));
+    ask_for(FF_REFUSED, 3);
+    each_reads(READS_ERROR, 3);
+    cr_expect(ff_is_outcome(ff_got.body, FHIR_DETAILS_REFUSED));
+    cr_expect(ff_says(ff_got.body, "02079460456"));
 }
 
 Test(fhir_naive, never_read_a_node_that_fails_as_none)

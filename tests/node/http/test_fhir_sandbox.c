@@ -55,6 +55,7 @@ static const struct {
     {"9990000069", 200, 1, FHIR_CONTACT_ONLY, 403},
     {"9990000077", 200, 2, FHIR_DETAILS_TO_FOLLOW, 200},
     {"9990000085", 200, 1, FHIR_DETAILS_TO_FOLLOW, 503},
+    {"9990000182", 200, 1, FHIR_DETAILS_REFUSED, 403},
     {"9990000093", 200, 0, FHIR_AUTHORITY_NOTE, 200},
     {"9990000107", 503, 0, FHIR_INCOMPLETE, 503},
     {"9990000115", 503, 0, FHIR_NOT_ANSWERED, 503},
@@ -93,7 +94,7 @@ Test(fhir_sandbox, each_child_has_the_answer_that_is_promised)
 
 Test(fhir_sandbox, nobody_is_told_none_of_a_child_who_is_none_of_the_sandboxs)
 {
-    ask("CareTeam", "9990000182");
+    ask("CareTeam", "9990000204");
     cr_expect_eq(ff_got.status, 503);
     cr_expect(ff_says(ff_got.body, "this is a sandbox"));
 }
