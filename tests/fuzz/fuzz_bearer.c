@@ -78,6 +78,10 @@ static void check_conf(const char *text, const json_t *claims)
     callers_conf_free(&c);
 }
 
+/* libconfig 1.5 loses the text of a string that does not end: once for each such file. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libconfig.so"; }
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -117,3 +117,100 @@ void cf_request_free(struct cf_request *q)
     for (size_t i = 0; i < q->r.headers_count; i++)
         free(q->texts[i]);
 }
+
+/* --- callers over it --- */
+
+const char cf_clients[] =
+    "{ name = \"ed\"; fingerprints = [\"" CF_PRINT_11 "\"]; token = \"required\";"
+    "  issuers = [\"nhs\"]; token_client = \"app-1\"; scheduled = true; roles = [\"R8001\"];"
+    "  setting = \"emergency department\"; " CF_OF "},\n"
+    "{ name = \"portal\"; token = \"instead\"; issuers = [\"nhs\"]; token_client = \"app-2\";"
+    "  speaks_for = [\"RJ1\"]; incomplete_as_200 = true; user_requests_a_minute = 2; " CF_OF "},\n"
+    "{ name = \"device\"; subject = \"dns:device.test.example\"; token = \"never\";"
+    "  device_id = \"ward-7\"; responsible = \"Sister Test\"; requests_a_minute = 2; " CF_OF "},\n"
+    "{ name = \"silent\"; subject = \"cn:silent\"; token = \"never\"; device_id = \"s\";"
+    "  unscheduled = false; scheduled = true; " CF_OF "},\n"
+    "{ name = \"any\"; subject = \"uri:urn:any\"; issuers = [\"nhs\"]; speaks_for = [\"*\"];"
+    "  scheduled = true; " CF_OF "}";
+
+struct callers *cf_callers;
+struct cf_request cf_q;
+struct caller cf_caller;
+struct caller_refused cf_refused;
+struct cf_told cf_told[64];
+size_t cf_told_count;
+
+static void tell(void *arg, const struct callers_told *t)
+{
+    (void)arg;
+    cr_assert_lt(cf_told_count, sizeof cf_told / sizeof *cf_told);
+    cf_told[cf_told_count].why = t->why;
+    cf_told[cf_told_count].count = t->count;
+    (void)snprintf(cf_told[cf_told_count].client, sizeof cf_told[0].client, "%s", t->client);
+    (void)snprintf(cf_told[cf_told_count].fingerprint, sizeof cf_told[0].fingerprint, "%s",
+                   t->fingerprint);
+    cf_told_count++;
+}
+
+void cf_setup(void)
+{
+    char why[CALLERS_WHY_BYTES] = "";
+    cf_start();
+    cf_write_clients(cf_clients);
+    cr_assert_eq(callers_new(cf_path("clients.conf"), tell, NULL, &cf_callers, why), CPIS_OK, "%s",
+                 why);
+    cr_assert_eq(callers_clients(cf_callers), 5);
+}
+void cf_teardown(void)
+{
+    callers_free(&cf_callers);
+    cf_finish();
+}
+enum caller_refusal cf_ask(void)
+{
+    memset(&cf_caller, 0xA5, sizeof cf_caller);
+    memset(&cf_refused, 0, sizeof cf_refused);
+    const struct caller before = cf_caller;
+    const cpis_err err = callers_identify(cf_callers, &cf_q.r, &cf_caller, &cf_refused);
+    cf_request_free(&cf_q);
+    if (err == CPIS_OK) {
+        cr_assert_eq(cf_refused.why, CALLER_GOOD);
+        return CALLER_GOOD;
+    }
+    cr_assert_eq(err, cf_refused.why == CALLER_MEMORY ? CPIS_E_NOMEM : CPIS_E_AUTH);
+    cr_assert(cf_refused.why > CALLER_GOOD && cf_refused.why < CALLER_REFUSAL_END);
+    cr_assert_eq(memcmp(&cf_caller, &before, sizeof cf_caller), 0,
+                 "a refusal has written who asks");
+    return cf_refused.why;
+}
+
+enum caller_refusal cf_ask_as(unsigned certificate, json_t *claims)
+{
+    cf_request(&cf_q, certificate);
+    cf_bearer(&cf_q, tf_sign(&cf_key, claims));
+    json_decref(claims);
+    return cf_ask();
+}
+
+json_t *cf_with(const char *claim, json_t *value)
+{
+    json_t *c = cf_claims();
+    (void)json_object_set_new(c, claim, value);
+    return c;
+}
+
+json_t *cf_with_role(const char *member, json_t *value)
+{
+    json_t *c = cf_claims();
+    (void)json_object_set_new(cf_role(c), member, value);
+    return c;
+}
+
+void cf_ask_bare(unsigned certificate) { cf_request(&cf_q, certificate); }
+
+void cf_ask_signed(unsigned certificate, json_t *claims)
+{
+    cf_request(&cf_q, certificate);
+    cf_bearer(&cf_q, tf_sign(&cf_key, claims));
+    json_decref(claims);
+}

@@ -30,5 +30,32 @@ void cf_request(struct cf_request *ret,
 void cf_header(struct cf_request *q, const char *name, const char *value);
 void cf_bearer(struct cf_request *q, char *token); /* takes token */
 void cf_request_free(struct cf_request *q);
+/* --- callers over such a folder --- */
+
+#define CF_OF "organisation_code = \"RZZ99\"; organisation_name = \"Test Hospital\"; "
+/* ed: CF_PRINT_11, with a token; portal: a token alone; device, silent: a certificate alone; any:
+ * asks for every organisation. */
+extern const char cf_clients[];
+extern struct callers *cf_callers;
+extern struct cf_request cf_q; /* the next request */
+extern struct caller cf_caller;
+extern struct caller_refused cf_refused;
+extern struct cf_told {
+    enum caller_refusal why;
+    uint64_t count;
+    char client[64], fingerprint[80];
+} cf_told[64];
+extern size_t cf_told_count;
+void cf_setup(void); /* cf_start, cf_clients, cf_callers */
+void cf_teardown(void);
+/* Asks with cf_q, which is freed; cf_caller or cf_refused. */
+enum caller_refusal cf_ask(void);
+/* These make cf_q; claims are taken. */
+void cf_ask_bare(unsigned certificate);
+void cf_ask_signed(unsigned certificate, json_t *claims);
+enum caller_refusal cf_ask_as(unsigned certificate, json_t *claims); /* and asks */
+/* cf_claims with one claim, or one member of the role, that is another; value is taken. */
+json_t *cf_with(const char *claim, json_t *value);
+json_t *cf_with_role(const char *member, json_t *value);
 #define CF_PRINT_11 "1111111111111111111111111111111111111111111111111111111111111111"
 #endif

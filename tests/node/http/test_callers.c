@@ -7,104 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OF "organisation_code = \"RZZ99\"; organisation_name = \"Test Hospital\"; "
-static const char clients[] =
-    "{ name = \"ed\"; fingerprints = [\"" CF_PRINT_11 "\"]; token = \"required\";"
-    "  issuers = [\"nhs\"]; token_client = \"app-1\"; scheduled = true; roles = [\"R8001\"];"
-    "  setting = \"emergency department\"; " OF "},\n"
-    "{ name = \"portal\"; token = \"instead\"; issuers = [\"nhs\"]; token_client = \"app-2\";"
-    "  speaks_for = [\"RJ1\"]; incomplete_as_200 = true; user_requests_a_minute = 2; " OF "},\n"
-    "{ name = \"device\"; subject = \"dns:device.test.example\"; token = \"never\";"
-    "  device_id = \"ward-7\"; responsible = \"Sister Test\"; requests_a_minute = 2; " OF "},\n"
-    "{ name = \"silent\"; subject = \"cn:silent\"; token = \"never\"; device_id = \"s\";"
-    "  unscheduled = false; scheduled = true; " OF "},\n"
-    "{ name = \"any\"; subject = \"uri:urn:any\"; issuers = [\"nhs\"]; speaks_for = [\"*\"];"
-    "  scheduled = true; " OF "}";
-
-static struct callers *callers;
-static struct cf_request q;
-static struct caller caller;
-static struct caller_refused refused;
-static struct {
-    enum caller_refusal why;
-    uint64_t count;
-    char client[64], fingerprint[80];
-} told[64];
-static size_t told_count;
-
-static void tell(void *arg, const struct callers_told *t)
-{
-    (void)arg;
-    cr_assert_lt(told_count, sizeof told / sizeof *told);
-    told[told_count].why = t->why;
-    told[told_count].count = t->count;
-    (void)snprintf(told[told_count].client, sizeof told[0].client, "%s", t->client);
-    (void)snprintf(told[told_count].fingerprint, sizeof told[0].fingerprint, "%s", t->fingerprint);
-    told_count++;
-}
-
-static void setup(void)
-{
-    char why[CALLERS_WHY_BYTES] = "";
-    cf_start();
-    cf_write_clients(clients);
-    cr_assert_eq(callers_new(cf_path("clients.conf"), tell, NULL, &callers, why), CPIS_OK, "%s",
-                 why);
-    cr_assert_eq(callers_clients(callers), 5);
-}
-static void finish(void)
-{
-    callers_free(&callers);
-    cf_finish();
-}
-TestSuite(callers, .init = setup, .fini = finish);
-
-/* Asks with q, which is freed. */
-static enum caller_refusal ask(void)
-{
-    memset(&caller, 0xA5, sizeof caller);
-    memset(&refused, 0, sizeof refused);
-    const struct caller before = caller;
-    const cpis_err err = callers_identify(callers, &q.r, &caller, &refused);
-    cf_request_free(&q);
-    if (err == CPIS_OK) {
-        cr_assert_eq(refused.why, CALLER_GOOD);
-        return CALLER_GOOD;
-    }
-    cr_assert_eq(err, refused.why == CALLER_MEMORY ? CPIS_E_NOMEM : CPIS_E_AUTH);
-    cr_assert(refused.why > CALLER_GOOD && refused.why < CALLER_REFUSAL_END);
-    cr_assert_eq(memcmp(&caller, &before, sizeof caller), 0, "a refusal has written who asks");
-    return refused.why;
-}
-
-/* With these claims, which are taken, and this certificate. */
-static enum caller_refusal ask_as(unsigned certificate, json_t *claims)
-{
-    cf_request(&q, certificate);
-    cf_bearer(&q, tf_sign(&cf_key, claims));
-    json_decref(claims);
-    return ask();
-}
-
-static json_t *with(const char *claim, json_t *value)
-{
-    json_t *c = cf_claims();
-    (void)json_object_set_new(c, claim, value);
-    return c;
-}
-
-static json_t *with_role(const char *member, json_t *value)
-{
-    json_t *c = cf_claims();
-    (void)json_object_set_new(cf_role(c), member, value);
-    return c;
-}
+TestSuite(callers, .init = cf_setup, .fini = cf_teardown);
 
 Test(callers, a_user_is_who_the_token_says_in_the_words_that_the_authority_reads)
 {
-    cr_assert_eq(ask_as(0x11, cf_claims()), CALLER_GOOD);
-    const struct msg_ask_details *a = &caller.asker;
-    cr_expect_str_eq(caller.client, "ed");
+    cr_assert_eq(cf_ask_as(0x11, cf_claims()), CALLER_GOOD);
+    const struct msg_ask_details *a = &cf_caller.asker;
+    cr_expect_str_eq(cf_caller.client, "ed");
     cr_expect_str_eq(a->user_id, "910000000001");
     cr_expect_str_eq(a->user_name, "NURSE Zo\xC3\xAB");
     cr_expect_str_eq(a->role_code, "R8001");
@@ -116,32 +25,32 @@ Test(callers, a_user_is_who_the_token_says_in_the_words_that_the_authority_reads
     cr_expect_str_eq(a->nhs_number, "");
     cr_expect_str_eq(a->correlation, "");
     cr_expect_eq(a->purpose, PURPOSE_DIRECT_CARE);
-    cr_expect(!a->scheduled && !caller.incomplete_as_200);
+    cr_expect(!a->scheduled && !cf_caller.incomplete_as_200);
 }
 
 Test(callers, a_device_is_its_client_and_the_person_who_answers_for_it)
 {
-    cf_request(&q, 0x22);
-    q.peer.names_count = 2;
-    (void)strcpy(q.peer.names[0], "dns:other.test.example");
-    (void)strcpy(q.peer.names[1], "dns:device.test.example");
-    cr_assert_eq(ask(), CALLER_GOOD);
-    cr_expect_str_eq(caller.asker.device_id, "ward-7");
-    cr_expect_str_eq(caller.asker.user_name, "Sister Test");
-    cr_expect_str_eq(caller.asker.user_id, "");
-    cr_expect_str_eq(caller.asker.organisation_code, "RZZ99");
-    cr_expect_str_eq(caller.asker.organisation_name, "Test Hospital");
+    cf_request(&cf_q, 0x22);
+    cf_q.peer.names_count = 2;
+    (void)strcpy(cf_q.peer.names[0], "dns:other.test.example");
+    (void)strcpy(cf_q.peer.names[1], "dns:device.test.example");
+    cr_assert_eq(cf_ask(), CALLER_GOOD);
+    cr_expect_str_eq(cf_caller.asker.device_id, "ward-7");
+    cr_expect_str_eq(cf_caller.asker.user_name, "Sister Test");
+    cr_expect_str_eq(cf_caller.asker.user_id, "");
+    cr_expect_str_eq(cf_caller.asker.organisation_code, "RZZ99");
+    cr_expect_str_eq(cf_caller.asker.organisation_name, "Test Hospital");
 }
 
 Test(callers, a_client_without_a_certificate_is_known_by_its_token)
 {
-    json_t *c = with("client_id", json_string("app-2"));
+    json_t *c = cf_with("client_id", json_string("app-2"));
     (void)json_object_set_new(cf_role(c), "org_code", json_string("RJ1"));
-    cr_assert_eq(ask_as(0, c), CALLER_GOOD);
-    cr_expect_str_eq(caller.client, "portal");
-    cr_expect_str_eq(caller.asker.organisation_code, "RJ1");
-    cr_expect_str_eq(caller.asker.organisation_name, "", "nobody has told it");
-    cr_expect(caller.incomplete_as_200);
+    cr_assert_eq(cf_ask_as(0, c), CALLER_GOOD);
+    cr_expect_str_eq(cf_caller.client, "portal");
+    cr_expect_str_eq(cf_caller.asker.organisation_code, "RJ1");
+    cr_expect_str_eq(cf_caller.asker.organisation_name, "", "nobody has told it");
+    cr_expect(cf_caller.incomplete_as_200);
 }
 
 /* Silent is asked for by a header; each row is one way and what B0107, B0170 give. */
@@ -172,25 +81,27 @@ Test(callers, whoever_asks_silently_needs_the_right_and_whoever_asks_openly_is_t
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *c =
-            with_role("activity_codes", json_loads(rows[i].activities, JSON_DECODE_ANY, NULL));
-        cf_request(&q, 0x11);
-        cf_bearer(&q, tf_sign(&cf_key, c));
+            cf_with_role("activity_codes", json_loads(rows[i].activities, JSON_DECODE_ANY, NULL));
+        cf_request(&cf_q, 0x11);
+        cf_bearer(&cf_q, tf_sign(&cf_key, c));
         json_decref(c);
-        if (rows[i].header != NULL) cf_header(&q, rows[i].header, rows[i].value);
-        cr_expect_eq(ask(), rows[i].why, "row %zu: %s", i,
-                     refused.why == 0 ? "good" : caller_refusal_text(refused.why)->name);
-        if (rows[i].why == CALLER_GOOD) cr_expect_eq(caller.asker.scheduled, rows[i].scheduled);
+        if (rows[i].header != NULL) cf_header(&cf_q, rows[i].header, rows[i].value);
+        cr_expect_eq(cf_ask(), rows[i].why, "row %zu: %s", i,
+                     cf_refused.why == 0 ? "good" : caller_refusal_text(cf_refused.why)->name);
+        if (rows[i].why == CALLER_GOOD) cr_expect_eq(cf_caller.asker.scheduled, rows[i].scheduled);
     }
     struct callers_counts n;
-    callers_counts(callers, &n);
+    callers_counts(cf_callers, &n);
     cr_expect_eq(n.unscheduled, 5);
     cr_expect_eq(n.scheduled, 2);
     cr_expect_eq(n.refused[CALLER_HEADER], 3);
-    cf_request(&q, 0x11); /* twice, in both spellings, and of one mind */
-    cf_bearer(&q, tf_sign(&cf_key, cf_claims()));
-    cf_header(&q, "IsUnscheduledEvent", "true");
-    cf_header(&q, "IsUnscheduledAccessEvent", "true");
-    cr_expect_eq(ask(), CALLER_HEADER);
+    cf_request(&cf_q, 0x11); /* twice, in both spellings, and of one mind */
+    json_t *c = cf_claims();
+    cf_bearer(&cf_q, tf_sign(&cf_key, c));
+    json_decref(c);
+    cf_header(&cf_q, "IsUnscheduledEvent", "true");
+    cf_header(&cf_q, "IsUnscheduledAccessEvent", "true");
+    cr_expect_eq(cf_ask(), CALLER_HEADER);
 }
 
 Test(callers, claims_that_do_not_say_well_who_asks_are_refused)
@@ -244,11 +155,12 @@ Test(callers, claims_that_do_not_say_well_who_asks_are_refused)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const bool of_role = strncmp(rows[i].claim, "role.", 5) == 0;
-        json_t *c = of_role ? with_role(rows[i].claim + 5, rows[i].value)
-                            : with(rows[i].claim, rows[i].value);
-        cr_expect_eq(ask_as(0x11, c), rows[i].why, "row %zu: %s", i, rows[i].claim);
+        json_t *c = of_role ? cf_with_role(rows[i].claim + 5, rows[i].value)
+                            : cf_with(rows[i].claim, rows[i].value);
+        cr_expect_eq(cf_ask_as(0x11, c), rows[i].why, "row %zu: %s", i, rows[i].claim);
         if (rows[i].why == CALLER_GOOD && strcmp(rows[i].claim, "name") == 0)
-            cr_expect_eq(strlen(caller.asker.user_name), NAME_BYTES_MAX, "cut between characters");
+            cr_expect_eq(strlen(cf_caller.asker.user_name), NAME_BYTES_MAX,
+                         "cut between characters");
     }
 }
 
@@ -258,13 +170,13 @@ Test(callers, of_several_roles_the_chosen_one_counts_and_none_is_guessed)
     json_t *second = json_pack("{s:s,s:s,s:s,s:[s]}", "person_roleid", "777", "role_code", "R9999",
                                "org_code", "RZZ99", "activity_codes", "B0107");
     (void)json_array_append_new(roles, second);
-    cr_expect_eq(ask_as(0x11, json_deep_copy(c)), CALLER_CLAIMS);
+    cr_expect_eq(cf_ask_as(0x11, json_deep_copy(c)), CALLER_CLAIMS);
     (void)json_object_set_new(c, "selected_roleid", json_string("777"));
-    cr_expect_eq(ask_as(0x11, json_deep_copy(c)), CALLER_ROLE);
+    cr_expect_eq(cf_ask_as(0x11, json_deep_copy(c)), CALLER_ROLE);
     (void)json_object_set_new(c, "selected_roleid", json_string("555"));
-    cr_expect_eq(ask_as(0x11, json_deep_copy(c)), CALLER_GOOD);
+    cr_expect_eq(cf_ask_as(0x11, json_deep_copy(c)), CALLER_GOOD);
     (void)json_object_set_new(second, "person_roleid", json_string("555"));
-    cr_expect_eq(ask_as(0x11, c), CALLER_CLAIMS, "two of one id");
+    cr_expect_eq(cf_ask_as(0x11, c), CALLER_CLAIMS, "two of one id");
 }
 
 Test(callers, a_token_that_is_bound_counts_with_its_own_certificate_only)
@@ -289,36 +201,30 @@ Test(callers, a_token_that_is_bound_counts_with_its_own_certificate_only)
         {0x11, json_null(), CALLER_TOKEN_BOUND},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        json_t *c = with("cnf", rows[i].cnf);
-        cf_request(&q, rows[i].certificate);
+        json_t *c = cf_with("cnf", rows[i].cnf);
+        cf_request(&cf_q, rows[i].certificate);
         if (rows[i].certificate == 0x33) { /* another certificate of a client that is known */
-            q.peer.names_count = 1;
-            (void)strcpy(q.peer.names[0], "uri:urn:any");
+            cf_q.peer.names_count = 1;
+            (void)strcpy(cf_q.peer.names[0], "uri:urn:any");
         }
-        cf_bearer(&q, tf_sign(&cf_key, c));
+        cf_bearer(&cf_q, tf_sign(&cf_key, c));
         json_decref(c);
-        cr_expect_eq(ask(), rows[i].why, "row %zu", i);
+        cr_expect_eq(cf_ask(), rows[i].why, "row %zu", i);
     }
     free(own);
 }
 
 /* --- every refusal --- */
 
-static void ask_bare(unsigned certificate) { cf_request(&q, certificate); }
-
-static void ask_signed(unsigned certificate, json_t *claims)
-{
-    cf_request(&q, certificate);
-    cf_bearer(&q, tf_sign(&cf_key, claims));
-    json_decref(claims);
-}
-
 static json_t *at(const char *claim, json_int_t from_now)
 {
-    return with(claim, json_integer((json_int_t)(TF_WALL / 1000) + from_now));
+    return cf_with(claim, json_integer((json_int_t)(TF_WALL / 1000) + from_now));
 }
 
-static void name_peer(const char *name) { (void)strcpy(q.peer.names[q.peer.names_count++], name); }
+static void name_peer(const char *name)
+{
+    (void)strcpy(cf_q.peer.names[cf_q.peer.names_count++], name);
+}
 
 /* Makes q a request that is refused so. */
 static void provoke(enum caller_refusal why)
@@ -328,89 +234,93 @@ static void provoke(enum caller_refusal why)
     json_t *c = cf_claims();
     switch (why) {
     case CALLER_PLAIN:
-        ask_signed(0, cf_claims());
-        q.peer.tls = false;
+        cf_ask_signed(0, cf_claims());
+        cf_q.peer.tls = false;
         break;
-    case CALLER_NOBODY: ask_bare(0); break;
+    case CALLER_NOBODY: cf_ask_bare(0); break;
     case CALLER_CERTIFICATE_UNKNOWN:
-        ask_signed(0x99, cf_claims());
+        cf_ask_signed(0x99, cf_claims());
         name_peer("dns:ed.test.example");
         break;
     case CALLER_CERTIFICATE_AMBIGUOUS:
-        ask_bare(0x99);
+        cf_ask_bare(0x99);
         name_peer("dns:device.test.example");
         name_peer("uri:urn:any");
         break;
-    case CALLER_CERTIFICATE_MISSING: ask_signed(0, cf_claims()); break;
-    case CALLER_TOKEN_MISSING: ask_bare(0x11); break;
+    case CALLER_CERTIFICATE_MISSING: cf_ask_signed(0, cf_claims()); break;
+    case CALLER_TOKEN_MISSING: cf_ask_bare(0x11); break;
     case CALLER_TOKEN_UNWANTED:
-        ask_signed(0x22, cf_claims());
+        cf_ask_signed(0x22, cf_claims());
         name_peer("dns:device.test.example");
         break;
     case CALLER_TOKEN_MALFORMED:
-        ask_signed(0x11, cf_claims());
-        cf_header(&q, "Authorization", q.texts[0]);
+        cf_ask_signed(0x11, cf_claims());
+        cf_header(&cf_q, "Authorization", cf_q.texts[0]);
         break;
     case CALLER_TOKEN_ALGORITHM:
-        ask_bare(0x11);
-        cf_bearer(&q, strdup(none));
+        cf_ask_bare(0x11);
+        cf_bearer(&cf_q, strdup(none));
         break;
-    case CALLER_TOKEN_ISSUER: ask_signed(0x11, with("iss", json_string("x"))); break;
+    case CALLER_TOKEN_ISSUER: cf_ask_signed(0x11, cf_with("iss", json_string("x"))); break;
     case CALLER_TOKEN_KEY:
         other.id = "k2";
-        ask_bare(0x11);
-        cf_bearer(&q, tf_sign(&other, c));
+        cf_ask_bare(0x11);
+        cf_bearer(&cf_q, tf_sign(&other, c));
         break;
     case CALLER_TOKEN_SIGNATURE:
-        ask_bare(0x11);
-        cf_bearer(&q, tf_sign(&other, c));
+        cf_ask_bare(0x11);
+        cf_bearer(&cf_q, tf_sign(&other, c));
         break;
-    case CALLER_TOKEN_AUDIENCE: ask_signed(0x11, with("aud", json_string("x"))); break;
-    case CALLER_TOKEN_EXPIRED: ask_signed(0x11, at("exp", -30)); break;
-    case CALLER_TOKEN_EARLY: ask_signed(0x11, at("nbf", 31)); break;
-    case CALLER_TOKEN_LIFE: ask_signed(0x11, at("exp", 3541)); break;
-    case CALLER_TOKEN_BOUND: ask_signed(0x11, with("cnf", json_object())); break;
-    case CALLER_CLAIMS: ask_signed(0x11, with("name", json_null())); break;
-    case CALLER_CLIENT_UNKNOWN: ask_signed(0, with("client_id", json_string("app-9"))); break;
-    case CALLER_CLIENT_OTHER: ask_signed(0x11, with("client_id", json_string("app-2"))); break;
-    case CALLER_ORGANISATION: ask_signed(0x11, with_role("org_code", json_string("RJ1"))); break;
-    case CALLER_ROLE: ask_signed(0x11, with_role("role_code", json_string("R1"))); break;
-    case CALLER_ACTIVITY: ask_signed(0x11, with_role("activity_codes", json_array())); break;
+    case CALLER_TOKEN_AUDIENCE: cf_ask_signed(0x11, cf_with("aud", json_string("x"))); break;
+    case CALLER_TOKEN_EXPIRED: cf_ask_signed(0x11, at("exp", -30)); break;
+    case CALLER_TOKEN_EARLY: cf_ask_signed(0x11, at("nbf", 31)); break;
+    case CALLER_TOKEN_LIFE: cf_ask_signed(0x11, at("exp", 3541)); break;
+    case CALLER_TOKEN_BOUND: cf_ask_signed(0x11, cf_with("cnf", json_object())); break;
+    case CALLER_CLAIMS: cf_ask_signed(0x11, cf_with("name", json_null())); break;
+    case CALLER_CLIENT_UNKNOWN: cf_ask_signed(0, cf_with("client_id", json_string("app-9"))); break;
+    case CALLER_CLIENT_OTHER:
+        cf_ask_signed(0x11, cf_with("client_id", json_string("app-2")));
+        break;
+    case CALLER_ORGANISATION:
+        cf_ask_signed(0x11, cf_with_role("org_code", json_string("RJ1")));
+        break;
+    case CALLER_ROLE: cf_ask_signed(0x11, cf_with_role("role_code", json_string("R1"))); break;
+    case CALLER_ACTIVITY: cf_ask_signed(0x11, cf_with_role("activity_codes", json_array())); break;
     case CALLER_ACTIVITY_SILENT:
-        ask_signed(0x11, cf_claims());
-        cf_header(&q, "IsUnscheduledAccessEvent", "false");
+        cf_ask_signed(0x11, cf_claims());
+        cf_header(&cf_q, "IsUnscheduledAccessEvent", "false");
         break;
     case CALLER_SILENT:
-        ask_bare(0x22);
+        cf_ask_bare(0x22);
         name_peer("dns:device.test.example");
-        cf_header(&q, "IsUnscheduledAccessEvent", "false");
+        cf_header(&cf_q, "IsUnscheduledAccessEvent", "false");
         break;
     case CALLER_UNSCHEDULED:
-        ask_bare(0x22);
-        (void)strcpy(q.peer.common_name, "silent");
+        cf_ask_bare(0x22);
+        (void)strcpy(cf_q.peer.common_name, "silent");
         break;
     case CALLER_HEADER:
-        ask_signed(0x11, cf_claims());
-        cf_header(&q, "IsUnscheduledAccessEvent", "perhaps");
+        cf_ask_signed(0x11, cf_claims());
+        cf_header(&cf_q, "IsUnscheduledAccessEvent", "perhaps");
         break;
     case CALLER_RATE:
         for (unsigned i = 0; i < 2; i++) {
-            ask_bare(0x22);
+            cf_ask_bare(0x22);
             name_peer("dns:device.test.example");
-            cr_assert_eq(ask(), CALLER_GOOD);
+            cr_assert_eq(cf_ask(), CALLER_GOOD);
         }
-        ask_bare(0x22);
+        cf_ask_bare(0x22);
         name_peer("dns:device.test.example");
         break;
     case CALLER_USER_RATE:
         for (unsigned i = 0; i < 2; i++) {
-            ask_signed(0, with("client_id", json_string("app-2")));
-            cr_assert_eq(ask(), CALLER_GOOD);
+            cf_ask_signed(0, cf_with("client_id", json_string("app-2")));
+            cr_assert_eq(cf_ask(), CALLER_GOOD);
         }
-        ask_signed(0, with("client_id", json_string("app-2")));
+        cf_ask_signed(0, cf_with("client_id", json_string("app-2")));
         break;
     case CALLER_MEMORY:
-        ask_signed(0x11, cf_claims());
+        cf_ask_signed(0x11, cf_claims());
         fail_malloc_at(0);
         break;
     case CALLER_USERS: /* by itself, below */
@@ -445,21 +355,21 @@ Test(callers, each_refusal_of_the_table_is_reached_counted_and_told_with_its_rea
     for (unsigned why = CALLER_GOOD + 1; why < CALLER_REFUSAL_END; why++) {
         if (why == CALLER_USERS) continue;
         const struct caller_refusal_text *text = caller_refusal_text((enum caller_refusal)why);
-        told_count = 0;
+        cf_told_count = 0;
         provoke((enum caller_refusal)why);
-        const enum caller_refusal got = ask();
+        const enum caller_refusal got = cf_ask();
         fail_malloc_at(-1);
         cr_expect_eq(got, why, "%s instead of %s",
                      got == 0 ? "good" : caller_refusal_text(got)->name, text->name);
-        cr_expect_str_eq(refused.client, client_of((enum caller_refusal)why), "%s", text->name);
-        callers_counts(callers, &n);
+        cr_expect_str_eq(cf_refused.client, client_of((enum caller_refusal)why), "%s", text->name);
+        callers_counts(cf_callers, &n);
         cr_expect_eq(n.refused[why], 1, "%s", text->name);
-        cr_assert_eq(told_count, 1, "%s", text->name);
-        cr_expect_eq(told[0].why, why);
-        cr_expect_eq(told[0].count, 1);
-        cr_expect_str_eq(told[0].client, refused.client);
-        cr_expect_eq(strlen(told[0].fingerprint), why == CALLER_CERTIFICATE_UNKNOWN ? 64 : 0);
-        cr_expect_eq(refused.retry_after > 0, text->status == 429, "%s", text->name);
+        cr_assert_eq(cf_told_count, 1, "%s", text->name);
+        cr_expect_eq(cf_told[0].why, why);
+        cr_expect_eq(cf_told[0].count, 1);
+        cr_expect_str_eq(cf_told[0].client, cf_refused.client);
+        cr_expect_eq(strlen(cf_told[0].fingerprint), why == CALLER_CERTIFICATE_UNKNOWN ? 64 : 0);
+        cr_expect_eq(cf_refused.retry_after > 0, text->status == 429, "%s", text->name);
     }
 }
 
@@ -480,7 +390,7 @@ Test(callers, the_table_answers_each_refusal_with_a_status_that_fits)
         for (unsigned k = CALLER_GOOD + 1; k < why; k++) {
             const struct caller_refusal_text *o = caller_refusal_text((enum caller_refusal)k);
             cr_expect_str_neq(t->name, o->name);
-            cr_expect_str_neq(t->told, o->told);
+            cr_expect_str_neq(t->told, o->cf_told);
         }
     }
 }
@@ -504,159 +414,22 @@ Test(callers, the_handbook_lists_each_refusal_as_it_is)
     free(book);
 }
 
-/* --- limits --- */
-
-Test(callers, more_users_than_can_be_told_apart_wait)
-{
-    enum caller_refusal why = CALLER_GOOD;
-    unsigned users = 0;
-    cf_write_clients("{ name = \"ed\"; fingerprints = [\"" CF_PRINT_11 "\"]; issuers = [\"nhs\"];"
-                     "  requests_a_minute = 60000; user_requests_a_minute = 1; " OF "}");
-    char text[CALLERS_WHY_BYTES] = "";
-    cr_assert_eq(callers_reload(callers, text), CPIS_OK, "%s", text);
-    while (why == CALLER_GOOD && users++ <= CALLERS_USERS_MAX) {
-        char id[16];
-        (void)snprintf(id, sizeof id, "user%u", users);
-        why = ask_as(0x11, with("nhsid_useruid", json_string(id)));
-    }
-    cr_expect_eq(why, CALLER_USERS);
-    cr_expect_gt(users, CALLERS_USERS_MAX / 2);
-    cr_expect(refused.retry_after > 0 && refused.retry_after <= 60);
-    cr_expect_eq(ask_as(0x11, with("nhsid_useruid", json_string("user1"))), CALLER_USER_RATE);
-}
-
-Test(callers, one_user_who_asks_too_often_takes_nothing_from_the_others)
-{
-    for (unsigned i = 0; i < 50; i++) {
-        const enum caller_refusal why = ask_as(0, with("client_id", json_string("app-2")));
-        cr_assert_eq(why, i < 2 ? CALLER_GOOD : CALLER_USER_RATE);
-    }
-    cr_expect_eq(refused.retry_after, 30, "two a minute");
-    json_t *c = with("client_id", json_string("app-2"));
-    (void)json_object_set_new(c, "nhsid_useruid", json_string("910000000002"));
-    cr_expect_eq(ask_as(0, c), CALLER_GOOD);
-    ask_signed(0, with("client_id", json_string("app-2")));
-    q.r.now += 30 * CPIS_MS_SECOND;
-    cr_expect_eq(ask(), CALLER_GOOD, "when it was told to come again");
-}
-
-Test(callers, a_reload_gives_nobody_a_fresh_minute_and_forgets_no_count)
-{
-    char why[CALLERS_WHY_BYTES] = "";
-    struct callers_counts n;
-    for (unsigned i = 0; i < 2; i++)
-        cr_assert_eq(ask_as(0, with("client_id", json_string("app-2"))), CALLER_GOOD);
-    cr_assert_eq(ask_as(0, with("client_id", json_string("app-2"))), CALLER_USER_RATE);
-    cr_assert_eq(callers_reload(callers, why), CPIS_OK, "%s", why);
-    cr_expect_eq(ask_as(0, with("client_id", json_string("app-2"))), CALLER_USER_RATE);
-    callers_counts(callers, &n);
-    cr_expect_eq(n.refused[CALLER_USER_RATE], 2);
-    cr_expect_eq(n.unscheduled, 2);
-    cr_expect_eq(told_count, 1, "within a minute it is told once, also over a reload");
-}
-
-Test(callers, a_reload_takes_what_is_new_and_one_that_fails_changes_nothing)
-{
-    char why[CALLERS_WHY_BYTES] = "";
-    struct tf_key next = tf_ec("k1");
-    const struct tf_key *list[] = {&next};
-    cf_write("clients.conf", "clients = ({ name = \"ed\"; });");
-    cr_expect_eq(callers_reload(callers, why), CPIS_E_MALFORMED);
-    cr_expect(strstr(why, "clients.conf:1: ") != NULL, "%s", why);
-    cr_expect_eq(ask_as(0x11, cf_claims()), CALLER_GOOD, "as before");
-    cf_write_clients(clients);
-    char *text = tf_jwks(list, 1);
-    cf_write("issuer.jwks", text); /* the issuer has changed its key */
-    free(text);
-    cr_assert_eq(callers_reload(callers, why), CPIS_OK, "%s", why);
-    cr_expect_eq(ask_as(0x11, cf_claims()), CALLER_TOKEN_SIGNATURE);
-    cf_request(&q, 0x11);
-    json_t *c = cf_claims();
-    cf_bearer(&q, tf_sign(&next, c));
-    json_decref(c);
-    cr_expect_eq(ask(), CALLER_GOOD);
-    cf_write("clients.conf", "");
-    cr_assert_eq(callers_reload(callers, why), CPIS_OK);
-    cr_expect_eq(callers_clients(callers), 0);
-    cr_expect_eq(ask_as(0x11, cf_claims()), CALLER_CERTIFICATE_UNKNOWN, "nobody may ask any more");
-    tf_key_free(&next);
-}
-
-Test(callers, what_keeps_being_refused_is_told_once_a_minute_with_its_number)
-{
-    for (unsigned i = 0; i < 10; i++) {
-        ask_bare(0x11);
-        q.r.now = CF_NOW + i;
-        (void)ask();
-        ask_bare(0);
-        q.r.now = CF_NOW + i;
-        (void)ask();
-    }
-    cr_assert_eq(told_count, 2, "the first of each client and reason");
-    callers_turn(callers, CF_NOW + CALLERS_TELL_EVERY - 1);
-    cr_assert_eq(told_count, 2);
-    callers_turn(callers, CF_NOW + CALLERS_TELL_EVERY + 1);
-    cr_assert_eq(told_count, 4, "the others, when nobody asks, too");
-    cr_expect_eq(told[2].count, 9);
-    cr_expect_eq(told[3].count, 9);
-    callers_turn(callers, CF_NOW + 3 * CALLERS_TELL_EVERY);
-    cr_expect_eq(told_count, 4, "nothing new, nothing told");
-    ask_bare(0x11);
-    q.r.now = CF_NOW + 4 * CALLERS_TELL_EVERY;
-    (void)ask();
-    cr_expect_eq(told_count, 5);
-    cr_expect_eq(told[4].count, 1);
-}
-
-Test(callers, who_has_gone_with_a_reload_is_told_of_and_nobody_gets_another_s_count)
-{
-    char why[CALLERS_WHY_BYTES] = "";
-    for (unsigned i = 0; i < 3; i++) {
-        ask_bare(0x11);
-        (void)ask();
-    }
-    cr_assert_eq(told_count, 1);
-    cf_write_clients("{ name = \"device\"; subject = \"dns:device.test.example\";"
-                     " token = \"never\"; device_id = \"x\"; " OF "}");
-    cr_assert_eq(callers_reload(callers, why), CPIS_OK, "%s", why);
-    cr_assert_eq(told_count, 2);
-    cr_expect_str_eq(told[1].client, "ed");
-    cr_expect_eq(told[1].count, 2);
-    callers_turn(callers, CF_NOW + 10 * CALLERS_TELL_EVERY);
-    cr_expect_eq(told_count, 2);
-}
-
 Test(callers, schemes_that_are_not_bearer_are_no_token)
 {
     static const char *const values[] = {
         "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Bearerx y", "bearer  e30.e30"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        cf_request(&q, 0x11);
-        cf_header(&q, "Authorization", values[i]);
-        cr_expect_eq(ask(), CALLER_TOKEN_MALFORMED, "%s", values[i]);
+        cf_request(&cf_q, 0x11);
+        cf_header(&cf_q, "Authorization", values[i]);
+        cr_expect_eq(cf_ask(), CALLER_TOKEN_MALFORMED, "%s", values[i]);
     }
     char value[4096], *token;
     json_t *c = cf_claims();
     token = tf_sign(&cf_key, c);
     (void)snprintf(value, sizeof value, "bEARER   %s", token);
-    cf_request(&q, 0x11);
-    cf_header(&q, "AUTHORIZATION", value);
-    cr_expect_eq(ask(), CALLER_GOOD);
+    cf_request(&cf_q, 0x11);
+    cf_header(&cf_q, "AUTHORIZATION", value);
+    cr_expect_eq(cf_ask(), CALLER_GOOD);
     free(token);
     json_decref(c);
-}
-
-Test(callers, without_memory_a_reload_leaves_all_as_it_was)
-{
-    char why[CALLERS_WHY_BYTES] = "";
-    cpis_err err = CPIS_E_NOMEM;
-    int n;
-    for (n = 0; err == CPIS_E_NOMEM || err == CPIS_E_IO; n++) {
-        cr_assert_eq(ask_as(0x11, cf_claims()), CALLER_GOOD, "after allocation %d", n);
-        fail_malloc_at(n);
-        err = callers_reload(callers, why);
-        fail_malloc_at(-1);
-    }
-    cr_expect_eq(err, CPIS_OK, "%s", why);
-    cr_expect_gt(n, 5);
 }
