@@ -8,6 +8,7 @@
  *   DIR/feed/in, out  files for and from a case system; work, done, failed: node/feed/watch.h;
  *                     webhook.state, mail.state: node/feed/delivery.h
  *   DIR/control.sock  the control socket, owner only
+ *   DIR/accounts      people who log in to the pages, 0600 (node/http/accounts.h)
  *   DIR/lock          locked while a node runs; holds its process id
  *
  * identity.key: "cpx1/key"(8) version(4) flags(4: 1 = passphrase) salt(16) nonce(24) body hash(16).

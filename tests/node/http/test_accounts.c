@@ -245,7 +245,7 @@ Test(accounts, what_two_processes_change_at_once_is_all_there)
         pids[w] = fork();
         cr_assert_geq(pids[w], 0);
         for (int i = 0; pids[w] == 0 && i < EACH; i++) {
-            char name[16];
+            char name[32];
             (void)snprintf(name, sizeof name, "w%d-%d", w, i);
             if (accounts_update(place_dir(), do_add, name, why) != CPIS_OK) _exit(1);
         }
@@ -420,7 +420,7 @@ Test(accounts, tell_who_asks_with_their_own_organisation_or_the_nodes)
 Test(accounts, remember_the_last_four_places_the_newest_first)
 {
     struct account x = one("a");
-    char place[16];
+    char place[ACCOUNT_ADDRESS_BYTES];
     for (int i = 1; i <= 6; i++) {
         (void)snprintf(place, sizeof place, "192.0.2.%d", i);
         account_add_place(&x, place);

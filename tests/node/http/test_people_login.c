@@ -197,7 +197,7 @@ Test(people_login, who_fails_on_purpose_keeps_nobody_from_their_own_browser_or_w
     people_open();
     cr_assert_eq(log_in(&own, "nurse1", PASSWORD, "").outcome, PEOPLE_IN);
     for (int hour = 0; hour < 48; hour++) { /* two days long, from everywhere */
-        char address[20];
+        char address[32];
         (void)snprintf(address, sizeof address, "203.0.113.%d", hour + 1);
         fail(6, address, "nurse1");
         people_wall += CPIS_MS_HOUR;
@@ -236,7 +236,7 @@ Test(people_login, another_ones_browser_is_no_known_one)
 Test(people_login, a_browser_remembers_eight_people_the_last_ones)
 {
     struct browser b = {.get = true};
-    char name[8];
+    char name[32];
     people_open();
     for (int i = 0; i < 10; i++) {
         (void)snprintf(name, sizeof name, "n%d", i);
@@ -251,7 +251,7 @@ Test(people_login, a_browser_remembers_eight_people_the_last_ones)
 
 Test(people_login, an_address_that_fails_for_many_names_pauses_for_those_that_do_not_know_it)
 {
-    char name[16];
+    char name[32];
     people_add("nurse1", NULL);
     people_add("nurse2", NULL);
     people_open();
