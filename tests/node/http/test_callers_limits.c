@@ -80,7 +80,7 @@ Test(callers_limits, a_reload_takes_what_is_new_and_one_that_fails_changes_nothi
     cr_expect_eq(cf_ask(), CALLER_GOOD);
     cf_write("clients.conf", "");
     cr_assert_eq(callers_reload(cf_callers, why), CPIS_OK);
-    cr_expect_eq(callers_clients(callers), 0);
+    cr_expect_eq(callers_clients(cf_callers), 0);
     cr_expect_eq(cf_ask_as(0x11, cf_claims()), CALLER_CERTIFICATE_UNKNOWN,
                  "nobody may ask any more");
     tf_key_free(&next);
