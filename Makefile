@@ -59,7 +59,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
-.PHONY: authority feed inbox deliver alerts kills emulate sweep planted
+.PHONY: authority feed inbox deliver web alerts kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -149,6 +149,10 @@ deliver:
 alerts:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=prometheus
 	@promtool check rules node/packaging/alerts.yml && promtool test rules node/packaging/alerts_test.yml
+# A query node's HTTP: FHIR over TLS, three naive clients, while processes are killed and come back.
+web:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/web.sh
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
