@@ -145,6 +145,10 @@ feed: deps
 deliver:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
+# A system asks in FHIR over TLS: flags, histories, batches, while authorities, directories and the node go away.
+fhir:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="openssl curl"
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/fhir.sh
 # Which alert rules fire, and which do not.
 alerts:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=prometheus
