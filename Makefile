@@ -34,6 +34,8 @@ VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
 # what a target needs beside node/feed and the libraries of all
 FUZZ_SRC_bearer  := $(addprefix node/http/,bearer.c callers_conf.c callers_key.c callers_user.c)
+FUZZ_SRC_fhir    := $(sort $(wildcard node/http/fhir*.c)) node/http/exchange.c
+FUZZ_LIBS_fhir   := -ljansson
 FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
 DIRS        := crypto storage proto node simulations tests
 MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
@@ -59,7 +61,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
-.PHONY: authority feed inbox deliver alerts kills emulate sweep planted
+.PHONY: authority feed inbox deliver fhir alerts kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
