@@ -34,6 +34,8 @@ VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
 # what a target needs beside node/feed and the libraries of all
 FUZZ_SRC_bearer  := $(addprefix node/http/,bearer.c callers_conf.c callers_key.c callers_user.c)
+FUZZ_SRC_fhir    := $(sort $(wildcard node/http/fhir*.c)) node/http/exchange.c
+FUZZ_LIBS_fhir   := -ljansson
 FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
 DIRS        := crypto storage proto node simulations tests
 MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
@@ -59,7 +61,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
-.PHONY: authority feed inbox deliver web alerts kills emulate sweep planted
+.PHONY: authority feed inbox deliver fhir web alerts kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -145,6 +147,10 @@ feed: deps
 deliver:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
+# A system asks in FHIR over TLS: flags, histories, batches, while authorities, directories and the node go away.
+fhir:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="openssl curl"
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/fhir.sh
 # Which alert rules fire, and which do not.
 alerts:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=prometheus
