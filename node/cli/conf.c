@@ -142,15 +142,12 @@ static const struct key keys[] = {
      "Where /metrics, /healthz and /readyz are served, without TLS; they hold nothing of a child."},
     {"", "web_people", KEY_PEOPLE, AT(web_people), 1, 9, "accounts",
      "\"accounts\", \"header\" or \"none\"",
-     "Who lets people in to the pages: this node (`cpis accounts`), a reverse proxy that has asked "
-     "them and names one of its accounts in a header, or nobody."},
+     "Who lets people in: `cpis accounts`, a proxy's header, or none."},
     {"", "web_people_header", KEY_HEADER, AT(web_people_header), 0, TOP(web_people_header), "",
-     "the name of a header, as \"X-Remote-User\"",
-     "The proxy's header. The proxy must take away what browsers send under that name."},
+     "the name of a header, as \"X-Remote-User\"", "The proxy drops what browsers send there."},
     {"", "web_people_proxy", KEY_TEXT, AT(web_people_proxy), 0, TOP(web_people_proxy), "",
      "a name in the proxy's certificate, as \"dns:proxy.test.example\"",
-     "The header is believed of who shows a certificate with that name (web_client_ca vouches for "
-     "it); empty: of this machine alone."},
+     "Who may send the header, by its certificate (web_client_ca); empty: this machine alone."},
     {"", "web_origin", KEY_ORIGIN, AT(web_origin), 0, TOP(web_origin), "",
      "\"https://host[:port]\" in small letters, without \":443\" or a path",
      "Where browsers find the pages, when that is a reverse proxy's name; empty: as they ask."},

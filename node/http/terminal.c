@@ -140,7 +140,7 @@ bool terminal_password(const struct cli *c, const char *file, const char *name, 
 {
     if (file == NULL) {
         if (terminal_is_there()) return typed(c, name, display, ret);
-        (void)cli_usage(c, "--password-file: there is no terminal to ask for a password at");
+        (void)cli_fail(c, "--password-file: there is no terminal to ask for a password at");
         return false;
     }
     if (!from_file(c, file, ret)) return false;
@@ -201,7 +201,7 @@ bool terminal_enrol(const struct cli *c, const char *issuer, const char *name,
 {
     char code[32];
     if (!terminal_is_there()) {
-        (void)cli_usage(c, "only at a terminal: what it shows opens the account");
+        (void)cli_fail(c, "only at a terminal: what it shows opens the account");
         return false;
     }
     if (!show(c, issuer, name, secret)) return false;

@@ -258,6 +258,7 @@ Test(cli, a_register_of_any_length_is_signed_verified_and_published_in_parts)
     cr_assert_neq(run("%s", "test -e $W/n"), 0, "nothing is left of a refused init");
 }
 
+#define SET(key, text) "sed -i -e 's|^" key " = .*|" key " = \"" text "\";|'"
 static const struct {
     const char *edit, *text;
 } mistakes[] = {
@@ -301,6 +302,17 @@ static const struct {
     {"sed -i 's|^mail_user = .*|mail_user = \"cpis\";|'", "mail_password_file: mail_user needs it"},
     {"sed -i 's/^name = .*/name = ;/'", "syntax error"},
     {"sed -i 's/^log_level = .*/log_level = \"loud\";/'", "log_level: expected \"error\""},
+    {SET("web_people", "all"), "web_people: expected"},
+    {SET("web_people", "header"), "web_people_header: web_people needs it"},
+    {SET("web_people", "header") " -e 's/^web_people_header = .*/web_people_header = \"X-User\";/'",
+     "web_origin: web_people needs it"},
+    {SET("web_people_header", "X_User"), "name of a header"},
+    {SET("web_people_proxy", "dns:p"), "web_client_ca: web_people_proxy needs it"},
+    {SET("web_origin", "https://p.test.example/"), "web_origin: expected"},
+    {SET("web_origin", "https://p.test.example:443"), "web_origin: expected"},
+    {SET("web_origin", "http://p.test.example"), "web_origin: expected"},
+    {"sed -i 's/^web_session_minutes = .*/web_session_minutes = 0;/'",
+     "_minutes: expected a whole"},
 };
 
 Test(cli, deliver_wants_somebody_to_tell_and_a_key_that_nobody_else_can_read)
@@ -333,6 +345,41 @@ Test(cli, a_mistake_in_the_settings_is_told_with_file_line_and_key)
         cr_expect(strstr(output, "node.conf:") != NULL, "%s", output);
         cr_assert_eq(run("%s", "mv $W/keep $W/q/node.conf"), 0);
     }
+}
+
+#define NURSE "--role clinician --display 'N. Urse' --job Sister --job-code R0260 --password-file -"
+
+Test(cli, accounts_of_people_are_made_changed_and_removed_without_a_secret_on_the_way)
+{
+    make_query();
+    expect(0, "[]", "$CPIS accounts list $W/q --json");
+    expect(0, "cpis accounts totp",
+           "echo long enough words | $CPIS accounts add $W/q Nurse1 " NURSE);
+    cr_expect_eq(mode_of("q/accounts"), 0600U);
+    expect(1, "already", "echo long enough words | $CPIS accounts add $W/q nurse1 " NURSE);
+    expect(1, "at least 12", "echo short | $CPIS accounts add $W/q nurse2 " NURSE);
+    expect(2, "role clinician, auditor or operator",
+           "$CPIS accounts add $W/q n --role inbox --display N --password-file /dev/null");
+    expect(2, "--job and --job-code",
+           "$CPIS accounts add $W/q n --role clinician --display N --password-file /dev/null");
+    expect(1, "no terminal", "$CPIS accounts add $W/q n --role auditor --display N </dev/null");
+    expect(1, "only at a terminal", "$CPIS accounts totp $W/q nurse1 </dev/null");
+    expect(0, "no second factor yet", "$CPIS accounts list $W/q");
+    expect(0, "\"lookups\":[\"unscheduled\"]", "$CPIS accounts list $W/q --json");
+    cr_expect(strstr(output, "argon2") == NULL && strstr(output, "stamp") == NULL, "%s", output);
+    expect(0, NULL, "$CPIS accounts role $W/q nurse1 --lookups both --org-code rj1 --org Other");
+    expect(0, "\"lookups\":[\"unscheduled\",\"scheduled\"]", "$CPIS accounts list $W/q --json");
+    cr_expect(strstr(output, "\"org_code\":\"RJ1\"") != NULL, "%s", output);
+    expect(0, "locked", "$CPIS accounts lock $W/q nurse1 && $CPIS accounts list $W/q");
+    expect(0, NULL, "cp $W/q/accounts $W/before; $CPIS accounts unlock $W/q nurse1");
+    expect(0, NULL,
+           "echo other long words | $CPIS accounts password $W/q nurse1 --password-file -");
+    expect(0, "\"locked\":false", "$CPIS accounts list $W/q --json");
+    expect(1, NULL,
+           "h() { grep -o 'argon2id[^\"]*' $1; }; test $(h $W/before) = $(h $W/q/accounts)");
+    expect(0, NULL, "$CPIS accounts remove $W/q nurse1");
+    expect(0, "[]", "$CPIS accounts list $W/q --json");
+    expect(1, "mend it", "echo '{}' >$W/q/accounts; $CPIS accounts list $W/q");
 }
 
 Test(cli, limits_of_organisations_are_read_and_their_use_is_shown)

@@ -152,11 +152,11 @@ Test(people, rubbish_in_a_cookie_is_nobody)
         cr_assert_not(is_known(&b));
     }
     const char *value = browser_cookie(&good, SESSION);
-    for (size_t i = 0; i < 64; i++) { /* each digit counts */
+    for (size_t i = 0; i < 64 * 16; i++) { /* each digit counts */
         memcpy(b.cookies, good.cookies, sizeof b.cookies);
-        char *at = strstr(b.cookies, value) + i;
-        *at = *at == '0' ? '1' : '0';
-        cr_assert_not(is_known(&b), "%zu", i);
+        char *at = strstr(b.cookies, value) + i / 16, was = *at;
+        *at = "0123456789abcdef"[i % 16];
+        cr_assert_eq(is_known(&b), *at == was, "%zu", i);
     }
 }
 
