@@ -249,5 +249,10 @@ struct row_import {
     uint64_t sequence;
     struct cpis_hash sequence_hash;
     bool undone; /* taken back: it is not gone on with, and its number is not used up */
+    /* the list of traced numbers that this file, and the last upload, were judged by; zeros: none
+     */
+    struct cpis_hash traced_hash, sequence_traced_hash;
+    /* of rows: those that failed, by their code */
+    uint64_t cpr01, cpr02, cpr03, cpr04, cpr05, cpr07;
 };
 #endif

@@ -2,6 +2,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/delivery_file.h"
 #include "node/cli/doctor.h"
+#include "node/cli/traced_file.h"
 #include "node/net/chain_file.h"
 
 #include <stdlib.h>
@@ -239,6 +240,24 @@ static void check_webhook(struct doctor *d, struct control_client *node,
             "%zu not sent yet, the oldest for %llu min", state.count, minutes);
 }
 
+static void check_traced(struct doctor *d, const struct node_settings *s)
+{
+    char why[TRACED_FILE_WHY_BYTES];
+    struct traced *t = NULL;
+    cpis_ms changed = 0;
+    const cpis_ms now = cli_wall();
+    if (s->role != ROLE_AUTHORITY || s->traced_numbers[0] == '\0') return;
+    if (!traced_file_read(s->traced_numbers, &t, &changed, why))
+        doctor_say(
+            d, "traced numbers",
+            "who traces: give a list that is right; until then nothing is imported, and files wait",
+            "%.400s", why);
+    else
+        doctor_say(d, "traced numbers", NULL, "%zu numbers, %llu days old", traced_count(t),
+                   (unsigned long long)(now > changed ? (now - changed) / CPIS_MS_DAY : 0));
+    traced_free(&t);
+}
+
 static void check_directory(struct doctor *d, const json_t *x)
 {
     uint64_t oldest = cli_iso(cli_text(x, "copies_oldest")), now = cli_wall();
@@ -354,6 +373,7 @@ static int doctor(struct cli *c)
     struct registry *registry = check_register_file(&d);
     doctor_check_disk(&d);
     doctor_check_feed(&d, &settings);
+    check_traced(&d, &settings);
     doctor_check_certificate(&d, &settings);
     json_t *status = NULL;
     if (control_connect(c->dir, &client, why) == CPIS_OK) {

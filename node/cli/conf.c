@@ -83,6 +83,10 @@ static const struct key keys[] = {
      "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
     {"", "feed", KEY_BOOL, AT(feed), 0, 1, "true", "true or false",
      "Authority: what is dropped into feed/in is taken in, as by `cpis feed`."},
+    {"", "traced_numbers", KEY_TEXT, AT(traced_numbers), 0, TOP(traced_numbers), "",
+     "the path of a file",
+     "Authority: what its own tracing says of each NHS number (CSV, read by each import); empty: "
+     "numbers are not compared with any."},
     {"", "organisation_lookups_a_day", KEY_NUMBER, AT(organisation_lookups_a_day), 0, LOOKUPS_MAX,
      "100000", "a whole number from 0 to 1000000000",
      "Query node: lookups a day of each organisation that asks through it; then it gets UNKNOWN."},

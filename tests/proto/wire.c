@@ -83,7 +83,7 @@ static const struct {
     {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer"},
     {"row_evidence", "2-2 t10 =32 q q w q 2*row_search 1024*row_floor 2048*signed_message "
                      "16*signed_message"},
-    {"row_import", "q =32 q q q b b q =32 b"},
+    {"row_import", "q =32 q q q b b q =32 b =32 =32 q q q q q q"},
 };
 
 #define CPIS_X(name, plain, generated)                                                             \
