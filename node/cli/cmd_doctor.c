@@ -217,6 +217,11 @@ static cpis_ms oldest_unsent(struct control_client *node, const struct delivery 
     return oldest;
 }
 
+static unsigned long long minutes_since(cpis_ms then, cpis_ms now)
+{
+    return then < now ? (now - then) / CPIS_MS_MINUTE : 0;
+}
+
 static void check_webhook(struct doctor *d, struct control_client *node,
                           const struct node_settings *s)
 {
@@ -225,8 +230,7 @@ static void check_webhook(struct doctor *d, struct control_client *node,
     if (s->role != ROLE_AUTHORITY || s->webhook_url[0] == '\0') return;
     if (!delivery_file_load(d->c, DELIVERY_FILE_WEBHOOK, &state, &begun)) begun = false;
     const cpis_ms oldest = begun ? oldest_unsent(node, &state) : 0, now = cli_wall();
-    const unsigned long long minutes =
-        oldest < now ? (unsigned long long)((now - oldest) / CPIS_MS_MINUTE) : 0;
+    const unsigned long long minutes = minutes_since(oldest, now);
     if (!begun)
         say(d, "webhook",
             "the operator: see that `cpis deliver` runs (`cpis run` starts it), and what it says",
@@ -238,6 +242,33 @@ static void check_webhook(struct doctor *d, struct control_client *node,
                   "receiver, it is tried again by itself"
                 : NULL,
             "%zu not sent yet, the oldest for %llu min", state.count, minutes);
+}
+
+/* What is new waits for a whole period, and no longer. */
+static void check_mail(struct doctor *d, struct control_client *node, const struct node_settings *s)
+{
+    static struct delivery state;
+    bool begun;
+    if (s->role != ROLE_AUTHORITY || s->mail_url[0] == '\0') return;
+    if (!delivery_file_load(d->c, DELIVERY_FILE_MAIL, &state, &begun)) begun = false;
+    const cpis_ms oldest = begun ? oldest_unsent(node, &state) : 0, now = cli_wall();
+    const cpis_ms late = s->mail_every_minutes * CPIS_MS_MINUTE + UNSENT_TOO_LONG;
+    if (!begun) {
+        say(d, "mail",
+            "the operator: see that `cpis deliver` runs (`cpis run` starts it), and what it says",
+            "mail_url is set, and nothing was ever mailed");
+        return;
+    }
+    char tried[64] = "none so far";
+    if (state.tried != 0)
+        (void)snprintf(tried, sizeof tried, "the last was tried %llu min ago",
+                       minutes_since(state.tried, now));
+    const bool is_late = oldest < now && now - oldest >= late;
+    say(d, "mail",
+        is_late ? "the operator: the log says why (MAIL_REFUSED, MAIL_WAITS); mend the server, the "
+                  "address, the user or the certificate; it is tried again by itself"
+                : NULL,
+        "what no mail has told waits for %llu min; %s", minutes_since(oldest, now), tried);
 }
 
 static void check_traced(struct doctor *d, const struct node_settings *s)
@@ -381,6 +412,7 @@ static int doctor(struct cli *c)
             CPIS_OK) {
             check_node(&d, status);
             check_webhook(&d, client, &settings);
+            check_mail(&d, client, &settings);
         } else {
             say(&d, "node", "the operator: look at its log; restart it", "%s", why);
         }

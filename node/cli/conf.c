@@ -123,6 +123,8 @@ static const struct key keys[] = {
      "Who the mail server knows this node as; empty: it does not ask."},
     {"", "mail_password_file", KEY_TEXT, AT(mail_password_file), 0, TOP(mail_password_file), "",
      "the path of a file", "The password: a file that is its owner's alone."},
+    {"", "mail_ca_file", KEY_TEXT, AT(mail_ca_file), 0, TOP(mail_ca_file), "", "the path of a file",
+     "Certificates (PEM) that the mail server's is checked against; empty: the system's."},
     {"", "mail_every_minutes", KEY_NUMBER, AT(mail_every_minutes), 1, MAIL_EVERY_MINUTES_MAX, "60",
      "a whole number from 1 to 10080",
      "At most one mail in so many minutes, and only when there is news."},

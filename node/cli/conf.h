@@ -39,6 +39,7 @@ struct node_settings {
     char webhook_ca_file[CONF_PATH_BYTES];
     char mail_url[CONF_PATH_BYTES], mail_from[CONF_ADDRESS_BYTES], mail_to[CONF_ADDRESS_BYTES];
     char mail_user[CONF_ADDRESS_BYTES], mail_password_file[CONF_PATH_BYTES];
+    char mail_ca_file[CONF_PATH_BYTES];
     uint64_t mail_every_minutes;
     /* what `cpis web` serves, and where; no address: nothing */
     char web_listen[CONF_ADDRESS_BYTES], metrics_listen[CONF_ADDRESS_BYTES];
