@@ -399,6 +399,7 @@ static const struct field row_notification_fields[] = {
     U64F(row_notification, opened),
     U64F(row_notification, escalated),
     U64F(row_notification, import_id),
+    U64F(row_notification, completion),
     VARF(row_notification, looks, PATTERN_LOOKS_MAX * 8, 8),
     LSTF(row_notification, changes, NOTIFICATION_CHANGES_MAX, row_change),
 };

@@ -98,7 +98,10 @@ struct row_notification {
     uint64_t opened;    /* when it first left NEW; 0: nobody has opened it */
     uint64_t escalated; /* when it had not been opened for too long; 0: it has not come to that */
     uint64_t import_id; /* the file that placed the child's record, as of then; 0: none */
-    struct bytes looks; /* PATTERN: ids(8) of the notifications that it is made of */
+    /* From 1, without gaps: its place among those whose details came after it was made, in the
+     * order in which they came; 0: it is none of them. */
+    uint64_t completion;
+    struct bytes looks;         /* PATTERN: ids(8) of the notifications that it is made of */
     struct row_change *changes; /* oldest first; the last one of each state is always there */
     size_t changes_count;
 };

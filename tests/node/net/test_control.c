@@ -7,6 +7,7 @@
 #include "node/net/prometheus.h"
 #include "proto/code.h"
 #include "tests/node/net/place.h"
+#include "tests/node/net/served.h"
 
 #include <criterion/criterion.h>
 #include <czmq.h>
@@ -15,53 +16,28 @@
 #include <sodium.h>
 #include <sys/stat.h>
 
+static struct served served;
 static struct control *control;
 static struct store *store;
-static struct view view;
-static struct notes *notes;
 static zsock_t *client;
 static struct control_env env;
 static const char a_node; /* its address stands for a node: no command here looks into it */
 
 static void begin(void)
 {
-    char path[FOLDER_SOCKET_BYTES], data[FOLDER_PATH_BYTES];
-    struct rest_keys keys;
-    struct drbg seed;
-    static const uint8_t root[REST_ROOT_BYTES] = {1};
-    cr_assert_geq(sodium_init(), 0);
-    zsys_handler_set(NULL);
-    place_make();
-    (void)umask(077);
-    rest_keys_from(root, &keys);
-    drbg_keygen(&seed);
-    cr_assert_eq(folder_path(place_dir(), FOLDER_DATA, sizeof data, data), CPIS_OK);
-    const struct store_conf conf = {.dir = data};
-    cr_assert_eq(store_open(&conf, &keys, &seed, &store), CPIS_OK);
-    cr_assert_eq(notes_new(stderr, &notes), CPIS_OK);
-    cr_assert_eq(folder_socket(place_dir(), path), CPIS_OK);
-    cr_assert_eq(control_new(path, &control), CPIS_OK);
+    served_begin(ROLE_QUERY, &served);
+    control = served.control;
+    store = served.store;
+    env = served.env;
+    env.node = (const struct node *)(const void *)&a_node;
     client = zsock_new_dealer(">" CONTROL_INPROC);
     cr_assert_not_null(client);
     zsock_set_rcvtimeo(client, 5000);
-    view = store_view(store);
-    env = (struct control_env){.dir = place_dir(),
-                               .role = ROLE_QUERY,
-                               .node = (const struct node *)(const void *)&a_node,
-                               .why_down = "free some space",
-                               .store = store,
-                               .view = &view,
-                               .notes = notes,
-                               .now = 1000,
-                               .wall = 1795500000000}; /* 2026-11-24 */
 }
 static void end(void)
 {
     zsock_destroy(&client);
-    control_free(&control);
-    store_close(&store);
-    notes_free(&notes);
-    place_remove();
+    served_end(&served);
 }
 TestSuite(control, .init = begin, .fini = end, .timeout = 60);
 
@@ -822,7 +798,7 @@ Test(control, shared_statistics_withhold_small_numbers_and_what_gives_them_away)
 Test(control, status_tells_also_when_no_node_runs_what_to_do)
 {
     env.node = NULL;
-    note_event(notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
+    note_event(served.notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
     json_t *o = expect_done("{\"id\":1,\"command\":\"status\"}");
     cr_assert_str_eq(text_at(o, "role"), "query");
     cr_assert(json_is_false(json_object_get(o, "runs")));
