@@ -89,6 +89,8 @@ same "$("$CPIS" flags diff "$W/T002" "$W/other.csv" --json | jq -r .difference |
     "differs;only in the file;open here, and not in the file;" "three differences"
 "$CPIS" flags diff "$W/T001" <(:) >/dev/null 2>&1 && die "a pipe was compared"
 say "compared: each difference is named, and nothing changes"
+"$CPIS" flags list "$W/T002" --json | jq -r .nhs_number >"$W/listed"
+sort -u "$W/listed" | diff - "$W/listed" >/dev/null && [ "$(wc -l <"$W/listed")" -gt 100 ] || die "what is held is not listed by number, each once"
 
 # --- the list of traced numbers: what does not agree with it is refused, and what is held stays ---
 row() { sed -n "$(($1 + 1))p" "$W/T002.csv"; }
@@ -185,11 +187,13 @@ sign_register
 publish_register
 limited() { [ "$("$CPIS" status "$W/$QUERY" --json | jq .query.today.limit)" = 1000 ]; }
 until_ok 20 limited || die "the limit did not arrive"
+used_today() { "$CPIS" status "$W/$QUERY" --json | jq .query.today.lookups; }
+already=$(used_today) # a slow machine has asked more often above
 got=0
 "$CPIS" trace "$W/$QUERY" "$W/list.csv" --out "$W/more" --per-second 100 --share 35 "${ASKER[@]}" >/dev/null 2>"$W/why" || got=$?
 same "$got" 15 "the exit code when the share is used up"
 grep -q "used up" "$W/why" || die "it does not say why: $(cat "$W/why")"
-used=$("$CPIS" status "$W/$QUERY" --json | jq .query.today.lookups)
-[ "$used" -le 350 ] || die "$used lookups of 350 were used"
+used=$(used_today)
+[ "$used" -le $((already > 350 ? already : 350)) ] || die "$used lookups of 350 were used"
 say "traced: $before answers before kill -9, $((301 - before)) after it, none twice; stopped at its share ($used of 350)"
 say "an authority's life holds; took $((SECONDS - began)) s"

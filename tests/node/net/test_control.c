@@ -472,25 +472,55 @@ static void put_child(const char *number, uint64_t end)
     arena_free(&a);
 }
 
-Test(control, what_is_held_is_listed_by_number_and_shown_with_its_plans)
+/* The numbers in the order in which they were listed, `limit` at a time. */
+static void list_all(const char *limit, char ret[static 4][11], size_t *ret_count)
 {
+    char request[160], after[11] = "";
+    *ret_count = 0;
+    for (bool more = true; more;) {
+        size_t i;
+        const json_t *flag;
+        (void)snprintf(request, sizeof request,
+                       "{\"id\":1,\"command\":\"flags_list\",\"limit\":%s,\"after\":\"%s\"}", limit,
+                       after);
+        json_t *o = expect_done(request);
+        cr_assert_leq(json_array_size(json_object_get(o, "flags")), strtoul(limit, NULL, 10));
+        json_array_foreach(json_object_get(o, "flags"), i, flag)
+        {
+            cr_assert_lt(*ret_count, 4);
+            (void)snprintf(ret[(*ret_count)++], 11, "%s", text_at(flag, "nhs_number"));
+            cr_assert_eq(json_is_true(json_object_get(flag, "visible")),
+                         strcmp(text_at(flag, "nhs_number"), "9990000018") != 0);
+        }
+        (void)snprintf(after, sizeof after, "%s", text_at(o, "next"));
+        more = after[0] != '\0';
+        if (more) cr_assert_str_eq(after, ret[*ret_count - 1]);
+        json_decref(o);
+    }
+}
+
+Test(control, what_is_held_is_listed_in_parts_and_shown_with_its_plans)
+{
+    char parts[4][11] = {""}, whole[4][11] = {""};
+    size_t count;
     env.role = ROLE_AUTHORITY;
     put_child("9990000034", 0);
     put_child("9990000018", 202408010000); /* hidden 364 days after */
     put_child("9990000026", 202608010000);
-    json_t *o = expect_done("{\"id\":1,\"command\":\"flags_list\",\"limit\":2}");
-    const json_t *list = json_object_get(o, "flags");
-    cr_assert_eq(json_array_size(list), 2);
-    cr_assert_str_eq(text_at(json_array_get(list, 0), "nhs_number"), "9990000018");
-    cr_assert(json_is_false(json_object_get(json_array_get(list, 0), "visible")));
-    cr_assert_str_eq(text_at(json_array_get(list, 1), "nhs_number"), "9990000026");
-    cr_assert(json_is_true(json_object_get(json_array_get(list, 1), "visible")));
-    cr_assert_str_eq(text_at(o, "next"), "9990000026");
-    json_decref(o);
-    o = expect_done("{\"id\":1,\"command\":\"flags_list\",\"after\":\"9990000026\"}");
-    cr_assert_eq(json_array_size(json_object_get(o, "flags")), 1);
-    cr_assert(json_is_null(json_object_get(o, "next")));
-    json_decref(o);
+    list_all("500", whole, &count);
+    cr_assert_eq(count, 3);
+    list_all("1", parts, &count);
+    cr_assert_eq(count, 3);
+    cr_assert_eq(memcmp(parts, whole, sizeof whole), 0);
+    put_child("9990000050", 0); /* wherever it comes, the others stay in their order */
+    list_all("2", parts, &count);
+    cr_assert_eq(count, 4);
+    size_t at = 0;
+    for (size_t i = 0; i < 4; i++)
+        if (strcmp(parts[i], "9990000050") != 0) cr_assert_str_eq(parts[i], whole[at++]);
+    expect_error("{\"id\":1,\"command\":\"flags_list\",\"after\":\"999\"}", "CPIS_E_MALFORMED",
+                 "after");
+    json_t *o;
     o = expect_done("{\"id\":1,\"command\":\"flags_show\",\"nhs_number\":\"999 000 0026\"}");
     const json_t *plan = json_array_get(json_object_get(json_object_get(o, "flag"), "plans"), 0);
     cr_assert_str_eq(text_at(plan, "plan"), "LAC");
