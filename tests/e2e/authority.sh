@@ -150,6 +150,8 @@ chmod 0600 "$W/traced.new" && mv "$W/traced.new" "$W/traced.csv"
 until_ok 40 test -e "$W/T002/feed/done/again.xml" || die "the file was not taken in with the right list"
 same "$(codes "$W/T002/feed/out/again.xml.report.json")" "CPR05 CPR01 CPR03" "the same upload with another list"
 grep -q "judged anew" "$W/T002/feed/out/again.xml.report.json" || die "it is not said that the file was judged anew"
+same "$("$CPIS" stats "$W/T002" --json | jq -r '.records_traced | "\(.numerator) of \(.denominator)"')" "301 of 312" "the match rate of three files"
+"$CPIS" stats "$W/T002" | grep -q '^records that agree with tracing  *301 of 312, 96 %$' || die "stats do not say the match rate"
 sed -i 's|^traced_numbers = .*|traced_numbers = "";|' "$W/T002/node.conf"
 say "traced: five codes, a sensitive child found contact-only, the new number to the officer alone; what is held stays"
 

@@ -801,6 +801,64 @@ Test(control, statistics_say_of_how_many_and_count_the_period_only)
     json_decref(o);
 }
 
+static void put_import(const struct row_import *i)
+{
+    struct arena a = arena_make(65536);
+    struct bytes b;
+    const uint8_t key[8] = {[7] = (uint8_t)i->id};
+    cr_assert_eq(row_import_encode(i, &a, &b), CPIS_OK);
+    store_put(store, TABLE_IMPORT, key, sizeof key, b.p, b.len);
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    arena_free(&a);
+}
+
+/* The day is 23 November; only files that came to their end, and were not taken back, count. */
+Test(control, of_records_that_were_compared_with_tracing_so_many_agree)
+{
+    const struct row_import traced = {.id = 1,
+                                      .started = 1795400000000,
+                                      .rows = 100,
+                                      .finished = true,
+                                      .traced_hash = {{1}},
+                                      .cpr01 = 1,
+                                      .cpr02 = 2,
+                                      .cpr03 = 3,
+                                      .cpr04 = 4,
+                                      .cpr05 = 5,
+                                      .cpr07 = 6};
+    struct row_import other = traced;
+    env.role = ROLE_AUTHORITY;
+    put_import(&traced);
+    other = (struct row_import){
+        .id = 2, .started = 1795400000000, .rows = 10, .finished = true, .cpr07 = 1};
+    put_import(&other); /* no list then */
+    json_t *o = expect_done(STATS "}");
+    cr_expect_eq(number_at(o, "records_taken", "denominator"), 110);
+    cr_expect_eq(number_at(o, "records_taken", "numerator"), 79 + 9);
+    cr_expect_eq(number_at(o, "records_taken", "percent"), 80);
+    cr_expect_eq(number_at(o, "records_traced", "denominator"), 90, "those that can be compared");
+    cr_expect_eq(number_at(o, "records_traced", "numerator"), 81, "a sensitive one is a match");
+    cr_expect_eq(number_at(o, "records_traced", "percent"), 90);
+    json_decref(o);
+    o = expect_done(STATS ",\"for_sharing\":true}");
+    cr_expect_eq(number_at(o, "records_traced", "numerator"), 81);
+    cr_expect_eq(number_at(o, "records_taken", "numerator"), 88);
+    json_decref(o);
+    for (unsigned k = 0; k < 4; k++) {
+        other = traced;
+        other.id = 3 + k;
+        if (k == 0) other.started = 1795500000000;
+        if (k == 1) other.finished = false;
+        if (k == 2) other.undone = true;
+        if (k == 3) other.cpr05 = 1000; /* can't be */
+        put_import(&other);
+    }
+    o = expect_done(STATS "}");
+    cr_expect_eq(number_at(o, "records_taken", "denominator"), 110);
+    cr_expect_eq(number_at(o, "records_traced", "denominator"), 90);
+    json_decref(o);
+}
+
 Test(control, shared_statistics_withhold_small_numbers_and_what_gives_them_away)
 {
     env.role = ROLE_AUTHORITY;
