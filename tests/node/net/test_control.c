@@ -1037,8 +1037,8 @@ Test(control, metrics_of_a_node_that_can_not_run_are_what_its_driver_has_counted
     metrics_init(&m, env.wall);
     metrics_result(&m, &given);
     metrics_committed(&m, true, 0);
-    note_event(notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
-    note_event(notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
+    note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
+    note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
     env.metrics = &m;
     env.node = NULL;
     json_t *o = expect_done("{\"id\":1,\"command\":\"metrics\"}");
