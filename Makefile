@@ -123,7 +123,7 @@ $(B)/bench_lookup: $(B)/tests/bench/bench_lookup.o $(B)/tests/bench/timing.o $(B
 $(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) -lcurl -lpthread $(CORE_LIBS))
 $(B)/receiver: $(B)/tests/e2e/receiver.o
-	$(call link,-ljansson -lsodium)
+	$(call link,-ljansson -lsodium -lgnutls)
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)

@@ -399,6 +399,7 @@ static const struct field row_notification_fields[] = {
     U64F(row_notification, opened),
     U64F(row_notification, escalated),
     U64F(row_notification, import_id),
+    U64F(row_notification, completion),
     VARF(row_notification, looks, PATTERN_LOOKS_MAX * 8, 8),
     LSTF(row_notification, changes, NOTIFICATION_CHANGES_MAX, row_change),
 };
@@ -508,10 +509,24 @@ static const struct field row_evidence_fields[] = {
     LSTF(row_evidence, register_times, THRESHOLD_HOLDERS_MAX, signed_message),
 };
 static const struct field row_import_fields[] = {
-    U64F(row_import, id),           FIXF(row_import, file_hash), U64F(row_import, started),
-    U64F(row_import, applied_rows), U64F(row_import, rows),      BOOLF(row_import, finished),
-    BOOLF(row_import, snapshot),    U64F(row_import, sequence),  FIXF(row_import, sequence_hash),
+    U64F(row_import, id),
+    FIXF(row_import, file_hash),
+    U64F(row_import, started),
+    U64F(row_import, applied_rows),
+    U64F(row_import, rows),
+    BOOLF(row_import, finished),
+    BOOLF(row_import, snapshot),
+    U64F(row_import, sequence),
+    FIXF(row_import, sequence_hash),
     BOOLF(row_import, undone),
+    FIXF(row_import, traced_hash),
+    FIXF(row_import, sequence_traced_hash),
+    U64F(row_import, cpr01),
+    U64F(row_import, cpr02),
+    U64F(row_import, cpr03),
+    U64F(row_import, cpr04),
+    U64F(row_import, cpr05),
+    U64F(row_import, cpr07),
 };
 
 const struct shape_fields codec_shapes[SHAPE_COUNT] = {

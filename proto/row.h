@@ -98,7 +98,10 @@ struct row_notification {
     uint64_t opened;    /* when it first left NEW; 0: nobody has opened it */
     uint64_t escalated; /* when it had not been opened for too long; 0: it has not come to that */
     uint64_t import_id; /* the file that placed the child's record, as of then; 0: none */
-    struct bytes looks; /* PATTERN: ids(8) of the notifications that it is made of */
+    /* From 1, without gaps: its place among those whose details came after it was made, in the
+     * order in which they came; 0: it is none of them. */
+    uint64_t completion;
+    struct bytes looks;         /* PATTERN: ids(8) of the notifications that it is made of */
     struct row_change *changes; /* oldest first; the last one of each state is always there */
     size_t changes_count;
 };
@@ -249,5 +252,10 @@ struct row_import {
     uint64_t sequence;
     struct cpis_hash sequence_hash;
     bool undone; /* taken back: it is not gone on with, and its number is not used up */
+    /* the list of traced numbers that this file, and the last upload, were judged by; zeros: none
+     */
+    struct cpis_hash traced_hash, sequence_traced_hash;
+    /* of rows: those that failed, by their code */
+    uint64_t cpr01, cpr02, cpr03, cpr04, cpr05, cpr07;
 };
 #endif

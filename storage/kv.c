@@ -396,16 +396,32 @@ static int seek(MDB_cursor *c, struct kv_val prefix, bool backwards, MDB_val *k,
     return mdb_cursor_get(c, k, v, rc == 0 ? MDB_PREV : MDB_LAST);
 }
 
-cpis_err kv_scan(struct kv_txn *t, unsigned table, struct kv_val prefix, bool backwards, kv_fn fn,
-                 void *arg)
+static int seek_after(MDB_cursor *c, struct kv_val after, MDB_val *k, MDB_val *v)
 {
+    *k = to_mdb(after);
+    const int rc = mdb_cursor_get(c, k, v, MDB_SET_RANGE);
+    if (rc != 0 || k->mv_size != after.len || memcmp(k->mv_data, after.p, after.len) != 0)
+        return rc;
+    return mdb_cursor_get(c, k, v, MDB_NEXT);
+}
+
+struct way {
+    struct kv_val prefix, after; /* after: empty, or prefix is */
+    bool backwards;
+};
+static cpis_err walk(struct kv_txn *t, unsigned table, const struct way *w, kv_fn fn, void *arg)
+{
+    const struct kv_val prefix = w->prefix;
+    const bool backwards = w->backwards;
     MDB_cursor *c = NULL;
     MDB_val k = {0}, v = {0};
     if (t->err != CPIS_OK) return t->err;
-    if (prefix.len > KV_KEY_BYTES_MAX) return CPIS_E_INVAL;
+    if (prefix.len > KV_KEY_BYTES_MAX || w->after.len > KV_KEY_BYTES_MAX) return CPIS_E_INVAL;
     if (!kv_has_table(t->kv, table)) return CPIS_OK;
     int rc = mdb_cursor_open(t->txn, t->kv->dbi[table], &c);
-    if (rc == 0) rc = seek(c, prefix, backwards, &k, &v);
+    if (rc == 0)
+        rc =
+            w->after.len > 0 ? seek_after(c, w->after, &k, &v) : seek(c, prefix, backwards, &k, &v);
     while (rc == 0 && k.mv_size >= prefix.len &&
            (prefix.len == 0 || memcmp(k.mv_data, prefix.p, prefix.len) == 0) &&
            fn(arg, from_val(k), from_val(v)))
@@ -413,6 +429,19 @@ cpis_err kv_scan(struct kv_txn *t, unsigned table, struct kv_val prefix, bool ba
     if (c != NULL) mdb_cursor_close(c);
     if (rc == 0 || rc == MDB_NOTFOUND) return CPIS_OK;
     return t->err = from_mdb(rc);
+}
+
+cpis_err kv_scan(struct kv_txn *t, unsigned table, struct kv_val prefix, bool backwards, kv_fn fn,
+                 void *arg)
+{
+    const struct way w = {.prefix = prefix, .backwards = backwards};
+    return walk(t, table, &w, fn, arg);
+}
+
+cpis_err kv_scan_after(struct kv_txn *t, unsigned table, struct kv_val after, kv_fn fn, void *arg)
+{
+    const struct way w = {.after = after};
+    return walk(t, table, &w, fn, arg);
 }
 
 cpis_err kv_count(struct kv_txn *t, unsigned table, uint64_t *ret)

@@ -51,6 +51,9 @@ CPIS_CHECK cpis_err kv_get(struct kv_txn *t, unsigned table, struct kv_val key, 
  * backwards. CPIS_OK also when there are none. fn may kv_get and kv_scan, not write. */
 CPIS_CHECK cpis_err kv_scan(struct kv_txn *t, unsigned table, struct kv_val prefix, bool backwards,
                             kv_fn fn, void *arg);
+/* The same for all keys above `after` (not empty), which need not be there, in order. */
+CPIS_CHECK cpis_err kv_scan_after(struct kv_txn *t, unsigned table, struct kv_val after, kv_fn fn,
+                                  void *arg);
 CPIS_CHECK cpis_err kv_count(struct kv_txn *t, unsigned table, uint64_t *ret);
 
 /* Writes. The first failure sticks: later ones do nothing, kv_error tells it and kv_commit returns

@@ -391,21 +391,37 @@ static bool scan_row(void *arg, struct kv_val disk, struct kv_val value)
     return sc->fn(sc->arg, &row);
 }
 
+enum from { FROM_FIRST, FROM_LAST, FROM_AFTER };
+/* key: the prefix, which may be empty, or what the rows come after. */
+static cpis_err scan(struct scan *sc, struct kv_val key, enum from from)
+{
+    struct disk_key dk = {.len = 0};
+    struct kv_txn *txn = NULL;
+    if ((unsigned)sc->table >= TABLE_COUNT) return CPIS_E_INVAL;
+    cpis_err err = key.len == 0 && from != FROM_AFTER ? CPIS_OK : check_key(sc->table, key.len);
+    if (err == CPIS_OK) err = read_begin(sc->s, &txn);
+    if (err != CPIS_OK) return err;
+    if (key.len > 0) dk = to_disk(sc->s, sc->table, key.p, key.len);
+    err = from == FROM_AFTER
+              ? kv_scan_after(txn, sc->table, val_of(&dk), scan_row, sc)
+              : kv_scan(txn, sc->table, val_of(&dk), from == FROM_LAST, scan_row, sc);
+    read_end(sc->s);
+    buf_free(&sc->plain);
+    return err == CPIS_OK ? sc->err : err;
+}
+
 cpis_err store_scan(struct store *s, enum table t, const uint8_t *prefix, size_t prefix_len,
                     bool newest_first, row_fn fn, void *arg)
 {
     struct scan sc = {.s = s, .table = t, .fn = fn, .arg = arg};
-    struct disk_key dk = {.len = 0};
-    struct kv_txn *txn = NULL;
-    if ((unsigned)t >= TABLE_COUNT) return CPIS_E_INVAL;
-    cpis_err err = prefix_len == 0 ? CPIS_OK : check_key(t, prefix_len);
-    if (err == CPIS_OK) err = read_begin(s, &txn);
-    if (err != CPIS_OK) return err;
-    if (prefix_len > 0) dk = to_disk(s, t, prefix, prefix_len);
-    err = kv_scan(txn, t, val_of(&dk), newest_first, scan_row, &sc);
-    read_end(s);
-    buf_free(&sc.plain);
-    return err == CPIS_OK ? sc.err : err;
+    return scan(&sc, (struct kv_val){prefix, prefix_len}, newest_first ? FROM_LAST : FROM_FIRST);
+}
+
+cpis_err store_scan_after(struct store *s, enum table t, const uint8_t *after, size_t after_len,
+                          row_fn fn, void *arg)
+{
+    struct scan sc = {.s = s, .table = t, .fn = fn, .arg = arg};
+    return scan(&sc, (struct kv_val){after, after_len}, FROM_AFTER);
 }
 
 cpis_err store_each(struct store *s, enum table t, row_fn fn, void *arg)

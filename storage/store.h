@@ -61,6 +61,10 @@ CPIS_CHECK cpis_err store_get(struct store *s, enum table t, const uint8_t *key,
  * The first row that does not open ends the scan with CPIS_E_AUTH. fn may read the store. */
 CPIS_CHECK cpis_err store_scan(struct store *s, enum table t, const uint8_t *prefix,
                                size_t prefix_len, bool newest_first, row_fn fn, void *arg);
+/* All rows behind the key `after` in that order, so that a long table can be read in parts; that
+ * row need not be there (any more). Errors as those of store_scan. */
+CPIS_CHECK cpis_err store_scan_after(struct store *s, enum table t, const uint8_t *after,
+                                     size_t after_len, row_fn fn, void *arg);
 CPIS_CHECK cpis_err store_each(struct store *s, enum table t, row_fn fn, void *arg); /* all rows */
 /* The same as a machine sees it, borrowed until store_close. Errors are those of proto/view.h:
  * CPIS_E_AUTH becomes CPIS_E_STORE there, lest it be taken for a message that isn't authentic. */

@@ -2,6 +2,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/delivery_file.h"
 #include "node/cli/doctor.h"
+#include "node/cli/traced_file.h"
 #include "node/net/chain_file.h"
 
 #include <stdlib.h>
@@ -216,6 +217,11 @@ static cpis_ms oldest_unsent(struct control_client *node, const struct delivery 
     return oldest;
 }
 
+static unsigned long long minutes_since(cpis_ms then, cpis_ms now)
+{
+    return then < now ? (now - then) / CPIS_MS_MINUTE : 0;
+}
+
 static void check_webhook(struct doctor *d, struct control_client *node,
                           const struct node_settings *s)
 {
@@ -224,8 +230,7 @@ static void check_webhook(struct doctor *d, struct control_client *node,
     if (s->role != ROLE_AUTHORITY || s->webhook_url[0] == '\0') return;
     if (!delivery_file_load(d->c, DELIVERY_FILE_WEBHOOK, &state, &begun)) begun = false;
     const cpis_ms oldest = begun ? oldest_unsent(node, &state) : 0, now = cli_wall();
-    const unsigned long long minutes =
-        oldest < now ? (unsigned long long)((now - oldest) / CPIS_MS_MINUTE) : 0;
+    const unsigned long long minutes = minutes_since(oldest, now);
     if (!begun)
         say(d, "webhook",
             "the operator: see that `cpis deliver` runs (`cpis run` starts it), and what it says",
@@ -237,6 +242,51 @@ static void check_webhook(struct doctor *d, struct control_client *node,
                   "receiver, it is tried again by itself"
                 : NULL,
             "%zu not sent yet, the oldest for %llu min", state.count, minutes);
+}
+
+/* What is new waits for a whole period, and no longer. */
+static void check_mail(struct doctor *d, struct control_client *node, const struct node_settings *s)
+{
+    static struct delivery state;
+    bool begun;
+    if (s->role != ROLE_AUTHORITY || s->mail_url[0] == '\0') return;
+    if (!delivery_file_load(d->c, DELIVERY_FILE_MAIL, &state, &begun)) begun = false;
+    const cpis_ms oldest = begun ? oldest_unsent(node, &state) : 0, now = cli_wall();
+    const cpis_ms late = s->mail_every_minutes * CPIS_MS_MINUTE + UNSENT_TOO_LONG;
+    if (!begun) {
+        say(d, "mail",
+            "the operator: see that `cpis deliver` runs (`cpis run` starts it), and what it says",
+            "mail_url is set, and nothing was ever mailed");
+        return;
+    }
+    char tried[64] = "none so far";
+    if (state.tried != 0)
+        (void)snprintf(tried, sizeof tried, "the last was tried %llu min ago",
+                       minutes_since(state.tried, now));
+    const bool is_late = oldest < now && now - oldest >= late;
+    say(d, "mail",
+        is_late ? "the operator: the log says why (MAIL_REFUSED, MAIL_WAITS); mend the server, the "
+                  "address, the user or the certificate; it is tried again by itself"
+                : NULL,
+        "what no mail has told waits for %llu min; %s", minutes_since(oldest, now), tried);
+}
+
+static void check_traced(struct doctor *d, const struct node_settings *s)
+{
+    char why[TRACED_FILE_WHY_BYTES];
+    struct traced *t = NULL;
+    cpis_ms changed = 0;
+    const cpis_ms now = cli_wall();
+    if (s->role != ROLE_AUTHORITY || s->traced_numbers[0] == '\0') return;
+    if (!traced_file_read(s->traced_numbers, &t, &changed, why))
+        doctor_say(
+            d, "traced numbers",
+            "who traces: give a list that is right; until then nothing is imported, and files wait",
+            "%.400s", why);
+    else
+        doctor_say(d, "traced numbers", NULL, "%zu numbers, %llu days old", traced_count(t),
+                   (unsigned long long)(now > changed ? (now - changed) / CPIS_MS_DAY : 0));
+    traced_free(&t);
 }
 
 static void check_directory(struct doctor *d, const json_t *x)
@@ -354,6 +404,7 @@ static int doctor(struct cli *c)
     struct registry *registry = check_register_file(&d);
     doctor_check_disk(&d);
     doctor_check_feed(&d, &settings);
+    check_traced(&d, &settings);
     doctor_check_certificate(&d, &settings);
     json_t *status = NULL;
     if (control_connect(c->dir, &client, why) == CPIS_OK) {
@@ -361,6 +412,7 @@ static int doctor(struct cli *c)
             CPIS_OK) {
             check_node(&d, status);
             check_webhook(&d, client, &settings);
+            check_mail(&d, client, &settings);
         } else {
             say(&d, "node", "the operator: look at its log; restart it", "%s", why);
         }

@@ -11,15 +11,36 @@
 
 enum format { FORMAT_MESSAGE05 = 1, FORMAT_CSV, FORMAT_JSON };
 
+/* Where an export ends, and the next goes on: "17", or "17.3" once details have come later. */
+struct place {
+    uint64_t last;      /* id */
+    uint64_t completed; /* those up to `last` whose details came later have been told up to here */
+};
 struct export
 {
     enum format format;
-    uint64_t after, limit; /* limit 0: all there are */
+    uint64_t limit; /* 0: all there are */
+    struct place after, now, newest;
     const char *since, *out;
     json_t *list;
-    uint64_t last; /* the highest id that was considered: go on after it */
-    size_t left_out;
+    size_t completed, left_out; /* of the list: told before, without their details */
 };
+
+static bool read_place(const struct cli *c, struct place *ret)
+{
+    const char *text = cli_value(c, "after");
+    unsigned long long last = 0, completed = 0;
+    char dot = '.', rest;
+    if (text == NULL) return true;
+    const int n = strspn(text, "0123456789.") == strlen(text) && strlen(text) < 38 &&
+                          text[0] >= '0' && text[0] <= '9'
+                      ? sscanf(text, "%18llu%c%18llu%c", &last, &dot, &completed, &rest)
+                      : 0;
+    *ret = (struct place){last, completed};
+    if ((n == 1 || n == 3) && dot == '.') return true;
+    (void)cli_usage(c, "--after: what the last export has printed, as 17 or 17.3");
+    return false;
+}
 
 static bool read_options(const struct cli *c, struct export *x)
 {
@@ -32,51 +53,97 @@ static bool read_options(const struct cli *c, struct export *x)
         (void)cli_usage(c, "--format: message05, csv or json");
     else if (x->out == NULL)
         (void)cli_usage(c, "--out: the file to write");
-    return x->format != 0 && x->out != NULL && cli_number(c, "after", 0, INT64_MAX, &x->after) &&
+    return x->format != 0 && x->out != NULL && read_place(c, &x->after) &&
            cli_number(c, "limit", 1, 1000000, &x->limit);
 }
 
 /* --- from the node --- */
 
-static bool take_page(struct export *x, const json_t *r, uint64_t newest)
+static json_t *page(const struct cli *c, struct control_client *client, const struct export *x,
+                    const char *command, uint64_t after)
+{
+    return cli_call(
+        c, client, command,
+        json_pack("{s:i,s:I,s:s*}", "limit", PAGE, "after", (json_int_t)after, "since", x->since),
+        CLI_TIMEOUT_MS);
+}
+
+static bool is_full(const struct export *x)
+{
+    return x->limit != 0 && json_array_size(x->list) == x->limit;
+}
+
+/* What was told before without its details, and has them now. false: that is all of it. */
+static bool take_completed(struct export *x, const json_t *r)
 {
     size_t i;
     json_t *n;
     json_array_foreach(json_object_get(r, "notifications"), i, n)
     {
-        if (cli_integer(n, "id") > newest) return false; /* it has come meanwhile: next time */
-        x->last = cli_integer(n, "id");
+        if (is_full(x)) return false;
+        if (cli_integer(n, "completion") > x->newest.completed) break; /* next time */
+        x->now.completed = cli_integer(n, "completion");
+        if (cli_integer(n, "id") > x->after.last) continue; /* it is told for the first time */
         (void)json_array_append(x->list, n);
-        if (x->limit != 0 && json_array_size(x->list) == x->limit) return false;
+        x->completed++;
     }
     if (i == PAGE) return true;
-    x->last = newest;
+    x->now.completed = x->newest.completed; /* also when the last ones are too old for --since */
+    return false;
+}
+
+/* What has come, or was completed, meanwhile is for the next time. */
+static bool take_new(struct export *x, const json_t *r)
+{
+    size_t i;
+    json_t *n;
+    json_array_foreach(json_object_get(r, "notifications"), i, n)
+    {
+        if (is_full(x) || cli_integer(n, "id") > x->newest.last) return false;
+        x->now.last = cli_integer(n, "id");
+        if (cli_integer(n, "completion") <= x->newest.completed)
+            (void)json_array_append(x->list, n);
+    }
+    if (i == PAGE) return true;
+    x->now.last = x->newest.last;
+    return false;
+}
+
+/* The highest id and completion there are now: further on this export does not go. */
+static bool find_newest(const struct cli *c, struct control_client *client, struct export *x)
+{
+    json_t *completed = page(c, client, x, "notifications_completed", INT64_MAX);
+    json_t *r = completed == NULL ? NULL : page(c, client, x, "notifications_list", INT64_MAX);
+    const bool ok = r != NULL;
+    x->newest = (struct place){cli_integer(r, "newest"), cli_integer(completed, "newest")};
+    json_decref(completed);
+    json_decref(r);
+    if (!ok) return false;
+    if (x->after.last <= x->newest.last && x->after.completed <= x->newest.completed) return true;
+    (void)cli_fail(c,
+                   "--after %llu.%llu: the newest is %llu.%llu, so the node was restored from a "
+                   "backup and numbers again: find the last one in the list that was exported, and "
+                   "give its number",
+                   (unsigned long long)x->after.last, (unsigned long long)x->after.completed,
+                   (unsigned long long)x->newest.last, (unsigned long long)x->newest.completed);
     return false;
 }
 
 static bool fetch(const struct cli *c, struct export *x)
 {
     struct control_client *client = cli_connect(c);
-    uint64_t newest = 0;
-    bool ok = client != NULL;
-    x->last = x->after;
-    for (bool more = ok, first = true; ok && more; first = false) {
-        json_t *r = cli_call(c, client, "notifications_list",
-                             json_pack("{s:i,s:I,s:s*}", "limit", PAGE, "after",
-                                       (json_int_t)x->last, "since", x->since),
-                             CLI_TIMEOUT_MS);
+    bool ok = client != NULL && find_newest(c, client, x);
+    x->now = x->after;
+    for (bool more = ok; ok && more;) {
+        json_t *r = page(c, client, x, "notifications_completed", x->now.completed);
         ok = r != NULL;
-        if (ok && first) newest = cli_integer(r, "newest");
-        if (ok && x->after > newest) {
-            (void)cli_fail(
-                c,
-                "--after %llu: the newest notification is %llu, so the node was restored "
-                "from a backup and numbers again: find the last one in the list that "
-                "was exported, and give its number",
-                (unsigned long long)x->after, (unsigned long long)newest);
-            ok = false;
-        }
-        more = ok && take_page(x, r, newest);
+        more = ok && take_completed(x, r);
+        json_decref(r);
+    }
+    for (bool more = ok; ok && more;) {
+        json_t *r = page(c, client, x, "notifications_list", x->now.last);
+        ok = r != NULL;
+        more = ok && take_new(x, r);
         json_decref(r);
     }
     control_close(&client);
@@ -196,22 +263,34 @@ static bool write_out(const struct cli *c, struct export *x)
     return ok;
 }
 
+static void tell(const struct cli *c, const struct export *x)
+{
+    const size_t written = json_array_size(x->list) - x->left_out;
+    char after[44];
+    (void)snprintf(after, sizeof after, x->now.completed == 0 ? "%llu" : "%llu.%llu",
+                   (unsigned long long)x->now.last, (unsigned long long)x->now.completed);
+    if (cli_has(c, "json")) {
+        cli_print_json(json_pack("{s:I,s:I,s:I,s:I,s:s}", "written", (json_int_t)written,
+                                 "completed", (json_int_t)x->completed, "left_out",
+                                 (json_int_t)x->left_out, "last", (json_int_t)x->now.last, "after",
+                                 after));
+        return;
+    }
+    (void)printf("%zu notifications written; the next export: --after %s\n", written, after);
+    if (x->completed > 0)
+        (void)printf("%zu of them were told before, without their details\n", x->completed);
+    if (x->left_out > 0)
+        (void)printf("%zu patterns are told in csv and json only; their looks are in the message\n",
+                     x->left_out);
+}
+
 static int notifications_export(struct cli *c)
 {
     struct export x;
     if (!cli_args(c, 0, 0) || !read_options(c, &x)) return CLI_USAGE;
     x.list = json_array();
     const bool ok = fetch(c, &x) && write_out(c, &x);
-    const size_t written = json_array_size(x.list) - (ok ? x.left_out : 0);
-    if (ok && cli_has(c, "json"))
-        cli_print_json(json_pack("{s:I,s:I,s:I}", "written", (json_int_t)written, "left_out",
-                                 (json_int_t)x.left_out, "last", (json_int_t)x.last));
-    else if (ok)
-        (void)printf("%zu notifications written; the next export: --after %llu\n", written,
-                     (unsigned long long)x.last);
-    if (ok && x.left_out > 0 && !cli_has(c, "json"))
-        (void)printf("%zu patterns are told in csv and json only; their looks are in the message\n",
-                     x.left_out);
+    if (ok) tell(c, &x);
     json_decref(x.list);
     return ok ? CLI_OK : CLI_ERROR;
 }
@@ -220,17 +299,17 @@ const struct cli_command cmd_notifications_export = {
     .args = "DIR",
     .summary = "write notifications to a file, oldest first, each once",
     .more =
-        "Keep the number that it prints and give it as --after the next time: none is lost, none "
-        "comes twice.\nThe file appears whole or not at all; give each export a file of its "
-        "own. message05 is CP-IS message 05 (REPC_MT000004GB01); one of no notification is "
-        "right, too.\nEach is written as it stands now: what people do with it later is in "
-        "`cpis notifications list`.",
+        "Keep what it prints and give it as --after the next time: none is lost, none comes "
+        "twice; one\nwhose details came later comes again with them.\nThe file appears whole or "
+        "not at all; give each export a file of its own. message05 is CP-IS message 05 "
+        "(REPC_MT000004GB01);\none of no notification is right, too. Each is written as it stands "
+        "now: what people do with it later is in\n`cpis notifications list`.",
     .takes_dir = true,
     .fn = notifications_export,
     .options = (const struct cli_option[]){
         {"format", "FORMAT", "message05, csv or json (one object a line)"},
         {"out", "FILE", "where to"},
-        {"after", "ID", "only those after this one (0, the default: from the first)"},
+        {"after", "PLACE", "go on after this one, as 17 or 17.3 (0, the default: from the first)"},
         {"since", "DAY", "only those received from this day on: 2026-11-23, or 202611231803"},
         {"limit", "N", "at most so many; the next export goes on"},
         {"json", NULL, "tell the result as one JSON object"},

@@ -23,6 +23,7 @@
 #define OUTPUT_BYTES_MAX ((size_t)16 << 20)
 #define RETRY_MIN        (5 * CPIS_MS_SECOND)
 #define RETRY_MAX        (5 * CPIS_MS_MINUTE)
+#define UNREADABLE_EVERY (10 * CPIS_MS_MINUTE)
 #define WHY_BYTES        4096U
 #define WHY_ROWS         20U
 
@@ -102,6 +103,8 @@ struct feeding {
     struct watch *watch;
     char feed[FOLDER_PATH_BYTES];
     cpis_ms retry;
+    size_t unreadable; /* as it was told last */
+    cpis_ms unreadable_at;
 };
 
 static bool is_xml(const char *path)
@@ -229,12 +232,29 @@ static void wait_for(const struct feeding *f, cpis_ms ms)
         (void)poll(&p, 1, (int)ms);
 }
 
+/* Names may hold what no log should; the operator looks into the folder. */
+static void tell_unreadable(struct feeding *f)
+{
+    const size_t n = watch_unreadable(f->watch);
+    const cpis_ms now = cli_wall();
+    const bool again = now < f->unreadable_at || now - f->unreadable_at >= UNREADABLE_EVERY;
+    if (n > 0 && (n != f->unreadable || again)) {
+        companion_tell(COMPANION_WARN, "FEED_UNREADABLE",
+                       "%zu in feed/in can't be read, and wait: the operator: whose are they, and "
+                       "may this user read them?",
+                       n);
+        f->unreadable_at = now;
+    }
+    f->unreadable = n;
+}
+
 static int watch_folder(struct feeding *f)
 {
     while (!companion_stopped()) {
         char name[NAME_MAX + 1];
         cpis_ms wait = 0;
         cpis_err err = watch_take(f->watch, cli_wall(), name, &wait);
+        tell_unreadable(f);
         if (err == CPIS_OK) take_in(f, name);
         if (err == CPIS_E_IO) {
             companion_tell(COMPANION_WARN, "FEED_FOLDER", "feed/ can't be read: %s",
@@ -244,7 +264,7 @@ static int watch_folder(struct feeding *f)
         if (cli_has(f->c, "once") && (err != CPIS_OK || f->retry > 0)) break;
         if (err != CPIS_OK || f->retry > 0) wait_for(f, wait);
     }
-    return f->retry > 0 ? CLI_ERROR : CLI_OK;
+    return f->retry > 0 || f->unreadable > 0 ? CLI_ERROR : CLI_OK;
 }
 
 static int feed_once(struct cli *c)

@@ -2,6 +2,8 @@
 #include "node/cli/commands.h"
 #include "proto/code.h"
 
+#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PAGE             500
@@ -38,20 +40,37 @@ static void print_child(const json_t *f)
     }
 }
 
-static bool print_page(const json_t *flags, bool json, bool hidden)
+static bool print_one(const struct cli *c, json_t *f)
 {
-    size_t i;
-    json_t *f;
-    json_array_foreach(flags, i, f)
-    {
-        if (!hidden && !json_is_true(json_object_get(f, "visible"))) continue;
-        if (strlen(cli_text(f, "nhs_number")) != 10) return false;
-        if (json)
-            cli_print_json(json_incref(f));
-        else
-            print_child(f);
-    }
+    if (cli_has(c, "visible") && !json_is_true(json_object_get(f, "visible"))) return true;
+    if (strlen(cli_text(f, "nhs_number")) != 10) return false;
+    if (cli_has(c, "json"))
+        cli_print_json(json_incref(f));
+    else
+        print_child(f);
     return true;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return strcmp(cli_text(*(json_t *const *)a, "nhs_number"),
+                  cli_text(*(json_t *const *)b, "nhs_number"));
+}
+
+/* The node lists in no order of meaning. false: told. */
+static bool print_sorted(const struct cli *c, const json_t *all)
+{
+    const size_t count = json_array_size(all);
+    json_t **sorted = calloc(count + 1, sizeof *sorted);
+    bool ok = sorted != NULL;
+    if (!ok) (void)cli_fail(c, "%s", cpis_strerror(CPIS_E_NOMEM));
+    for (size_t i = 0; ok && i < count; i++)
+        sorted[i] = json_array_get(all, i);
+    if (ok) qsort(sorted, count, sizeof(json_t *), by_number);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = print_one(c, sorted[i]);
+    free(sorted);
+    return ok;
 }
 
 static int flags_list(struct cli *c)
@@ -60,19 +79,21 @@ static int flags_list(struct cli *c)
     struct control_client *client = cli_connect(c);
     if (client == NULL) return CLI_ERROR;
     char after[11] = "";
+    json_t *all = json_array();
     bool ok = true, more = true;
     while (ok && more) {
         json_t *r = cli_call(c, client, "flags_list",
                              json_pack("{s:s,s:i}", "after", after, "limit", PAGE), CLI_TIMEOUT_MS);
-        ok = r != NULL &&
-             print_page(json_object_get(r, "flags"), cli_has(c, "json"), !cli_has(c, "visible"));
+        ok = r != NULL && json_array_extend(all, json_object_get(r, "flags")) == 0;
         const char *next = cli_text(r, "next");
         more = next[0] != '\0' && strlen(next) < sizeof after && strcmp(next, after) != 0;
         if (more) memcpy(after, next, strlen(next) + 1);
         json_decref(r);
     }
-    memset(after, 0, sizeof after);
+    sodium_memzero(after, sizeof after);
     control_close(&client);
+    ok = ok && print_sorted(c, all);
+    json_decref(all);
     return ok ? CLI_OK : CLI_ERROR;
 }
 #define JSON_OPTION                                                                                \

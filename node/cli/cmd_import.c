@@ -1,6 +1,8 @@
 /* cpis flags import: node/feed/import.h with the node as what is changed. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
+#include "node/cli/importing.h"
+#include "node/cli/traced_file.h"
 #include "node/feed/acknowledgement.h"
 
 #include <errno.h>
@@ -17,26 +19,10 @@
 #define WAIT_POLL     300U
 #define BATCH_TIMEOUT 60000U
 
-struct importing {
-    const struct cli *c;
-    struct control_client *client;
-    struct import *import;
-    bool dry_run, compare, progress, told, shrinks; /* compare: a dry run for `flags diff` */
-    json_t *list;                                   /* --dry-run: what would happen */
-    uint32_t records;
-    struct feed_organisation own;
-};
-
-static const char *const outcomes[] = {
-    [OUTCOME_ADDED] = "added",         [OUTCOME_ENDED] = "ended",
-    [OUTCOME_REOPENED] = "reopened",   [OUTCOME_UPDATED] = "updated",
-    [OUTCOME_UNCHANGED] = "unchanged", [OUTCOME_DELETED] = "deleted",
-    [OUTCOME_NOT_FOUND] = "not_found", [OUTCOME_TOO_MANY] = "too_many"};
-
 static enum child_outcome outcome_of(const char *name)
 {
     for (unsigned o = OUTCOME_ADDED; name != NULL && o <= OUTCOME_TOO_MANY; o++)
-        if (strcmp(name, outcomes[o]) == 0) return (enum child_outcome)o;
+        if (strcmp(name, importing_outcomes[o]) == 0) return (enum child_outcome)o;
     return 0;
 }
 
@@ -67,13 +53,25 @@ static json_t *change_json(const struct child_change *ch)
 static json_t *marker_json(const struct row_import *m)
 {
     char hash[2 * CPIS_HASH_BYTES + 1], sequence_hash[2 * CPIS_HASH_BYTES + 1];
+    char traced[2 * CPIS_HASH_BYTES + 1], sequence_traced[2 * CPIS_HASH_BYTES + 1];
     cli_hex(m->file_hash.b, sizeof m->file_hash.b, hash);
     cli_hex(m->sequence_hash.b, sizeof m->sequence_hash.b, sequence_hash);
-    return json_pack("{s:I,s:s,s:I,s:I,s:I,s:b,s:b,s:I,s:s}", "id", (json_int_t)m->id, "file_hash",
-                     hash, "started", (json_int_t)m->started, "applied_rows",
-                     (json_int_t)m->applied_rows, "rows", (json_int_t)m->rows, "finished",
-                     m->finished, "snapshot", m->snapshot, "sequence", (json_int_t)m->sequence,
-                     "sequence_hash", sequence_hash);
+    cli_hex(m->traced_hash.b, sizeof m->traced_hash.b, traced);
+    cli_hex(m->sequence_traced_hash.b, sizeof m->sequence_traced_hash.b, sequence_traced);
+    json_t *o = json_pack("{s:I,s:s,s:I,s:I,s:I,s:b,s:b,s:I,s:s}", "id", (json_int_t)m->id,
+                          "file_hash", hash, "started", (json_int_t)m->started, "applied_rows",
+                          (json_int_t)m->applied_rows, "rows", (json_int_t)m->rows, "finished",
+                          m->finished, "snapshot", m->snapshot, "sequence", (json_int_t)m->sequence,
+                          "sequence_hash", sequence_hash);
+    (void)json_object_set_new(o, "traced_hash", json_string(traced));
+    (void)json_object_set_new(o, "sequence_traced_hash", json_string(sequence_traced));
+    (void)json_object_set_new(o, "failed",
+                              json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "CPR01", (json_int_t)m->cpr01,
+                                        "CPR02", (json_int_t)m->cpr02, "CPR03",
+                                        (json_int_t)m->cpr03, "CPR04", (json_int_t)m->cpr04,
+                                        "CPR05", (json_int_t)m->cpr05, "CPR07",
+                                        (json_int_t)m->cpr07));
+    return o;
 }
 
 static void remember(struct importing *x, const struct import_batch *b, size_t i,
@@ -82,10 +80,10 @@ static void remember(struct importing *x, const struct import_batch *b, size_t i
     if (o == OUTCOME_UNCHANGED || json_array_size(x->list) >= IMPORT_LISTED_MAX) return;
     const struct child_change *ch = &b->changes[i];
     (void)json_array_append_new(
-        x->list,
-        json_pack("{s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)b->records[i], "nhs_number",
-                  ch->number.digits, "plan", plan_type_name((enum plan_type)ch->plan), "start",
-                  minute(ch->start), "outcome", b->records[i] == 0 ? "ended" : outcomes[o]));
+        x->list, json_pack("{s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)b->records[i], "nhs_number",
+                           ch->number.digits, "plan", plan_type_name((enum plan_type)ch->plan),
+                           "start", minute(ch->start), "outcome",
+                           b->records[i] == 0 ? "ended" : importing_outcomes[o]));
 }
 
 static cpis_err send(void *arg, const struct import_batch *b, enum child_outcome *ret)
@@ -166,6 +164,11 @@ static bool hold_all(struct importing *x)
 
 /* --- where to begin --- */
 
+static bool take_hash(const json_t *o, const char *key, struct cpis_hash *ret)
+{
+    return cli_unhex(cli_text(o, key), ret, CPIS_HASH_BYTES);
+}
+
 /* false: told. `started` is left out: a time of an import's own, of no use to the next one. */
 static bool place(struct importing *x)
 {
@@ -182,9 +185,11 @@ static bool place(struct importing *x)
     newest.finished = json_is_true(json_object_get(last, "finished"));
     newest.snapshot = json_is_true(json_object_get(last, "snapshot"));
     newest.sequence = cli_integer(last, "sequence");
-    bool ok = last == NULL ||
-              (cli_unhex(cli_text(last, "file_hash"), &newest.file_hash, CPIS_HASH_BYTES) &&
-               cli_unhex(cli_text(last, "sequence_hash"), &newest.sequence_hash, CPIS_HASH_BYTES));
+    bool ok =
+        last == NULL || (take_hash(last, "file_hash", &newest.file_hash) &&
+                         take_hash(last, "sequence_hash", &newest.sequence_hash) &&
+                         take_hash(last, "traced_hash", &newest.traced_hash) &&
+                         take_hash(last, "sequence_traced_hash", &newest.sequence_traced_hash));
     json_decref(r);
     if (!ok) {
         (void)cli_fail(x->c, "the node's last import can't be read");
@@ -193,124 +198,6 @@ static bool place(struct importing *x)
     import_place(x->import, last == NULL ? NULL : &newest, &x->own,
                  cli_has(x->c, "accept-sequence"));
     return true;
-}
-
-/* --- the report --- */
-
-static json_t *failed_json(const struct import_report *r)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < r->list_count; i++) {
-        const struct import_failed *f = &r->list[i];
-        json_t *field = f->where[0] != '\0' ? json_string(f->where) : json_null();
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:I,s:I,s:s,s:s,s:o,s:s}", "row", (json_int_t)f->record, "line",
-                      (json_int_t)f->line, "code", feed_code(f->fault), "detail",
-                      feed_detail(f->fault), "field", field, "reason", feed_reason(f->fault)));
-    }
-    return list;
-}
-
-static json_t *notes_json(const struct import_report *r)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < r->notes_count; i++) {
-        const struct import_note *n = &r->notes[i];
-        json_t *o = json_pack("{s:s}", "note", import_note_text(n->kind));
-        if (n->record != 0) {
-            (void)json_object_set_new(o, "row", json_integer((json_int_t)n->record));
-            (void)json_object_set_new(o, "line", json_integer((json_int_t)n->line));
-        }
-        (void)json_array_append_new(list, o);
-    }
-    return list;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
-static void print_report_json(const struct importing *x)
-{
-    const struct import_report *r = import_report(x->import);
-    uint32_t dropped, open;
-    json_t *o = json_pack("{s:s,s:s,s:{s:I,s:I,s:I},s:o,s:o}", "file", base_name(x->c->args[0]),
-                          "file_code", import_file_code(r), "rows", "read",
-                          (json_int_t)r->file.read, "ok", (json_int_t)r->ok, "failed",
-                          (json_int_t)r->failed, "failed", failed_json(r), "notes", notes_json(r));
-    if (o == NULL) return;
-    bool upload = r->file.format == FEED_UPLOAD;
-    (void)json_object_set_new(o, "format", json_string(upload ? "upload" : "csv"));
-    if (r->file.sequence != 0)
-        (void)json_object_set_new(o, "sequence", json_integer((json_int_t)r->file.sequence));
-    if (r->file.fault != FEED_FILE_GOOD) {
-        (void)json_object_set_new(o, "reason", json_string(feed_file_reason(r->file.fault)));
-        (void)json_object_set_new(o, "line", json_integer((json_int_t)r->file.line));
-        (void)json_object_set_new(o, "column", json_string(r->file.where));
-    }
-    json_t *counts = json_object();
-    for (unsigned i = OUTCOME_ADDED; i <= OUTCOME_TOO_MANY; i++)
-        (void)json_object_set_new(counts, outcomes[i], json_integer((json_int_t)r->outcomes[i]));
-    (void)json_object_set_new(counts, "ended_as_missing", json_integer((json_int_t)r->endings));
-    (void)json_object_set_new(o, x->dry_run ? "would" : "changes", counts);
-    if (x->dry_run) {
-        bool asks = import_shrink(x->import, &dropped, &open);
-        (void)json_object_set_new(o, "open",
-                                  json_pack("{s:I,s:I,s:b}", "held", (json_int_t)open, "dropped",
-                                            (json_int_t)dropped, "needs_confirm_shrink", asks));
-        (void)json_object_set_new(o, "list", json_incref(x->list));
-    }
-    cli_print_json(o);
-}
-
-static void print_records(const struct import_report *r)
-{
-    const char *what = r->file.format == FEED_UPLOAD ? "record" : "row";
-    for (size_t i = 0; i < r->list_count; i++)
-        (void)printf("  %s %u (line %u): %s %s%s%s\n", what, r->list[i].record, r->list[i].line,
-                     feed_code(r->list[i].fault), r->list[i].where,
-                     r->list[i].where[0] != '\0' ? ": " : "", feed_reason(r->list[i].fault));
-    for (size_t i = 0; i < r->notes_count; i++)
-        if (r->notes[i].record != 0)
-            (void)printf("  %s %u (line %u): note: %s\n", what, r->notes[i].record,
-                         r->notes[i].line, import_note_text(r->notes[i].kind));
-        else
-            (void)printf("  note: %s\n", import_note_text(r->notes[i].kind));
-}
-
-static void print_report(const struct importing *x)
-{
-    const struct import_report *r = import_report(x->import);
-    const char *would = x->dry_run ? "would be " : "";
-    size_t i;
-    const json_t *one;
-    (void)printf("%s  %s: %u %s, %u ok, %u failed\n", import_file_code(r), base_name(x->c->args[0]),
-                 r->file.read, r->file.format == FEED_UPLOAD ? "records" : "rows", r->ok,
-                 r->failed);
-    if (r->file.fault != FEED_FILE_GOOD) {
-        if (r->file.line > 0) (void)printf("  line %u:", r->file.line);
-        (void)printf("  %s%s%s\n", feed_file_reason(r->file.fault),
-                     r->file.where[0] != '\0' ? ": " : "", r->file.where);
-        if (r->file.fault == FEED_FILE_SEQUENCE_TAKEN || r->file.fault == FEED_FILE_SEQUENCE_LOWER)
-            (void)printf("  if this file is right, an officer takes it with --accept-sequence\n");
-        return;
-    }
-    (void)printf("  %sadded %u, ended %u (of them %u missing in the file), reopened %u, updated "
-                 "%u, deleted %u, unchanged %u\n",
-                 would, r->outcomes[OUTCOME_ADDED], r->outcomes[OUTCOME_ENDED], r->endings,
-                 r->outcomes[OUTCOME_REOPENED], r->outcomes[OUTCOME_UPDATED],
-                 r->outcomes[OUTCOME_DELETED], r->outcomes[OUTCOME_UNCHANGED]);
-    json_array_foreach(x->list, i, one)
-    {
-        char start[CLI_MINUTE_BYTES];
-        cli_minute(cli_text(one, "start"), start);
-        (void)printf("  %-9s %s %-4s from %s\n", cli_text(one, "outcome"),
-                     cli_text(one, "nhs_number"), cli_text(one, "plan"), start);
-    }
-    print_records(r);
 }
 
 /* --- --wait --- */
@@ -440,63 +327,13 @@ static int acknowledge(const struct importing *x)
     return cli_fail(x->c, "%s: no acknowledgement could be written: %s", path, cpis_strerror(err));
 }
 
-/* --- flags diff: a dry run in other words --- */
-
-static const char *difference(const json_t *one)
-{
-    const char *outcome = cli_text(one, "outcome");
-    if (strcmp(outcome, "added") == 0) return "only in the file";
-    if (strcmp(outcome, "deleted") == 0) return "held, and deleted in the file";
-    if (strcmp(outcome, "not_found") == 0) return NULL;
-    return cli_integer(one, "row") == 0 ? "open here, and not in the file" : "differs";
-}
-
-static size_t print_differences(const struct importing *x)
-{
-    size_t i, count = 0;
-    const json_t *one;
-    json_array_foreach(x->list, i, one)
-    {
-        const char *what = difference(one), *n = cli_text(one, "nhs_number");
-        char start[CLI_MINUTE_BYTES];
-        if (what == NULL) continue;
-        count++;
-        cli_minute(cli_text(one, "start"), start);
-        if (cli_has(x->c, "json"))
-            cli_print_json(json_pack("{s:s,s:s,s:s,s:s,s:I}", "difference", what, "nhs_number", n,
-                                     "plan", cli_text(one, "plan"), "start", start, "row",
-                                     (json_int_t)cli_integer(one, "row")));
-        else
-            (void)printf("%.3s %.3s %s  %-4s from %s: %s\n", n, n + 3, n + 6, cli_text(one, "plan"),
-                         start, what);
-    }
-    return count;
-}
-
-/* Rows that can't be read are no agreement. */
-static int report_differences(const struct importing *x)
-{
-    const struct import_report *r = import_report(x->import);
-    if (r->file.fault != FEED_FILE_GOOD) {
-        print_report(x);
-        return CLI_ERROR;
-    }
-    const size_t count = print_differences(x);
-    if (!cli_has(x->c, "json")) {
-        (void)printf("%zu differences; %u of %u rows of the file could be read\n", count, r->ok,
-                     r->file.read);
-        print_records(r);
-    }
-    return count > 0 ? CLI_FINDINGS : r->failed > 0 ? CLI_ROWS_SOME : CLI_OK;
-}
-
 static int report(const struct importing *x)
 {
-    if (x->compare) return report_differences(x);
+    if (x->compare) return importing_differences(x);
     if (cli_has(x->c, "json"))
-        print_report_json(x);
+        importing_report_json(x);
     else
-        print_report(x);
+        importing_report(x);
     (void)fflush(stdout);
     return acknowledge(x);
 }
@@ -528,31 +365,36 @@ static bool read_telephone(const char *text, struct telephone *ret)
     return text[0] == '\0' || telephone_parse(text, strlen(text), ret) == CPIS_OK;
 }
 
-/* Whom an acknowledgement goes to when the file doesn't say; which organisation this node is. */
+/* Whom an acknowledgement goes to when the file doesn't say; which organisation this node is; and
+ * the list of traced numbers. What is compared only is not judged by it. */
 static bool read_own(struct importing *x)
 {
     static struct node_settings s;
+    static char list[TRACED_FILE_WHY_BYTES];
+    cpis_ms changed;
     char why[CONF_WHY_BYTES] = "the settings have no organisation or no telephone that could be";
     cpis_err err = conf_read(x->c->dir, &s, why);
     if (err == CPIS_OK && ods_code_parse(s.org, strlen(s.org), &x->own.code) == CPIS_OK &&
         read_telephone(s.emergency, &x->own.emergency) &&
         read_telephone(s.office, &x->own.office)) {
         memcpy(x->own.name, s.name, sizeof x->own.name);
-        return true;
+        if (x->compare || traced_file_read(s.traced_numbers, &x->traced, &changed, list))
+            return true;
+        (void)cli_fail(x->c, "nothing was changed: %s", list);
+        return false;
     }
     (void)cli_fail(x->c, "%s", why);
     return false;
 }
 
-static int open_file(struct importing *x, bool snapshot)
+static int import_file(struct importing *x, bool snapshot)
 {
     const struct cli *c = x->c;
-    if (!read_own(x)) return CLI_ERROR;
     int fd = open(c->args[0], O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cli_fail(c, "%s: %s", c->args[0], strerror(errno));
-    cpis_err err = import_check(fd, cli_today(), snapshot, &x->import);
+    cpis_err err = import_check(fd, cli_today(), snapshot, x->traced, &x->import);
     if (err == CPIS_E_INVAL && x->compare) /* an upload: what it names is compared, no more */
-        err = import_check(fd, cli_today(), false, &x->import);
+        err = import_check(fd, cli_today(), false, x->traced, &x->import);
     int code = CLI_ERROR;
     if (x->dry_run) x->list = json_array();
     if (err == CPIS_E_INVAL)
@@ -566,6 +408,13 @@ static int open_file(struct importing *x, bool snapshot)
     json_decref(x->list);
     import_free(&x->import);
     (void)close(fd);
+    return code;
+}
+
+static int open_file(struct importing *x, bool snapshot)
+{
+    const int code = read_own(x) ? import_file(x, snapshot) : CLI_ERROR;
+    traced_free(&x->traced);
     return code;
 }
 

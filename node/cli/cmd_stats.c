@@ -67,6 +67,8 @@ static void print_stats(const json_t *s)
     print_part("without their details", accesses, "without_details");
     print_share("looks that arrived late", json_object_get(s, "late"));
     print_share("lookups that matched a child", json_object_get(s, "matched"));
+    print_share("records of files that were taken in", json_object_get(s, "records_taken"));
+    print_share("records that agree with tracing", json_object_get(s, "records_traced"));
     (void)printf("%-36s", "notifications made");
     print_number(json_object_get(told, "total"));
     (void)puts("");
@@ -99,7 +101,7 @@ static int stats(struct cli *c)
 const struct cli_command cmd_stats = {
     .name = "stats",
     .args = "DIR",
-    .summary = "an authority's looks, notifications and response times in a period",
+    .summary = "an authority's looks, files, notifications and response times in a period",
     .more = "Shares are told with what they are shares of. Tests do not count. With --for-sharing "
             "numbers below 5 are\nwithheld, and so is what would give one away.",
     .takes_dir = true,

@@ -22,8 +22,9 @@ struct node_settings {
     char endpoint[ENDPOINT_BYTES_MAX + 1], listen[ENDPOINT_BYTES_MAX + 1];
     char passphrase_file[CONF_PATH_BYTES];
     uint64_t map_mib, map_mib_max;
-    char log_level[6];            /* "error", "warn", "info" */
-    bool feed;                    /* authority: `cpis run` watches feed/in */
+    char log_level[6];                    /* "error", "warn", "info" */
+    bool feed;                            /* authority: `cpis run` watches feed/in */
+    char traced_numbers[CONF_PATH_BYTES]; /* authority: its list of traced numbers; "": none */
     struct msg_ask_details asker; /* query nodes: who asks unless the command says otherwise */
     /* query nodes: what each organisation behind the node may ask for in a day */
     uint64_t organisation_lookups_a_day;
@@ -38,6 +39,7 @@ struct node_settings {
     char webhook_ca_file[CONF_PATH_BYTES];
     char mail_url[CONF_PATH_BYTES], mail_from[CONF_ADDRESS_BYTES], mail_to[CONF_ADDRESS_BYTES];
     char mail_user[CONF_ADDRESS_BYTES], mail_password_file[CONF_PATH_BYTES];
+    char mail_ca_file[CONF_PATH_BYTES];
     uint64_t mail_every_minutes;
     /* what `cpis web` serves, and where; no address: nothing */
     char web_listen[CONF_ADDRESS_BYTES], metrics_listen[CONF_ADDRESS_BYTES];

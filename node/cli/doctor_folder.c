@@ -127,6 +127,22 @@ void doctor_check_key(struct doctor *d, const struct node_settings *s, const str
 
 /* --- files that wait --- */
 
+/* As this user sees it: the node's, who alone may read its folder. */
+static void check_readable(struct doctor *d, const char *feed)
+{
+    size_t n = 0;
+    const cpis_err err = watch_count_unreadable(feed, &n);
+    if (err == CPIS_E_NOTFOUND || (err == CPIS_OK && n == 0)) return;
+    if (err != CPIS_OK)
+        doctor_say(d, "feed unreadable", "the operator: give the folder back to the node's user",
+                   "feed/in can't be read");
+    else
+        doctor_say(d, "feed unreadable",
+                   "the operator: let the node's user read them (chown, chmod); nothing of them is "
+                   "taken in until then",
+                   "%zu files in feed/in can't be read", n);
+}
+
 void doctor_check_feed(struct doctor *d, const struct node_settings *s)
 {
     char feed[FOLDER_PATH_BYTES];
@@ -146,6 +162,7 @@ void doctor_check_feed(struct doctor *d, const struct node_settings *s)
                               "move it away"
                             : NULL,
                "%zu files in feed/failed", b.failed);
+    check_readable(d, feed);
 }
 
 /* --- the certificate --- */

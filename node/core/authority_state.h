@@ -28,6 +28,7 @@ struct inbox {
     struct received *received; /* rising by id; counts.unopened of them */
     size_t received_cap;
     uint64_t last;             /* id */
+    uint64_t completions;      /* the highest row_notification.completion */
     struct unopened *unopened; /* rising by due */
     size_t unopened_count, unopened_cap;
 };

@@ -127,6 +127,7 @@ static bool restore_row(void *arg, const struct row *row)
     r->err = row_notification_decode((struct bytes){row->value, row->value_len}, &a, &n);
     if (r->err == CPIS_OK) {
         r->b->last = n.id;
+        if (n.completion > r->b->completions) r->b->completions = n.completion;
         if (!count(r->b, &n) || !wait_for_opening(r->b, r->e, &n)) r->err = CPIS_E_NOMEM;
     }
     arena_free(&a);
@@ -198,7 +199,9 @@ void inbox_notify(struct authority *a, struct env *e, struct record *r)
         n = new_notification(&a->inbox, e, NOTIFICATION_ACCESS);
         fill(a, e, r, &n);
     }
+    const bool was_complete = n.complete;
     n.complete = r->row.state == ACCESS_COMPLETE;
+    if (known && !was_complete && n.complete) n.completion = ++a->inbox.completions;
     n.details = r->row.details;
     n.kind = n.complete && n.details.purpose == PURPOSE_NOT_BROUGHT ? NOTIFICATION_NOT_BROUGHT
                                                                     : NOTIFICATION_ACCESS;

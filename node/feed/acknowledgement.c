@@ -44,7 +44,11 @@ static const char *display_of(const char *code)
         {"CPF02", "Successful File Upload"},
         {"CPF03", "Partial File Upload"},
         {"CPF04", "Unsuccessful File Upload"},
+        {"CPR01", "PDS Error - No Match Found for NHS Number"},
+        {"CPR02", "PDS Error - NHS Number Matched, but Sensitive Record"},
+        {"CPR03", "PDS Error - NHS Number not Verified"},
         {"CPR04", "PDS Error - NHS Number Format Incorrect"},
+        {"CPR05", "PDS Error - NHS Number Verified, but Superseded"},
         {"CPR07", "Unsucessful Record Upload"}, /* as the schema spells it */
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -52,19 +56,26 @@ static const char *display_of(const char *code)
     return "";
 }
 
-static void put_detail(struct writer *w, const char *code, const char *detail, const char *reason,
-                       uint32_t line, const char *where)
+struct detail {
+    const char *code, *detail, *reason, *where;
+    uint32_t line;
+    const char *new_number; /* ""; or what the number was replaced by */
+};
+static void put_detail(struct writer *w, const struct detail *d)
 {
     char words[24];
-    (void)snprintf(words, sizeof words, "line %u", line);
+    (void)snprintf(words, sizeof words, "line %u", d->line);
     xml_open(&w->x, "acknowledgementRecordDetail", NULL);
     xml_open(&w->x, "code",
-             XML_ATTRIBUTES("code", code, "codeSystem", CODES_OF_RECORDS, "displayName",
-                            display_of(code)));
-    if (line > 0) xml_text(&w->x, "originalText", words);
-    xml_empty(&w->x, "translation", XML_ATTRIBUTES("code", detail, "displayName", reason));
+             XML_ATTRIBUTES("code", d->code, "codeSystem", CODES_OF_RECORDS, "displayName",
+                            display_of(d->code)));
+    if (d->line > 0) xml_text(&w->x, "originalText", words);
+    xml_empty(&w->x, "translation", XML_ATTRIBUTES("code", d->detail, "displayName", d->reason));
+    if (d->new_number[0] != '\0')
+        xml_empty(&w->x, "translation",
+                  XML_ATTRIBUTES("code", "replaced-by", "displayName", d->new_number));
     xml_close(&w->x);
-    xml_text(&w->x, "location", where);
+    xml_text(&w->x, "location", d->where);
     xml_close(&w->x);
 }
 
@@ -78,8 +89,13 @@ static bool put_failed(void *arg, const struct feed_record *r)
                        r->where[0] == '\0' ? "" : "/", r->where);
     else
         (void)snprintf(where, sizeof where, "%s", r->where);
-    put_detail(w, feed_code(r->fault), feed_detail(r->fault), feed_reason(r->fault), r->line,
-               where);
+    const struct detail d = {.code = feed_code(r->fault),
+                             .detail = feed_detail(r->fault),
+                             .reason = feed_reason(r->fault),
+                             .where = where,
+                             .line = r->line,
+                             .new_number = r->replaced_by.digits};
+    put_detail(w, &d);
     return ferror(w->x.to) == 0;
 }
 
@@ -208,11 +224,16 @@ static cpis_err put_details(struct writer *w, struct import *m)
     cpis_err err = CPIS_OK;
     if (f->fault == FEED_FILE_GOOD && w->report->failed == 0) return CPIS_OK;
     xml_open(&w->x, "acknowledgementRecord", NULL);
+    const struct detail whole = {.code = "CPR07",
+                                 .detail = "file",
+                                 .reason = feed_file_reason(f->fault),
+                                 .where = f->where[0] != '\0' ? f->where : "/",
+                                 .line = f->line,
+                                 .new_number = ""};
     if (f->fault == FEED_FILE_GOOD)
         err = import_each(m, put_failed, w);
     else
-        put_detail(w, "CPR07", "file", feed_file_reason(f->fault), f->line,
-                   f->where[0] != '\0' ? f->where : "/");
+        put_detail(w, &whole);
     xml_close(&w->x);
     return err;
 }

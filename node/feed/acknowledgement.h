@@ -7,6 +7,7 @@
  * echoed whole (IR). What is wrong with a whole file is told in the same way, at its place, with no
  * record behind it. A record that can't be echoed within the schema is told by its place only; it
  * is counted all the same. A CSV file's records are told by row and column and never echoed.
+ * The new number of a superseded one is a second translation: it stands here and nowhere else.
  * Source: the CP-IS schema REPC_MT000003GB01; node/README.md. */
 #ifndef CPIS_NODE_FEED_ACKNOWLEDGEMENT_H
 #define CPIS_NODE_FEED_ACKNOWLEDGEMENT_H

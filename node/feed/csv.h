@@ -1,16 +1,10 @@
 /* node/feed/csv.h - plans from a spreadsheet: reads the import format row by row in bounded memory.
  *
- * Format: UTF-8 with or without BOM; lines end in LF or CRLF; a comma between fields; a field with
- * a comma or a quotation mark in it stands in quotation marks, doubled inside (RFC 4180). No field
- * may hold a line break, so a line is a row whatever its quotation marks do, and a stray one costs
- * one row. Header: exactly the ten names of CSV_COLUMNS, in any order. Empty lines are skipped.
- *
+ * A table (table.h) with exactly the ten names of CSV_COLUMNS, in any order.
  * A row is a record with one plan. Any thread. Source: node/README.md, "The CSV file". */
 #ifndef CPIS_NODE_FEED_CSV_H
 #define CPIS_NODE_FEED_CSV_H
 #include "node/feed/row.h"
-
-#define CSV_LINE_BYTES_MAX 4096U /* a longer row fails, a longer header fails the file */
 
 #define CSV_COLUMNS(X)                                                                             \
     X(CSV_NHS_NUMBER, "nhs_number")                                                                \

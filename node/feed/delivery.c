@@ -58,7 +58,7 @@ static bool is_first_of_its_child(const struct delivery *d, size_t i)
 
 const struct delivery_item *delivery_next(struct delivery *d, cpis_ms now)
 {
-    for (size_t i = 0; i < d->count; i++) {
+    for (size_t i = 0; i < d->count && now >= d->paused; i++) {
         struct delivery_item *x = &d->unsent[i];
         if (x->under_way || x->due > now || !is_first_of_its_child(d, i)) continue;
         x->under_way = true;
@@ -73,7 +73,7 @@ cpis_ms delivery_deadline(const struct delivery *d)
     for (size_t i = 0; i < d->count; i++)
         if (!d->unsent[i].under_way && d->unsent[i].due < least && is_first_of_its_child(d, i))
             least = d->unsent[i].due;
-    return least;
+    return least < d->paused ? d->paused : least;
 }
 
 static struct delivery_item *find(struct delivery *d, uint64_t id, enum delivery_event event)
@@ -106,6 +106,12 @@ cpis_ms delivery_failed(struct delivery *d, uint64_t id, enum delivery_event eve
     x->under_way = false;
     x->due = now + wait;
     return wait;
+}
+
+void delivery_pause(struct delivery *d, cpis_ms now, cpis_ms asked)
+{
+    const cpis_ms until = now + (asked < DELIVERY_PAUSE_MAX ? asked : DELIVERY_PAUSE_MAX);
+    if (until > d->paused) d->paused = until;
 }
 
 /* --- kept over a restart --- */

@@ -19,6 +19,7 @@
 #define DELIVERY_AT_ONCE_MAX 8U
 #define DELIVERY_WAIT_MIN    CPIS_MS_SECOND
 #define DELIVERY_WAIT_MAX    (5 * CPIS_MS_MINUTE)
+#define DELIVERY_PAUSE_MAX   (15 * CPIS_MS_MINUTE)
 #define DELIVERY_STAMP_BYTES 32U
 #define DELIVERY_TEXT_BYTES  ((size_t)256 + DELIVERY_UNSENT_MAX * 40U)
 
@@ -43,7 +44,8 @@ struct delivery_place {
 };
 struct delivery {
     struct delivery_place place;
-    cpis_ms tried; /* of the mail: when one was last begun, wall; 0: never */
+    cpis_ms tried;  /* of the mail: when one was last begun, wall; 0: never */
+    cpis_ms paused; /* nothing is due before; forgotten by a restart */
     struct delivery_item unsent[DELIVERY_UNSENT_MAX];
     size_t count;
 };
@@ -79,6 +81,9 @@ unsigned delivery_sent(struct delivery *d, uint64_t id, enum delivery_event even
 /* It has not: due again after a wait that doubles, half of it by `random`. Returns that wait. */
 cpis_ms delivery_failed(struct delivery *d, uint64_t id, enum delivery_event event, cpis_ms now,
                         uint32_t random);
+/* The receiver asks for patience, `asked` ms of it: so long nothing is due, of no child; at most
+ * DELIVERY_PAUSE_MAX, for what it asks next time counts as well. */
+void delivery_pause(struct delivery *d, cpis_ms now, cpis_ms asked);
 
 /* --- kept over a restart: ids and times only --- */
 

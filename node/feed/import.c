@@ -1,6 +1,5 @@
-#include "node/feed/import.h"
-
 #include "node/feed/csv.h"
+#include "node/feed/import_impl.h"
 #include "node/feed/upload.h"
 #include "proto/visible.h"
 
@@ -29,44 +28,6 @@
 
 _Static_assert(FEED_ROWS_MAX <= 1U << PLACE_BITS, "a record's plans have places");
 _Static_assert(PLAN_UCPP < 1U << KEY_TYPE_BITS, "plan types fit into a key");
-
-struct entry {
-    uint64_t key;
-    uint32_t place, flags;
-};
-struct import {
-    int fd;
-    struct date today;
-    bool snapshot, number_lost, repeated, closes;
-    struct entry *entries; /* sorted by key, then place, once the file is checked */
-    size_t entries_count, entries_cap;
-    uint64_t *missing; /* starts stand beside */
-    uint64_t *missing_start;
-    size_t missing_count, missing_cap;
-    uint32_t open, dropped;
-    struct import_report report;
-    struct import_failed *list;
-    struct import_note *notes;
-    size_t list_cap, notes_cap;
-    uint32_t *refused; /* rising: records that could not be applied */
-    size_t refused_count, refused_cap;
-    bool out_of_memory, cut;
-    struct row_import marker;
-    /* second pass */
-    import_batch_fn fn;
-    void *arg;
-    cpis_err err;
-    uint64_t skip;
-    struct feed_row *rows; /* IMPORT_BATCH: what the changes' texts point to */
-    struct child_change changes[IMPORT_BATCH];
-    uint32_t record_of[IMPORT_BATCH], line_of[IMPORT_BATCH];
-    size_t count;
-    /* third pass */
-    feed_record_fn each_fn;
-    void *each_arg;
-    size_t each_refused;
-    struct feed_record each;
-};
 
 static void wipe_free(void *p, size_t len)
 {
@@ -202,7 +163,7 @@ static void add_failed(struct import *m, const struct import_failed *f)
     m->report.list_count = n + 1;
 }
 
-static void add_note(struct import *m, uint32_t record, uint32_t line, enum import_note_kind kind)
+void import_note(struct import *m, uint32_t record, uint32_t line, enum import_note_kind kind)
 {
     size_t n = m->report.notes_count;
     if (n >= IMPORT_LISTED_MAX && record != 0) {
@@ -242,13 +203,35 @@ static cpis_err is_upload(int fd, bool *ret)
     return CPIS_OK;
 }
 
+/* Each pass sees a record as the list of traced numbers leaves it. */
+static bool judge_record(struct import *m, const struct feed_record *r, enum feed_format format)
+{
+    if (m->traced == NULL || r->fault != FEED_GOOD) return m->pass_fn(m, r);
+    m->judged = *r;
+    m->judged_notes = traced_judge_record(m->traced, format, &m->judged);
+    m->judged_failed += m->judged.fault != FEED_GOOD;
+    return m->pass_fn(m, &m->judged);
+}
+static bool judge_row(void *arg, const struct feed_record *r)
+{
+    return judge_record(arg, r, FEED_CSV);
+}
+static bool judge_upload(void *arg, const struct feed_record *r)
+{
+    return judge_record(arg, r, FEED_UPLOAD);
+}
+
 static cpis_err read_file(struct import *m, feed_record_fn fn, struct feed_file *ret)
 {
     bool upload;
     cpis_err err = is_upload(m->fd, &upload);
     if (err != CPIS_OK || lseek(m->fd, 0, SEEK_SET) != 0) return CPIS_E_IO;
-    return upload ? upload_file_read(m->fd, m->today, fn, m, ret)
-                  : csv_file_read(m->fd, m->today, fn, m, ret);
+    m->pass_fn = fn;
+    m->judged_failed = 0;
+    err = upload ? upload_file_read(m->fd, m->today, judge_upload, m, ret)
+                 : csv_file_read(m->fd, m->today, judge_row, m, ret);
+    if (err == CPIS_OK) ret->good -= m->judged_failed;
+    return err;
 }
 
 /* The same file, read again. */
@@ -267,6 +250,7 @@ static void check_failed(struct import *m, const struct feed_record *r)
     struct import_failed f = {.record = r->record, .line = r->line, .fault = r->fault};
     memcpy(f.where, r->where, sizeof f.where);
     add_failed(m, &f);
+    m->failed_by[r->fault]++;
     for (size_t i = 0; i < r->rows_count; i++)
         add_entry(m, key_of(&r->rows[i].number, 0, r->rows[i].start), r->record << PLACE_BITS, 0);
     m->number_lost = m->number_lost || r->number_lost;
@@ -285,7 +269,7 @@ static void check_row(struct import *m, const struct feed_record *r, size_t i)
     if (plan_visible_at(&p, row->birth, london_to_utc(m->today, 12, 0))) return;
     bool adult =
         row->plan != PLAN_UCPP && date_compare(date_eighteenth_birthday(row->birth), m->today) <= 0;
-    add_note(m, r->record, r->line, adult ? IMPORT_NOTE_ADULT : IMPORT_NOTE_ENDED);
+    import_note(m, r->record, r->line, adult ? IMPORT_NOTE_ADULT : IMPORT_NOTE_ENDED);
 }
 
 static bool check_record(void *arg, const struct feed_record *r)
@@ -294,11 +278,15 @@ static bool check_record(void *arg, const struct feed_record *r)
     if (r->fault != FEED_GOOD) check_failed(m, r);
     for (size_t i = 0; r->fault == FEED_GOOD && i < r->rows_count; i++)
         check_row(m, r, i);
+    if (r == &m->judged && m->judged_notes.sensitive)
+        import_note(m, r->record, r->line, IMPORT_NOTE_SENSITIVE);
+    if (r == &m->judged && m->judged_notes.other_family)
+        import_note(m, r->record, r->line, IMPORT_NOTE_FAMILY);
     return !m->out_of_memory;
 }
 
 /* The whole file is refused: no record counts. */
-static void refuse(struct import *m, enum feed_file_fault f)
+void import_refuse(struct import *m, enum feed_file_fault f)
 {
     struct import_report *r = &m->report;
     r->file.fault = f;
@@ -306,13 +294,15 @@ static void refuse(struct import *m, enum feed_file_fault f)
     r->list_count = r->notes_count = 0;
 }
 
-cpis_err import_check(int fd, struct date today, bool snapshot, struct import **ret)
+cpis_err import_check(int fd, struct date today, bool snapshot, const struct traced *traced,
+                      struct import **ret)
 {
     struct import *m = calloc(1, sizeof *m);
     if (m == NULL) return CPIS_E_NOMEM;
     m->fd = fd;
     m->today = today;
     m->snapshot = snapshot;
+    m->traced = traced;
     struct import_report *r = &m->report;
     cpis_err err = read_file(m, check_record, &r->file);
     if (m->out_of_memory) err = CPIS_E_NOMEM;
@@ -322,10 +312,10 @@ cpis_err import_check(int fd, struct date today, bool snapshot, struct import **
         return err;
     }
     r->ok = r->file.good;
-    if (r->file.fault != FEED_FILE_GOOD) refuse(m, r->file.fault);
+    if (r->file.fault != FEED_FILE_GOOD) import_refuse(m, r->file.fault);
     if (m->entries_count > 0)
         qsort(m->entries, m->entries_count, sizeof *m->entries, entry_compare);
-    if (snapshot && m->number_lost) add_note(m, 0, 0, IMPORT_NOTE_NOTHING_ENDED);
+    if (snapshot && m->number_lost) import_note(m, 0, 0, IMPORT_NOTE_NOTHING_ENDED);
     *ret = m;
     return CPIS_OK;
 }
@@ -346,62 +336,6 @@ void import_free(struct import **p)
 }
 
 const struct import_report *import_report(const struct import *m) { return &m->report; }
-
-/* --- its place among the imports --- */
-
-/* Is an upload in its turn? It is repeated only if all of it was applied then: sequence_hash is
- * that of the last upload that came to its end. */
-static void place_upload(struct import *m, const struct row_import *newest, bool accepted)
-{
-    const struct feed_file *f = &m->report.file;
-    if (newest == NULL || newest->sequence == 0) return;
-    bool in_turn = f->sequence > newest->sequence;
-    if (!in_turn && f->sequence == newest->sequence &&
-        hash_equal(&f->hash, &newest->sequence_hash)) {
-        m->repeated = true;
-        add_note(m, 0, 0, IMPORT_NOTE_REPEATED);
-    } else if (!in_turn && accepted) {
-        add_note(m, 0, 0, IMPORT_NOTE_ACCEPTED);
-    } else if (!in_turn) {
-        refuse(m, f->sequence == newest->sequence ? FEED_FILE_SEQUENCE_TAKEN
-                                                  : FEED_FILE_SEQUENCE_LOWER);
-        (void)snprintf(m->report.file.where, sizeof m->report.file.where, "/File/id/@extension");
-    } else if (f->sequence - newest->sequence > 1) {
-        add_note(m, 0, 0, IMPORT_NOTE_GAP);
-    }
-}
-
-void import_place(struct import *m, const struct row_import *newest,
-                  const struct feed_organisation *own, bool accepted)
-{
-    const struct feed_file *f = &m->report.file;
-    if (f->fault != FEED_FILE_GOOD) return;
-    m->marker = (struct row_import){.id = newest == NULL ? 1 : newest->id + 1,
-                                    .file_hash = f->hash,
-                                    .rows = f->read,
-                                    .snapshot = m->snapshot};
-    bool same = newest != NULL && hash_equal(&newest->file_hash, &f->hash) &&
-                newest->snapshot == m->snapshot;
-    if (newest != NULL) { /* a CSV file hands the last upload on */
-        m->marker.sequence = newest->sequence;
-        m->marker.sequence_hash = newest->sequence_hash;
-    }
-    if (same && !newest->finished) {
-        m->marker.id = newest->id;
-        m->marker.started = newest->started;
-        m->marker.applied_rows = newest->applied_rows;
-        if (newest->applied_rows > 0) add_note(m, 0, 0, IMPORT_NOTE_RESUMED);
-    } else if (f->format == FEED_UPLOAD) {
-        place_upload(m, newest, accepted);
-    }
-    if (f->fault == FEED_FILE_GOOD && f->format == FEED_UPLOAD) {
-        /* told, no more: one authority can have several codes (ODS has changed them) */
-        if (ods_code_compare(&f->organisation.code, &own->code) != 0)
-            add_note(m, 0, 0, IMPORT_NOTE_ORGANISATION);
-        m->marker.sequence = f->sequence;
-        memset(&m->marker.sequence_hash, 0, sizeof m->marker.sequence_hash);
-    }
-}
 
 /* --- what is held --- */
 
@@ -476,7 +410,7 @@ static void take_outcome(struct import *m, size_t i, enum child_outcome o)
     } else if (o == OUTCOME_TOO_MANY) {
         take_too_many(m, i);
     } else if (o == OUTCOME_NOT_FOUND) {
-        add_note(m, m->record_of[i], m->line_of[i], IMPORT_NOTE_NOT_HELD);
+        import_note(m, m->record_of[i], m->line_of[i], IMPORT_NOTE_NOT_HELD);
     }
 }
 
@@ -484,7 +418,10 @@ static bool send_batch(struct import *m, bool last)
 {
     enum child_outcome outcomes[IMPORT_BATCH] = {0};
     m->marker.finished = last;
-    if (last && m->report.file.format == FEED_UPLOAD) m->marker.sequence_hash = m->marker.file_hash;
+    if (last && m->report.file.format == FEED_UPLOAD) {
+        m->marker.sequence_hash = m->marker.file_hash;
+        m->marker.sequence_traced_hash = m->marker.traced_hash;
+    }
     struct import_batch b = {
         .changes = m->changes, .records = m->record_of, .count = m->count, .marker = m->marker};
     m->err = m->fn(m->arg, &b, outcomes);
@@ -532,7 +469,7 @@ static bool apply_row(struct import *m, const struct feed_record *r, size_t i)
         return false;
     }
     if (e->place != (r->record << PLACE_BITS | (uint32_t)i)) {
-        add_note(m, r->record, r->line, IMPORT_NOTE_TWICE);
+        import_note(m, r->record, r->line, IMPORT_NOTE_TWICE);
         return true;
     }
     if (r->record <= m->skip) return true;
@@ -598,7 +535,7 @@ cpis_err import_apply(struct import *m, cpis_ms now, import_batch_fn fn, void *a
     if (err != CPIS_OK) return err;
     m->marker.applied_rows = m->marker.rows;
     if (!apply_endings(m) || !send_batch(m, true)) return m->err;
-    if (m->cut) add_note(m, 0, 0, IMPORT_NOTE_CUT);
+    if (m->cut) import_note(m, 0, 0, IMPORT_NOTE_CUT);
     return CPIS_OK;
 }
 

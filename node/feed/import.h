@@ -21,6 +21,10 @@
  * lower one is refused (CPF04) unless an officer accepts it; the very same file changes nothing.
  * Only a file whose records were judged uses up its number. The last number stands in the marker.
  *
+ * With a list of traced numbers (traced.h) a record that does not agree with it fails, and what is
+ * held stays as it is. The very same file against another list is judged and applied anew, so that
+ * an acknowledgement never says of a record that it is in force when it is not.
+ *
  * A record of which a plan can't be held (OUTCOME_TOO_MANY) counts as failed; its other plans stay
  * in force, for no plan is hidden because of another.
  *
@@ -31,7 +35,7 @@
 #ifndef CPIS_NODE_FEED_IMPORT_H
 #define CPIS_NODE_FEED_IMPORT_H
 #include "node/core/node.h"
-#include "node/feed/row.h"
+#include "node/feed/traced.h"
 
 #define IMPORT_BATCH        CHANGES_MAX
 #define IMPORT_LISTED_MAX   10000U
@@ -56,6 +60,11 @@ struct import_failed {
     X(IMPORT_NOTE_REPEATED, "this very file was imported before: nothing was changed")             \
     X(IMPORT_NOTE_GAP, "sequence numbers are missing between the last upload and this one")        \
     X(IMPORT_NOTE_ACCEPTED, "its sequence number is not in its turn: accepted by hand")            \
+    X(IMPORT_NOTE_TRACED_ANEW,                                                                     \
+      "this very file was taken in before, with another list of traced numbers: judged anew")      \
+    X(IMPORT_NOTE_SENSITIVE, "tracing says that the record is sensitive: held contact-only")       \
+    X(IMPORT_NOTE_FAMILY,                                                                          \
+      "tracing has another family name for this number: see that it is this child's")              \
     X(IMPORT_NOTE_ORGANISATION, "the upload names another organisation code than this node's")     \
     X(IMPORT_NOTE_CUT, "more records failed or have notes than are listed here")
 enum import_note_kind {
@@ -86,8 +95,10 @@ struct import;
 /* Reads fd, a file that can be read twice, from its beginning; borrowed until import_free.
  * CPIS_OK also when the file or its records have faults: see the report; after a file fault only
  * import_report, import_each and import_free have anything to do. CPIS_E_IO, CPIS_E_NOMEM.
- * CPIS_E_INVAL: a snapshot of an upload; an upload holds what has changed, not all there is. */
-CPIS_CHECK cpis_err import_check(int fd, struct date today, bool snapshot, struct import **ret);
+ * CPIS_E_INVAL: a snapshot of an upload; an upload holds what has changed, not all there is.
+ * traced: what each number has to agree with, borrowed until import_free; NULL: nothing. */
+CPIS_CHECK cpis_err import_check(int fd, struct date today, bool snapshot,
+                                 const struct traced *traced, struct import **ret);
 void import_free(struct import **p); /* *p may be NULL */
 const struct import_report *import_report(const struct import *m);
 

@@ -52,7 +52,15 @@
     X(FEED_SUBJECT_TWICE, "CPR07", "subject-twice", "two subjects of one kind")                    \
     X(FEED_NO_CHILD, "CPR07", "no-child", "a CPP or LAC plan needs a Child as subject")            \
     X(FEED_NO_MOTHER, "CPR07", "no-mother", "a UCPP plan needs an UnbornChild as subject")         \
-    X(FEED_TOO_MANY, "CPR07", "too-many", "more plans than one child can have here")
+    X(FEED_TOO_MANY, "CPR07", "too-many", "more plans than one child can have here")               \
+    X(FEED_TRACED_NONE, "CPR01", "traced-none", "the list of traced numbers does not have it")     \
+    X(FEED_TRACED_NOT_FOUND, "CPR01", "traced-not-found", "tracing found nobody with this number") \
+    X(FEED_TRACED_SENSITIVE, "CPR02", "traced-sensitive",                                          \
+      "tracing says that the record is sensitive: the visibility has to be contact-only")          \
+    X(FEED_TRACED_BIRTH, "CPR03", "traced-birth",                                                  \
+      "tracing has another birth date for this number")                                            \
+    X(FEED_TRACED_SUPERSEDED, "CPR05", "traced-superseded",                                        \
+      "tracing says that another number has replaced this one")
 enum feed_fault {
 #define CPIS_X(name, code, detail, text) name,
     FEED_FAULTS(CPIS_X)
@@ -81,6 +89,7 @@ struct feed_record {
     struct feed_row
         rows[FEED_ROWS_MAX];            /* of a failed record: only numbers, those that are known */
     bool number_lost;                   /* failed: a number could not be read */
+    struct nhs_number replaced_by;      /* TRACED_SUPERSEDED: the new number; "": not known */
     const struct upload_record *upload; /* as it was written; NULL: it can't be echoed */
 };
 
@@ -93,7 +102,8 @@ struct feed_record {
     X(FEED_FILE_NOT_UTF8, "CPF01",                                                                 \
       "the file is not UTF-8 text (from a spreadsheet: save it as \"CSV UTF-8\")")                 \
     X(FEED_FILE_HEADER, "CPF01", "the header line can't be read")                                  \
-    X(FEED_FILE_UNKNOWN, "CPF01", "the header has a column with a name that is none of the ten")   \
+    X(FEED_FILE_UNKNOWN, "CPF01",                                                                  \
+      "the header has a column with a name that does not belong there")                            \
     X(FEED_FILE_TWICE, "CPF01", "the header has a column twice")                                   \
     X(FEED_FILE_MISSING, "CPF01", "the header lacks a column")                                     \
     X(FEED_FILE_XML, "CPF01", "the file is not well-formed XML, or was cut off")                   \

@@ -49,6 +49,9 @@ struct upload_record {
  * are there as far as they were read, also when the file has a fault. */
 CPIS_CHECK cpis_err upload_file_read(int fd, struct date today, feed_record_fn fn, void *arg,
                                      struct feed_file *ret);
+/* Where a right record's child (or mother) has its NHS number or its birth date. */
+void upload_where(const struct feed_record *r, bool unborn, bool birth,
+                  char ret[static FEED_WHERE_BYTES]);
 /* The number in an upload's header, from the file's beginning; 0: it is no upload, or has none that
  * can be read. Files found together are taken in its order. Moves fd. */
 uint64_t upload_sequence(int fd);

@@ -297,6 +297,27 @@ void upload_record_end(struct upload_reader *r)
     (void)XML_StopParser(r->parser, XML_FALSE);
 }
 
+void upload_where(const struct feed_record *r, bool unborn, bool birth,
+                  char ret[static FEED_WHERE_BYTES])
+{
+    const struct upload_record *u = r->upload;
+    const char *person =
+        unborn ? "COCT_TP145100GB01.UnbornChild/parentMotherPerson" : "COCT_TP145101GB01.Child";
+    char rest[64];
+    size_t s = 0, id = 0;
+    while (s + 1 < u->subjects_count && u->subjects[s].unborn != unborn)
+        s++;
+    while (id + 1 < u->subjects[s].ids_count && u->subjects[s].ids[id].local)
+        id++;
+    if (birth)
+        (void)snprintf(rest, sizeof rest, "%sbirthTime/@value", unborn ? "" : "childPerson/");
+    else
+        (void)snprintf(rest, sizeof rest, "%sid[%zu]/@extension", unborn ? "playedMother/" : "",
+                       id + 1);
+    (void)snprintf(ret, FEED_WHERE_BYTES, "/File/record[%u]/CP-ISRecord/subject[%zu]/%s/%s",
+                   r->record, s + 1, person, rest);
+}
+
 static void take_content_id(struct upload_reader *r, const XML_Char **list)
 {
     const char *oid = need(r, list, "root", "/@root");

@@ -20,6 +20,7 @@ static const char *const places[PLACES] = {"in", "work", "done", "failed", "out"
 struct watch {
     int lock, notify, dir[PLACES];
     watch_order_fn order;
+    size_t unreadable;
 };
 
 static int open_place(int feed, const char *name)
@@ -42,7 +43,9 @@ static cpis_err open_all(struct watch *w, const char *feed)
     w->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     const int len = snprintf(in, sizeof in, "%s/in", feed);
     if (w->notify < 0 || len < 0 || (size_t)len >= sizeof in) return CPIS_E_IO;
-    return inotify_add_watch(w->notify, in, IN_CLOSE_WRITE | IN_MOVED_TO) < 0 ? CPIS_E_IO : CPIS_OK;
+    return inotify_add_watch(w->notify, in, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB) < 0
+               ? CPIS_E_IO
+               : CPIS_OK;
 }
 
 cpis_err watch_open(const char *feed, watch_order_fn order, struct watch **ret)
@@ -120,14 +123,21 @@ static bool comes_before(const struct found *a, const struct found *b)
     return strcmp(a->name, b->name) < 0;
 }
 
+/* -1, and counted: it is there, and can't be opened. Gone meanwhile, a link, a socket: -1 alone. */
+static int open_file(int dir, const char *name, size_t *unreadable)
+{
+    const int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT && errno != ELOOP && errno != ENXIO) ++*unreadable;
+    return fd;
+}
+
 /* *ret_soon: something is there that is not whole yet. */
-static void look_at(const struct watch *w, enum place place, const char *name, cpis_ms wall,
+static void look_at(struct watch *w, enum place place, const char *name, cpis_ms wall,
                     struct found *best, bool *ret_soon)
 {
     struct stat st;
     struct found f = {.any = true};
-    const int fd =
-        openat(w->dir[place], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const int fd = open_file(w->dir[place], name, &w->unreadable);
     if (fd < 0) return;
     const bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     const bool whole =
@@ -142,7 +152,7 @@ static void look_at(const struct watch *w, enum place place, const char *name, c
     (void)close(fd);
 }
 
-static cpis_err look(const struct watch *w, enum place place, cpis_ms wall, struct found *best,
+static cpis_err look(struct watch *w, enum place place, cpis_ms wall, struct found *best,
                      bool *ret_soon)
 {
     const int fd = openat(w->dir[place], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -164,6 +174,7 @@ cpis_err watch_take(struct watch *w, cpis_ms wall, char ret[static NAME_MAX + 1]
     bool soon = false;
     while (read(w->notify, events, sizeof events) > 0) /* that something happened is all we want */
         ;
+    w->unreadable = 0;
     cpis_err err = look(w, WORK, wall, &best, &soon);
     const bool claimed = best.any;
     if (err == CPIS_OK && !claimed) err = look(w, IN, wall, &best, &soon);
@@ -174,6 +185,25 @@ cpis_err watch_take(struct watch *w, cpis_ms wall, char ret[static NAME_MAX + 1]
         return errno == ENOENT ? CPIS_E_NOTFOUND : CPIS_E_IO; /* taken back in this very moment */
     (void)fsync(w->dir[WORK]);
     memcpy(ret, best.name, sizeof best.name);
+    return CPIS_OK;
+}
+
+size_t watch_unreadable(const struct watch *w) { return w->unreadable; }
+
+cpis_err watch_count_unreadable(const char *feed, size_t *ret)
+{
+    char in[PATH_MAX];
+    size_t unreadable = 0;
+    const int len = snprintf(in, sizeof in, "%s/in", feed);
+    DIR *d = len < 0 || (size_t)len >= sizeof in ? NULL : opendir(in);
+    if (d == NULL) return errno == ENOENT ? CPIS_E_NOTFOUND : CPIS_E_IO;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (!is_for_us(e->d_name)) continue;
+        const int fd = open_file(dirfd(d), e->d_name, &unreadable);
+        if (fd >= 0) (void)close(fd);
+    }
+    (void)closedir(d);
+    *ret = unreadable;
     return CPIS_OK;
 }
 

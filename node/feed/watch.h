@@ -7,7 +7,8 @@
  *
  * Whole: nobody has it open for writing (a lease of Linux says so, where the file is ours), and it
  * has not changed for WATCH_SETTLE. Names that begin with a dot or end in .tmp, .part or .filepart,
- * folders, links and pipes are left alone. The rename into work is the claim; whatever is found
+ * folders, links and pipes are left alone. What this process may not read is counted: somebody has
+ * to be told. The rename into work is the claim; whatever is found
  * there at a start was claimed before a crash and comes first. Taking a file in twice must change
  * nothing: then no crash loses or doubles one. One owner; not thread-safe. */
 #ifndef CPIS_NODE_FEED_WATCH_H
@@ -34,6 +35,11 @@ int watch_fd(const struct watch *w); /* poll: readable when something has happen
  * look again after *ret_wait ms, or when watch_fd says so. CPIS_E_IO. wall: now, ms. */
 CPIS_CHECK cpis_err watch_take(struct watch *w, cpis_ms wall, char ret[static NAME_MAX + 1],
                                cpis_ms *ret_wait);
+/* So many files could not be opened when watch_take looked last. */
+size_t watch_unreadable(const struct watch *w);
+/* The same of DIR/feed/in by a look from outside, beside whoever watches it. CPIS_E_NOTFOUND: there
+ * is no such folder. CPIS_E_IO (errno): it can't be read. */
+CPIS_CHECK cpis_err watch_count_unreadable(const char *feed, size_t *ret);
 /* It is over with this one: durable. A name that is there already gets a number. why: what an
  * officer reads beside a failed one. CPIS_E_IO. */
 CPIS_CHECK cpis_err watch_end(struct watch *w, const char *name, enum watch_end end,

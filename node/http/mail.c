@@ -140,6 +140,7 @@ static bool begin(struct mail *m, const struct digest *g)
                                  .to = s->mail_to,
                                  .user = m->password == NULL ? NULL : s->mail_user,
                                  .password = (const char *)m->password,
+                                 .ca_file = s->mail_ca_file,
                                  .tls = m->url.tls,
                                  .local = m->url.local};
     return post_mail(m->on->post, MAIL_TAG, &to, text) == CPIS_OK;

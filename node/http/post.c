@@ -89,12 +89,14 @@ static bool add(struct transfer *t, const char *line)
 
 #define SET(option, value) (curl_easy_setopt(t->easy, option, value) == CURLE_OK)
 
-static bool set_common(struct transfer *t, const char *url, const char *protocol)
+static bool set_common(struct transfer *t, const char *url, const char *protocol,
+                       const char *ca_file)
 {
     return SET(CURLOPT_URL, url) && SET(CURLOPT_PROTOCOLS_STR, protocol) &&
            SET(CURLOPT_PRIVATE, t) && SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_PROXY, "") &&
            SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_SSL_VERIFYPEER, 1L) &&
            SET(CURLOPT_SSL_VERIFYHOST, 2L) &&
+           (ca_file[0] == '\0' || SET(CURLOPT_CAINFO, ca_file)) &&
            SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            SET(CURLOPT_TIMEOUT_MS, (long)POST_TIMEOUT) &&
            SET(CURLOPT_CONNECTTIMEOUT_MS, (long)POST_CONNECT_TIMEOUT) &&
@@ -103,18 +105,17 @@ static bool set_common(struct transfer *t, const char *url, const char *protocol
 
 static bool set_http(struct transfer *t, const struct post_http *to)
 {
-    bool ok = set_common(t, to->url, to->tls ? "https" : "http");
+    bool ok = set_common(t, to->url, to->tls ? "https" : "http", to->ca_file);
     for (size_t i = 0; ok && to->headers[i] != NULL; i++)
         ok = add(t, to->headers[i]);
-    return ok && (to->ca_file[0] == '\0' || SET(CURLOPT_CAINFO, to->ca_file)) &&
-           SET(CURLOPT_HTTPHEADER, t->list) && SET(CURLOPT_POST, 1L) &&
+    return ok && SET(CURLOPT_HTTPHEADER, t->list) && SET(CURLOPT_POST, 1L) &&
            SET(CURLOPT_POSTFIELDS, t->body) && SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->len);
 }
 
 static bool set_mail(struct transfer *t, const struct post_mail *to)
 {
     const long tls = to->tls || !to->local ? CURLUSESSL_ALL : CURLUSESSL_NONE;
-    return set_common(t, to->url, to->tls ? "smtps" : "smtp") && add(t, to->to) &&
+    return set_common(t, to->url, to->tls ? "smtps" : "smtp", to->ca_file) && add(t, to->to) &&
            SET(CURLOPT_MAIL_FROM, to->from) && SET(CURLOPT_MAIL_RCPT, t->list) &&
            SET(CURLOPT_USE_SSL, tls) && (to->user == NULL || SET(CURLOPT_USERNAME, to->user)) &&
            (to->password == NULL || SET(CURLOPT_PASSWORD, to->password)) &&
@@ -180,6 +181,17 @@ static enum post_result result_of(const struct transfer *t, CURLcode code, long 
                                                                            : POST_AWAY;
 }
 
+/* Retry-After (RFC 9110, 10.2.3), a number or a date, of an answer that it is defined for. */
+static cpis_ms asked_of(CURL *easy, long status)
+{
+    curl_off_t s = 0;
+    if ((status != 429 && status != 503) ||
+        curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &s) != CURLE_OK || s <= 0)
+        return 0;
+    return (cpis_ms)s < CPIS_MS_NEVER / CPIS_MS_SECOND ? (cpis_ms)s * CPIS_MS_SECOND
+                                                       : CPIS_MS_NEVER;
+}
+
 bool post_next(struct post *p, struct post_done *ret)
 {
     int left;
@@ -193,7 +205,8 @@ bool post_next(struct post *p, struct post_done *ret)
         (void)curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
         *ret = (struct post_done){.tag = t->tag,
                                   .result = result_of(t, code, status),
-                                  .untouched = t->mail && t->sent == 0};
+                                  .untouched = t->mail && t->sent == 0,
+                                  .asked = t->mail ? 0 : asked_of(m->easy_handle, status)};
         if (status != 0 && (!t->mail || status >= 400))
             (void)snprintf(ret->why, sizeof ret->why, "%s %ld", t->mail ? "SMTP" : "HTTP", status);
         else

@@ -23,6 +23,7 @@ struct post_done {
     uint64_t tag;
     enum post_result result;
     bool untouched;           /* surely nothing of it has reached the receiver */
+    cpis_ms asked;            /* POST_AWAY: the receiver wants to be left alone so long; or 0 */
     char why[POST_WHY_BYTES]; /* "HTTP 503", or libcurl's words; nothing that the receiver wrote */
 };
 
@@ -39,6 +40,7 @@ struct post_http {              /* texts are borrowed for the call */
 struct post_mail {
     const char *url, *from, *to; /* addresses without <> */
     const char *user, *password; /* NULL: none */
+    const char *ca_file;         /* "": the system's authorities */
     bool tls, local;             /* url.h; neither: the server has to offer STARTTLS */
 };
 /* Begins one. Takes body, from malloc, whatever is returned; it is wiped. CPIS_E_BUSY:

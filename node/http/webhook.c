@@ -275,7 +275,10 @@ void webhook_done(struct webhook *w, const struct post_done *done)
                            (unsigned long long)id, failures, w->d.count);
         return;
     }
-    const cpis_ms wait = delivery_failed(&w->d, id, event, deliver_now(), randombytes_random());
+    const cpis_ms now = deliver_now();
+    cpis_ms wait = delivery_failed(&w->d, id, event, now, randombytes_random());
+    delivery_pause(&w->d, now, done->asked);
+    if (w->d.paused > now + wait) wait = w->d.paused - now;
     const bool refused = done->result == POST_REFUSED;
     if (deliver_may_tell(refused ? &w->refused_at : &w->away_at))
         companion_tell(COMPANION_WARN, refused ? "WEBHOOK_REFUSED" : "WEBHOOK_WAITS",

@@ -30,6 +30,8 @@ static const struct control_command commands[] = {
     {"flags_show", AUTHORITY, false, " nhs_number ", control_flags_show},
     {"notifications_list", AUTHORITY, false, " state kind since before after limit ",
      control_notifications_list},
+    {"notifications_completed", AUTHORITY, false, " after since limit ",
+     control_notifications_completed},
     {"notifications_set", AUTHORITY, true, " notification state by ", control_notifications_set},
     {"notifications_test", AUTHORITY, true, " by ", control_notifications_test},
     {"accesses", AUTHORITY, false, " nhs_number from to ", control_accesses},

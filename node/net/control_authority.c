@@ -142,7 +142,9 @@ static bool read_change(const struct control_env *env, const json_t *o, struct c
 }
 
 #define IMPORT_FIELDS                                                                              \
-    " id file_hash started applied_rows rows finished snapshot sequence sequence_hash "
+    " id file_hash started applied_rows rows finished snapshot sequence sequence_hash "            \
+    "traced_hash sequence_traced_hash failed "
+#define FAILED_FIELDS " CPR01 CPR02 CPR03 CPR04 CPR05 CPR07 "
 
 static bool read_hash(const json_t *o, const char *key, bool required, struct cpis_hash *ret,
                       struct fault *f)
@@ -152,6 +154,35 @@ static bool read_hash(const json_t *o, const char *key, bool required, struct cp
     if (hex == NULL || parse_hex(hex, ret->b, sizeof ret->b)) return true;
     (void)fail_with(f, CPIS_E_MALFORMED, "give 64 hexadecimal digits", "\"%s\" is no hash", key);
     return false;
+}
+
+struct code_count {
+    const char *code;
+    uint64_t *n;
+};
+#define CODES 6U
+static void codes_of(struct row_import *i, struct code_count ret[static CODES])
+{
+    const struct code_count all[CODES] = {{"CPR01", &i->cpr01}, {"CPR02", &i->cpr02},
+                                          {"CPR03", &i->cpr03}, {"CPR04", &i->cpr04},
+                                          {"CPR05", &i->cpr05}, {"CPR07", &i->cpr07}};
+    memcpy(ret, all, sizeof all);
+}
+
+/* Of rows, so many failed. */
+static bool read_failed(const json_t *o, struct row_import *i, struct fault *f)
+{
+    struct code_count counts[CODES];
+    codes_of(i, counts);
+    if (o == NULL) return true;
+    if (!json_is_object(o)) {
+        (void)fail_with(f, CPIS_E_MALFORMED, "give an object", "\"failed\" is no object");
+        return false;
+    }
+    if (!only_fields(o, FAILED_FIELDS, f)) return false;
+    for (size_t c = 0; c < CODES; c++)
+        if (!get_integer(o, counts[c].code, false, UINT32_MAX, counts[c].n, f)) return false;
+    return true;
 }
 
 static bool read_import(struct request *r, struct fault *f)
@@ -170,7 +201,10 @@ static bool read_import(struct request *r, struct fault *f)
         !get_integer(o, "rows", true, INT64_MAX, &i->rows, f) ||
         !get_bool(o, "finished", &i->finished, f) || !get_bool(o, "snapshot", &i->snapshot, f) ||
         !get_integer(o, "sequence", false, INT64_MAX, &i->sequence, f) ||
-        !read_hash(o, "sequence_hash", false, &i->sequence_hash, f))
+        !read_hash(o, "sequence_hash", false, &i->sequence_hash, f) ||
+        !read_hash(o, "traced_hash", false, &i->traced_hash, f) ||
+        !read_hash(o, "sequence_traced_hash", false, &i->sequence_traced_hash, f) ||
+        !read_failed(json_object_get(o, "failed"), i, f))
         return false;
     r->command.import = i;
     return true;
@@ -252,6 +286,16 @@ struct listing {
     uint32_t state;
 };
 
+static json_t *failed_json(struct row_import *i)
+{
+    struct code_count counts[CODES];
+    json_t *o = json_object();
+    codes_of(i, counts);
+    for (size_t c = 0; c < CODES; c++)
+        put(o, counts[c].code, json_integer((json_int_t)*counts[c].n));
+    return o;
+}
+
 static bool list_import(void *arg, const struct row *row)
 {
     struct listing *l = arg;
@@ -269,6 +313,10 @@ static bool list_import(void *arg, const struct row *row)
         put(o, "undone", json_boolean(i.undone));
         put(o, "sequence", json_integer((json_int_t)i.sequence));
         put(o, "sequence_hash", json_hex(i.sequence_hash.b, sizeof i.sequence_hash.b));
+        put(o, "traced_hash", json_hex(i.traced_hash.b, sizeof i.traced_hash.b));
+        put(o, "sequence_traced_hash",
+            json_hex(i.sequence_traced_hash.b, sizeof i.sequence_traced_hash.b));
+        put(o, "failed", failed_json(&i));
         (void)json_array_append_new(l->list, o);
     }
     arena_free(&a);

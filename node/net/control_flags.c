@@ -155,60 +155,56 @@ json_t *control_flags_show(struct control *c, const struct control_env *env, str
     return o;
 }
 
-struct numbers { /* the lowest `limit` above `after`; rows come in the order of hashes */
-    char (*at)[NHS_NUMBER_DIGITS + 1];
-    size_t count, limit;
-    const char *after;
-    bool cut;
+struct page {
+    const struct control_env *env;
+    json_t *list;
+    size_t limit;
+    char last[NHS_NUMBER_DIGITS + 1];
+    bool more;
+    cpis_err err;
 };
 
-static bool gather_number(void *arg, const struct row *row)
+static bool add_child(void *arg, const struct row *row)
 {
-    struct numbers *n = arg;
-    char number[NHS_NUMBER_DIGITS + 1] = "";
-    if (row->key_len < NHS_NUMBER_DIGITS) return true;
-    memcpy(number, row->key, NHS_NUMBER_DIGITS);
-    if (strcmp(number, n->after) <= 0) return true;
-    if (n->count == n->limit) {
-        n->cut = true;
-        if (strcmp(number, n->at[n->count - 1]) > 0) return true;
-        n->count--;
+    struct page *p = arg;
+    struct arena a = arena_make(TABLE_ROW_BYTES_MAX * 2);
+    struct row_child ch;
+    p->more = json_array_size(p->list) == p->limit;
+    if (!p->more) p->err = row_child_decode((struct bytes){row->value, row->value_len}, &a, &ch);
+    if (!p->more && p->err == CPIS_OK) {
+        (void)json_array_append_new(p->list, child_json(p->env, &ch));
+        memcpy(p->last, ch.nhs_number, sizeof p->last);
     }
-    size_t i = n->count++;
-    for (; i > 0 && strcmp(n->at[i - 1], number) > 0; i--)
-        memcpy(n->at[i], n->at[i - 1], sizeof number);
-    memcpy(n->at[i], number, sizeof number);
-    return true;
+    arena_free(&a);
+    return !p->more && p->err == CPIS_OK;
 }
 
-/* flags_list: {after?, limit?} -> {flags: [...], next: the number to go on after, or null} */
+/* flags_list: {after?, limit?} -> {flags: [...], next: the number to go on after, or null}. In the
+ * store's order, which means nothing: a part is read without those before it, and what comes or
+ * goes meanwhile moves none of the others. */
 json_t *control_flags_list(struct control *c, const struct control_env *env, struct request *r,
                            struct fault *f)
 {
     (void)c;
     uint64_t limit = 100;
-    struct numbers n = {.after = ""};
+    const char *after = "";
     if (!get_integer(r->body, "limit", false, LIST_LIMIT, &limit, f) ||
-        !get_string(r->body, "after", false, NHS_NUMBER_DIGITS, &n.after, f))
+        !get_string(r->body, "after", false, NHS_NUMBER_DIGITS, &after, f))
         return NULL;
-    n.limit = limit > 0 ? limit : 1;
-    n.at = calloc(n.limit, sizeof *n.at);
-    if (n.at == NULL) return fail_with(f, CPIS_E_NOMEM, "ask for fewer", "out of memory");
-    cpis_err err = env->view->scan(env->view->ctx, TABLE_CHILD, NULL, 0, false, gather_number, &n);
-    json_t *list = json_array(), *o = NULL;
-    if (err != CPIS_OK) (void)fail_with(f, err, LOOK_AT_THE_DISK, "the plans can't be read");
-    for (size_t i = 0; f->code == CPIS_OK && i < n.count; i++) {
-        json_t *child = read_child(env, n.at[i], f);
-        if (child != NULL) (void)json_array_append_new(list, child);
-    }
-    if (f->code == CPIS_OK) {
-        o = json_object();
-        put(o, "flags", list);
-        put(o, "next", n.cut && n.count > 0 ? json_string(n.at[n.count - 1]) : NULL);
-    } else {
-        json_decref(list);
-    }
-    sodium_memzero(n.at, n.limit * sizeof *n.at);
-    free(n.at);
-    return o;
+    if (after[0] != '\0' && strlen(after) != NHS_NUMBER_DIGITS)
+        return fail_with(f, CPIS_E_MALFORMED, "give what stood in \"next\"",
+                         "\"after\" is no number");
+    struct page p = {.env = env, .list = json_array(), .limit = limit > 0 ? limit : 1};
+    cpis_err err = after[0] == '\0'
+                       ? store_each(env->store, TABLE_CHILD, add_child, &p)
+                       : store_scan_after(env->store, TABLE_CHILD, (const uint8_t *)after,
+                                          NHS_NUMBER_DIGITS, add_child, &p);
+    if (err == CPIS_OK) err = p.err;
+    json_t *o = json_object();
+    put(o, "flags", p.list);
+    put(o, "next", p.more ? json_string(p.last) : NULL);
+    sodium_memzero(p.last, sizeof p.last);
+    if (err == CPIS_OK) return o;
+    json_decref(o);
+    return fail_with(f, err, LOOK_AT_THE_DISK, "the plans can't be read");
 }

@@ -174,6 +174,7 @@ static json_t *notification_json(const struct control_env *env, const struct row
                                               : json_string("direct-care"));
     put_handling(o, n);
     put(o, "complete", json_boolean(n->complete));
+    put(o, "completion", n->completion == 0 ? NULL : json_integer((json_int_t)n->completion));
     put(o, "lookup", of_a_look ? json_hex(n->rh.b, sizeof n->rh.b) : NULL);
     put(o, "import", n->import_id == 0 ? NULL : json_integer((json_int_t)n->import_id));
     put(o, "looks", n->kind == NOTIFICATION_PATTERN ? looks_json(env, n, a) : NULL);
@@ -245,6 +246,81 @@ json_t *control_notifications_list(struct control *c, const struct control_env *
         env->view->scan(env->view->ctx, TABLE_NOTIFICATION, NULL, 0, true, newest_id, &newest);
     if (err == CPIS_OK) err = list(env, &l, newest, all);
     put(o, "newest", json_integer((json_int_t)newest));
+    if (err == CPIS_OK) return o;
+    json_decref(o);
+    return fail_with(f, err, LOOK_AT_THE_DISK, "the notifications can't be read");
+}
+
+/* --- those whose details came later --- */
+
+struct completed { /* the lowest `limit` above `after`; rows come in the order of ids */
+    uint64_t after, newest;
+    cpis_ms since;
+    struct {
+        uint64_t completion, id;
+    } at[LIST_LIMIT];
+    size_t count, limit;
+    cpis_err err;
+};
+
+static void gather(struct completed *k, const struct row_notification *n)
+{
+    if (n->completion > k->newest) k->newest = n->completion;
+    if (n->completion <= k->after || n->received < k->since) return;
+    if (k->count == k->limit) {
+        if (n->completion > k->at[k->count - 1].completion) return;
+        k->count--;
+    }
+    size_t i = k->count++;
+    for (; i > 0 && k->at[i - 1].completion > n->completion; i--)
+        k->at[i] = k->at[i - 1];
+    k->at[i].completion = n->completion;
+    k->at[i].id = n->id;
+}
+
+static bool gather_row(void *arg, const struct row *row)
+{
+    struct completed *k = arg;
+    struct arena a = arena_make(TABLE_ROW_BYTES_MAX);
+    struct row_notification n;
+    k->err = row_notification_decode((struct bytes){row->value, row->value_len}, &a, &n);
+    if (k->err == CPIS_OK) gather(k, &n);
+    arena_free(&a);
+    return k->err == CPIS_OK;
+}
+
+static cpis_err list_completed(const struct control_env *env, struct completed *k, json_t *ret)
+{
+    cpis_err err =
+        env->view->scan(env->view->ctx, TABLE_NOTIFICATION, NULL, 0, false, gather_row, k);
+    if (err == CPIS_OK) err = k->err;
+    for (size_t i = 0; err == CPIS_OK && i < k->count; i++) {
+        struct arena a = arena_make(TABLE_ROW_BYTES_MAX);
+        struct row_notification n;
+        err = load(env, k->at[i].id, &a, &n);
+        if (err == CPIS_OK) (void)json_array_append_new(ret, notification_json(env, &n, &a));
+        arena_free(&a);
+    }
+    return err;
+}
+
+/* notifications_completed: {after?, since?, limit?} -> {notifications: [...], newest: the highest
+ * completion there is}; in the order in which their details came: after = the last completion */
+json_t *control_notifications_completed(struct control *c, const struct control_env *env,
+                                        struct request *r, struct fault *f)
+{
+    (void)c;
+    uint64_t limit = LIST_LIMIT;
+    struct completed k = {.after = 0};
+    if (!get_integer(r->body, "after", false, INT64_MAX, &k.after, f) ||
+        !get_moment(r->body, "since", false, &k.since, f) ||
+        !get_integer(r->body, "limit", false, LIST_LIMIT, &limit, f))
+        return NULL;
+    k.limit = limit > 0 ? limit : 1;
+    json_t *o = json_object(), *all = json_array();
+    put(o, "notifications", all);
+    cpis_err err = list_completed(env, &k, all);
+    put(o, "newest", json_integer((json_int_t)k.newest));
     if (err == CPIS_OK) return o;
     json_decref(o);
     return fail_with(f, err, LOOK_AT_THE_DISK, "the notifications can't be read");

@@ -136,6 +136,8 @@ json_t *control_flags_show(struct control *c, const struct control_env *env, str
                            struct fault *f);
 json_t *control_notifications_list(struct control *c, const struct control_env *env,
                                    struct request *r, struct fault *f);
+json_t *control_notifications_completed(struct control *c, const struct control_env *env,
+                                        struct request *r, struct fault *f);
 json_t *control_notifications_set(struct control *c, const struct control_env *env,
                                   struct request *r, struct fault *f);
 json_t *control_notifications_test(struct control *c, const struct control_env *env,

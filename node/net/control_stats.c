@@ -22,6 +22,9 @@ struct stats {
     uint64_t access, not_brought, pattern;
     uint64_t escalated;
     struct times to_opened, to_actioned;
+    /* of files: all records, those that were right; those that were compared with a list of traced
+     * numbers, those whose number agreed with it */
+    uint64_t records, taken, compared, matched;
 };
 
 static bool within(const struct stats *s, cpis_ms t) { return t >= s->from && t < s->to; }
@@ -91,6 +94,29 @@ static bool take_notification(void *arg, const struct row *row)
     }
     arena_free(&a);
     return s->err == CPIS_OK;
+}
+
+/* Only files that were taken in to their end, and not taken back. A sensitive record is a match:
+ * what was wrong is how it was to be shown. A count above the file's own (damage) counts as none.
+ */
+static bool take_import(void *arg, const struct row *row)
+{
+    static const struct cpis_hash none;
+    struct stats *s = arg;
+    struct arena a = arena_make(TABLE_ROW_BYTES_MAX);
+    struct row_import i;
+    s->err = row_import_decode((struct bytes){row->value, row->value_len}, &a, &i);
+    arena_free(&a);
+    if (s->err != CPIS_OK) return false;
+    const uint64_t malformed = i.cpr04 + i.cpr07, others = i.cpr01 + i.cpr03 + i.cpr05;
+    if (!within(s, i.started) || !i.finished || i.undone || malformed + others + i.cpr02 > i.rows)
+        return true;
+    s->records += i.rows;
+    s->taken += i.rows - malformed - others - i.cpr02;
+    if (hash_equal(&i.traced_hash, &none)) return true;
+    s->compared += i.rows - malformed;
+    s->matched += i.rows - malformed - others;
+    return true;
 }
 
 /* --- as JSON --- */
@@ -179,6 +205,8 @@ static json_t *stats_json(struct stats *s, bool sharing)
     put(o, "accesses", parts_json(looks, sizeof looks / sizeof *looks, sharing));
     put(o, "late", share_json(s->late, looked, sharing));
     put(o, "matched", share_json(looked, looked + s->unmatched, sharing));
+    put(o, "records_taken", share_json(s->taken, s->records, sharing));
+    put(o, "records_traced", share_json(s->matched, s->compared, sharing));
     put(o, "notifications", parts_json(told, sizeof told / sizeof *told, sharing));
     put(o, "escalated", share_json(s->escalated, made, sharing));
     put(o, "made_to_opened", times_json(&s->to_opened, made, sharing));
@@ -194,6 +222,7 @@ json_t *control_stats(struct control *c, const struct control_env *env, struct r
         row_fn fn;
     } scans[] = {{TABLE_ACCESS, take_access},
                  {TABLE_UNMATCHED, take_unmatched},
+                 {TABLE_IMPORT, take_import},
                  {TABLE_NOTIFICATION, take_notification}};
     struct stats s = {.to = env->wall};
     bool sharing = false;

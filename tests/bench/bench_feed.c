@@ -136,7 +136,7 @@ static void import_all(int fd, unsigned rows)
     char path[] = "/tmp/cpis-bench-ack.XXXXXX";
     int out = mkstemp(path);
     MUST(out >= 0 && close(out) == 0);
-    MUST(import_check(fd, today, false, &m) == CPIS_OK);
+    MUST(import_check(fd, today, false, NULL, &m) == CPIS_OK);
     import_place(m, NULL, &own, false);
     MUST(import_apply(m, 1, take, NULL) == CPIS_OK && import_report(m)->ok == rows);
     MUST(acknowledgement_write(m, &own, 1, path) == CPIS_OK);

@@ -40,7 +40,7 @@ arrived() { awk '$1 == 204 {print $2, $3}' "$W/received" | sort -u | sort -k2n; 
 ids() { arrived | awk -v e="$1" '$1 == e {print $2}' | tr '\n' ' '; }
 has_arrived() { arrived | grep -qx "$1 $2"; }
 told() { grep -q "event=$1 " "$W/log/T001.log"; }
-doctor_says() { "$CPIS" doctor "$D" | grep -qF "$1"; }
+doctor_says() { { "$CPIS" doctor "$D" || true; } | grep -qF "$1"; }
 kill_sender() {
     runs() { pgrep -f "^cpis deliver $D\$"; }
     until_ok 70 runs || die "nothing starts what sends again"
@@ -142,6 +142,18 @@ awk '$1 == 204 && !seen[$2, $3]++ {if ($3 < last[$4]) bad = 1; last[$4] = $3} EN
 awk '$1 == 204 {if (($2, $3) in key && key[$2, $3] != $5) bad = 1; key[$2, $3] = $5} END {exit bad}' "$W/received" || die "a repeated one has another key"
 say "4. killed $KILLS times: each has arrived, one child's in their order ($(awk '$1 == 204' "$W/received" | wc -l) sent for $(arrived | wc -l))"
 
+# --- a receiver that asks for patience gets it, from all children ---
+echo "w6 ${child[0]}" >"$W/refused"
+look "${child[0]}"
+until_ok 15 grep -q "^503 notification $((last + 1)) " "$W/received" || die "503 was not said"
+look "${child[1]}"
+: >"$W/refused"
+last=$((last + 2))
+until_ok 30 has_arrived notification "$last" || die "nothing arrives after a Retry-After"
+until_ok 30 has_arrived notification $((last - 1)) || die "what was refused does not arrive after a Retry-After"
+awk '$1 == 503 {t = $6; next} t && $6 - t < 6 {bad = 1} END {exit bad || !t}' "$W/received" || die "it was asked again before its time: $(tail -n 3 "$W/received")"
+say "4b. a Retry-After is waited for, whichever child is next"
+
 # --- what nobody opens; and a mail, at most once a minute, whose server is away at first ---
 mails() { grep -c '^---$' "$W/mails" || true; }
 has_mails() { [ "$(mails)" = "$1" ]; }
@@ -182,14 +194,51 @@ rm "$D/feed/mail.state" # as if never one was sent
 start_node T001
 until_ok 20 grep -q 'MAIL_.*SSL' "$W/log/T001.log" || die "a mail server without STARTTLS is not told: $(grep MAIL_ "$W/log/T001.log" | tail -n 1)"
 [ ! -s "$W/elsewhere" ] || die "a mail went out in clear"
-set_key mail_url '""'
 say "7. no mail leaves the machine in clear"
+
+# --- a mail server that wants TLS and to know who this is ---
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.2 \
+    -keyout "$W/tls.key" -out "$W/tls.pem" 2>/dev/null
+mail_to() { # URL: a mail to that server, as if never one was sent
+    stop_node T001
+    rm -f "$D/feed/mail.state"
+    set_key mail_url "\"$1\""
+    before=$(wc -l <"$W/log/T001.log")
+    start_node T001
+}
+says_since() { tail -n "+$((before + 1))" "$W/log/T001.log" | grep -q "$1"; }
+has_safe() { [ "$(grep -c '^Subject: CP-IS T001: ' "$W/safe")" = "$1" ]; }
+(umask 077 && echo "a wrong word" >"$W/password")
+: >"$W/safe"
+starttls=$(free_port)
+"$RECEIVER" smtp "127.0.0.2:$starttls" "$W/safe" starttls "$W/tls.pem" "$W/tls.key" duty "a right word" &
+others+=($!)
+mail_to "smtp://127.0.0.2:$starttls"
+until_ok 20 says_since 'MAIL_WAITS.*certificate' || says_since 'MAIL_WAITS.*SSL' || die "an unknown certificate of a mail server is not told"
+set_key mail_ca_file "\"$W/tls.pem\""
+mail_to "smtp://127.0.0.2:$starttls"
+until_ok 20 says_since 'MAIL_REFUSED.*SMTP 530' || die "that the server wants to know who this is is not told"
+set_key mail_user '"duty"'
+set_key mail_password_file "\"$W/password\""
+mail_to "smtp://127.0.0.2:$starttls"
+until_ok 20 says_since 'MAIL_REFUSED.*SMTP 535' || die "a wrong password is not told"
+[ ! -s "$W/safe" ] || die "a mail was sent before all was right"
+echo "a right word" >"$W/password"
+mail_to "smtp://127.0.0.2:$starttls"
+until_ok 20 has_safe 1 || die "no mail over STARTTLS: $(tail -n 3 "$W/log/T001.log")"
+doctor_says 'ok    mail: what no mail has told waits for 0 min; the last was tried 0 min ago' || die "doctor says of mail: $("$CPIS" doctor "$D" | grep mail)"
+smtps=$(free_port)
+"$RECEIVER" smtp "127.0.0.2:$smtps" "$W/safe" tls "$W/tls.pem" "$W/tls.key" duty "a right word" &
+others+=($!)
+mail_to "smtps://127.0.0.2:$smtps"
+until_ok 20 has_safe 2 || die "no mail over TLS: $(tail -n 3 "$W/log/T001.log")"
+! grep -q "right word\|wrong word" "$W/log/T001.log" || die "a password stands in the log"
+mail_to ""
+say "8. a mail over TLS, only to whom the given certificate vouches for, by whom the server knows"
 
 # --- TLS: a certificate that nobody vouches for is refused, and nothing is said before ---
 stop_node T001
 tls=$(free_port)
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
-    -keyout "$W/tls.key" -out "$W/tls.pem" 2>/dev/null
 mkfifo "$W/answer.fifo"
 openssl s_server -accept "127.0.0.1:$tls" -key "$W/tls.key" -cert "$W/tls.pem" -quiet <"$W/answer.fifo" >"$W/tls.in" 2>/dev/null &
 others+=($!)
@@ -211,10 +260,10 @@ printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' >&7
 nothing_unsent() { ! grep -qE '^(notification|escalated) ' "$D/feed/webhook.state"; }
 until_ok 20 nothing_unsent || die "its answer is not heard"
 exec 7>&-
-say "8. over TLS, only to whom the given certificate vouches for"
+say "9. over TLS, only to whom the given certificate vouches for"
 
 stop_all
 cut -d, -f1,3,4,5 "$W/T001.csv" | tail -n +2 | tr ',' '\n' | sort -u >"$W/patterns"
-if grep -F -l -f "$W/patterns" "$W"/log/*.log "$D"/feed/*.state "$W/once" "$W/mails"; then die "a log, state or mail holds a child's number or name"; fi
+if grep -F -l -f "$W/patterns" "$W"/log/*.log "$D"/feed/*.state "$W/once" "$W/mails" "$W/safe"; then die "a log, state or mail holds a child's number or name"; fi
 same "$(stat -c %a "$D"/feed/*.state | sort -u)" 600 "the state is its owner's"
 say "what was told is told; took $((SECONDS - began)) s"

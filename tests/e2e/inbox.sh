@@ -91,7 +91,7 @@ say "5. exports: whole, and each notification once"
 export_as csv all.csv 0 | so '.written == 7' "all in csv"
 [ "$(wc -l <"$W/all.csv")" = 8 ] || die "the csv has other rows"
 export_as json first.json 0 >"$W/first"
-last=$(jq .last "$W/first")
+last=$(jq -r .after "$W/first")
 look "$once" RJ2
 until_ok 5 counted 8
 export_as json second.json "$last" | so '.written == 1 and .last == 8' "what came since"

@@ -1,8 +1,10 @@
-/* Fuzz target: a file of plans as CSV, and the same bytes as a practice's list. Whatever it is, the
- * readers keep their promises: a right row has right values, a failed one a reason, counts add up.
+/* Fuzz target: a file of plans as CSV, and the same bytes as a practice's list and as a list of
+ * traced numbers. Whatever it is, the readers keep their promises: a right row has right values, a
+ * failed one a reason, counts add up.
  */
 #include "node/feed/csv.h"
 #include "node/feed/trace_list.h"
+#include "node/feed/traced.h"
 #include "tests/fuzz/feed.h"
 
 struct seen {
@@ -38,6 +40,26 @@ static void check_list(int fd)
     trace_list_free(&l);
 }
 
+static void check_traced(int fd)
+{
+    static const char *const numbers[] = {"9990000018", "9990000026", "9990000034"};
+    struct traced *t;
+    char why[TRACED_WHY_BYTES] = "";
+    const cpis_err err = traced_read(fd, &t, why);
+    assert(err == CPIS_OK || (err == CPIS_E_MALFORMED && strncmp(why, "line ", 5) == 0));
+    if (err != CPIS_OK) return;
+    assert(traced_count(t) > 0);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct nhs_number n;
+        assert(nhs_number_parse(numbers[i], NHS_NUMBER_DIGITS, &n) == CPIS_OK);
+        const struct traced_person p = {
+            .number = &n, .birth = {.year = 2019, .month = 3, .day = 4}, .family = "Bee"};
+        const struct traced_verdict v = traced_judge(t, &p);
+        assert(v.replaced_by == NULL || v.fault == FEED_TRACED_SUPERSEDED);
+    }
+    traced_free(&t);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -48,5 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(f.read == s.rows && f.good == s.good);
     assert(f.fault != FEED_FILE_GOOD || f.read > 0);
     check_list(fd);
+    check_traced(fd);
     return 0;
 }

@@ -61,7 +61,7 @@ static const struct {
     {"row_entry", "w =32 =16 t10 =32 =32 q q"},
     {"row_held", "m:signed_message <256/32 <96/12"},
     {"row_access", "=32 =16 =16 <4096 t10 =32 q 1-3 b b b q q m:ask_details"},
-    {"row_notification", "q =32 t10 t40 q q t12 t100 b 1-3 q m:ask_details 1-4 q q q <2048/8 "
+    {"row_notification", "q =32 t10 t40 q q t12 t100 b 1-3 q m:ask_details 1-4 q q q q <2048/8 "
                          "16*row_change"},
     {"row_change", "q 1-3 t70"},
     {"row_history", "=32 q"},
@@ -83,7 +83,7 @@ static const struct {
     {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer"},
     {"row_evidence", "2-2 t10 =32 q q w q 2*row_search 1024*row_floor 2048*signed_message "
                      "16*signed_message"},
-    {"row_import", "q =32 q q q b b q =32 b"},
+    {"row_import", "q =32 q q q b b q =32 b =32 =32 q q q q q q"},
 };
 
 #define CPIS_X(name, plain, generated)                                                             \

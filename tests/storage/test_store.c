@@ -162,6 +162,37 @@ Test(store, reads_see_the_puts_and_deletes_of_the_batch_under_way)
     cr_assert_str_eq(scan(t, "", true, 0), "4=new 3=old 2=new ");
 }
 
+static bool take_one(void *arg, const struct row *row)
+{
+    memcpy(arg, row->key, 10);
+    return false;
+}
+
+Test(store, a_table_is_read_on_from_any_key_whether_it_is_there_or_not)
+{
+    static const char *const numbers[] = {"9990000018", "9990000026", "9990000034", "9990000042",
+                                          "9990000050", "9990000069", "9990000077"};
+    char order[8][11] = {""};
+    for (size_t i = 0; i < 7; i++)
+        put(TABLE_CHILD, numbers[i], "v");
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    cr_assert_eq(store_each(store, TABLE_CHILD, take_one, order[0]), CPIS_OK);
+    for (size_t i = 1; i < 7; i++) /* in parts of one row */
+        cr_assert_eq(store_scan_after(store, TABLE_CHILD, K(order[i - 1]), take_one, order[i]),
+                     CPIS_OK);
+    for (size_t i = 0; i < 7; i++)
+        for (size_t k = 0; k < i; k++)
+            cr_expect_str_neq(order[i], order[k]);
+    cr_assert_eq(store_scan_after(store, TABLE_CHILD, K(order[6]), take_one, order[7]), CPIS_OK);
+    cr_expect_str_eq(order[7], "", "none behind the last");
+    store_delete(store, TABLE_CHILD, K(order[2]));
+    cr_assert_eq(store_scan_after(store, TABLE_CHILD, K(order[2]), take_one, order[7]), CPIS_OK);
+    cr_expect_str_eq(order[7], order[3], "behind one that is gone");
+    cr_expect_eq(store_scan_after(store, TABLE_CHILD, K(""), take_one, order[7]), CPIS_E_INVAL);
+    cr_expect_eq(store_scan_after(store, TABLE_CHILD, K("99900"), take_one, order[7]),
+                 CPIS_E_INVAL);
+}
+
 Test(store, scans_of_a_child_give_its_own_rows_newest_first_with_the_number_in_the_clear)
 {
     static const struct {

@@ -458,6 +458,38 @@ Test(inbox, an_envelope_becomes_not_brought_when_its_details_come)
     cr_assert_eq(authority_inbox(f.authority).unopened, 1, "completed in place");
 }
 
+static void complete_late(unsigned child, uint64_t id, uint64_t completion)
+{
+    struct row_notification n;
+    const struct af_lookup l = af_lookup(&f, child);
+    const struct msg_ask_details ask = at_place(child, "RJ1", "");
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    pass(DETAILS_WAIT);
+    tick();
+    cr_assert(get(id, &n));
+    cr_assert_eq(n.completion, 0, "not complete yet");
+    af_bring_details(&f, 1, &d);
+    cr_assert(get(id, &n));
+    cr_assert(n.complete);
+    cr_assert_eq(n.completion, completion);
+}
+
+Test(inbox, those_whose_details_come_later_are_numbered_in_the_order_in_which_they_come)
+{
+    struct row_notification n;
+    seen_at(1, "RJ1", "");
+    cr_assert(get(1, &n));
+    cr_assert(n.complete);
+    cr_assert_eq(n.completion, 0, "its details came at once");
+    complete_late(1, 2, 1);
+    af_restart(&f);
+    complete_late(1, 3, 2);
+    cr_assert_eq(set(3, NOTIFICATION_SEEN, "A. Duty"), CPIS_OK);
+    cr_assert(get(3, &n));
+    cr_assert_eq(n.completion, 2, "as people have left it");
+}
+
 /* --- a test --- */
 
 Test(inbox, a_test_notification_names_no_child_and_goes_the_way_of_all)

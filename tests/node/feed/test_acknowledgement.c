@@ -87,7 +87,7 @@ static void import(const char *file, bool accepted)
     struct import *m;
     cr_assert(in != NULL);
     cr_assert(fputs(file, in) >= 0 && fflush(in) == 0);
-    cr_assert_eq(import_check(fileno(in), today, false, &m), CPIS_OK);
+    cr_assert_eq(import_check(fileno(in), today, false, NULL, &m), CPIS_OK);
     import_place(m, world.newest.id != 0 ? &world.newest : NULL, &own, accepted);
     cr_assert_eq(import_apply(m, NOW, send, NULL), CPIS_OK);
     cr_assert_eq(acknowledgement_write(m, &own, NOW, path), CPIS_OK);
@@ -324,7 +324,7 @@ Test(acknowledgement, what_is_there_stays_when_none_can_be_written)
     cr_assert(in != NULL);
     import(HEADER("1") THE_RIGHT CLOSE, false);
     cr_assert(fputs(HEADER("1") A_RECORD CLOSE, in) >= 0 && fflush(in) == 0);
-    cr_assert_eq(import_check(fileno(in), today, false, &m), CPIS_OK);
+    cr_assert_eq(import_check(fileno(in), today, false, NULL, &m), CPIS_OK);
     cr_assert_eq(pwrite(fileno(in), "3", 1, (off_t)strlen(XML OPEN CREATED "<id extension=\"")), 1);
     cr_assert_eq(acknowledgement_write(m, &own, NOW, path), CPIS_E_STATE); /* it has changed */
     cr_assert_neq(access(part, F_OK), 0);

@@ -1,4 +1,5 @@
 #include "node/feed/csv.h"
+#include "node/feed/table.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -216,11 +217,11 @@ Test(csv, each_bad_file_fails_whole_with_its_reason_and_line)
 
 Test(csv, a_row_or_header_that_is_too_long_is_told_and_the_next_row_read)
 {
-    static char t[3 * CSV_LINE_BYTES_MAX];
+    static char t[3 * TABLE_LINE_BYTES_MAX];
     struct seen s;
     char *p = t + sprintf(t, "%s9990000018,", HEADER);
-    memset(p, 'x', CSV_LINE_BYTES_MAX);
-    p += CSV_LINE_BYTES_MAX;
+    memset(p, 'x', TABLE_LINE_BYTES_MAX);
+    p += TABLE_LINE_BYTES_MAX;
     p += sprintf(p, "\n9990000026,2019-03-04,Ann,Bee,L1,CPP,2026-01-02,,,\n");
     struct feed_file f = run(t, (size_t)(p - t), &s);
     cr_assert_eq(s.records[0].fault, FEED_LONG);

@@ -91,6 +91,33 @@ Test(delivery, waits_double_from_a_second_to_five_minutes_and_are_never_all_the_
     cr_expect_eq(fail(1, 0, (uint32_t)(DELIVERY_WAIT_MAX / 2)), DELIVERY_WAIT_MAX);
 }
 
+Test(delivery, a_receiver_that_asks_for_patience_is_left_alone_so_long_with_all_children)
+{
+    add(1, 70);
+    add(2, 80);
+    cr_assert_eq(next(1000), 1U);
+    const cpis_ms wait = fail(1, 1000, 0);
+    cr_assert_lt(wait, 7000U);
+    delivery_pause(&d, 1000, 7000);
+    cr_expect_eq(next(7999), 0U, "another child's, due now");
+    cr_expect_eq(delivery_deadline(&d), 8000U);
+    delivery_pause(&d, 1000, 2000);
+    cr_expect_eq(next(7999), 0U, "a shorter one does not shorten it");
+    cr_expect_eq(next(8000), 1U);
+    cr_expect_eq(next(8000), 2U);
+    cr_expect_eq(delivery_deadline(&d), CPIS_MS_NEVER, "both are under way");
+}
+
+Test(delivery, no_receiver_is_left_alone_for_ever)
+{
+    add(1, 70);
+    delivery_pause(&d, 1000, CPIS_MS_NEVER);
+    cr_expect_eq(delivery_deadline(&d), 1000 + DELIVERY_PAUSE_MAX);
+    cr_expect_eq(next(1000 + DELIVERY_PAUSE_MAX), 1U);
+    delivery_pause(&d, 2000, 0);
+    cr_expect_eq(d.paused, 1000 + DELIVERY_PAUSE_MAX, "no such wish");
+}
+
 Test(delivery, of_what_was_there_before_only_unopened_ones_are_told)
 {
     delivery_begin(&d, 2);

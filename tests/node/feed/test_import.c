@@ -93,7 +93,7 @@ static int file_of(const char *text)
 static struct import *check(const char *text, bool snapshot)
 {
     struct import *m;
-    cr_assert_eq(import_check(file_of(text), today, snapshot, &m), CPIS_OK);
+    cr_assert_eq(import_check(file_of(text), today, snapshot, NULL, &m), CPIS_OK);
     import_place(m, world.newest.id != 0 ? &world.newest : NULL, &own, false);
     if (import_report(m)->file.fault == FEED_FILE_GOOD && import_wants_held(m))
         for (size_t i = 0; i < world.count; i++)
@@ -326,7 +326,7 @@ Test(import, a_file_that_changes_meanwhile_is_noticed)
 {
     int fd = file_of(COLUMNS "9990000018,2019-03-04,,,,CPP,2026-01-02,,,\n");
     struct import *m;
-    cr_assert_eq(import_check(fd, today, false, &m), CPIS_OK);
+    cr_assert_eq(import_check(fd, today, false, NULL, &m), CPIS_OK);
     import_place(m, NULL, &own, false);
     cr_assert_eq(pwrite(fd, "26", 2, (off_t)strlen(COLUMNS) + 8), 2);
     cr_assert_eq(import_apply(m, 1, send, NULL), CPIS_E_STATE);
@@ -357,7 +357,7 @@ static enum import_note_kind import_by_hand(const char *text)
 {
     struct import *m;
     world.finished = false;
-    cr_assert_eq(import_check(file_of(text), today, false, &m), CPIS_OK);
+    cr_assert_eq(import_check(file_of(text), today, false, NULL, &m), CPIS_OK);
     import_place(m, &world.newest, &own, true);
     cr_assert_eq(import_apply(m, 1, send, NULL), CPIS_OK);
     const struct import_report *r = import_report(m);
@@ -412,7 +412,7 @@ Test(import, of_two_plans_with_one_start_in_a_record_the_later_counts)
 Test(import, a_snapshot_of_an_upload_is_refused)
 {
     struct import *m;
-    cr_assert_eq(import_check(file_of(UPLOAD("1", A_RECORD)), today, true, &m), CPIS_E_INVAL);
+    cr_assert_eq(import_check(file_of(UPLOAD("1", A_RECORD)), today, true, NULL, &m), CPIS_E_INVAL);
 }
 
 Test(import, uploads_are_taken_in_their_turn)
@@ -517,7 +517,7 @@ Test(import, another_organisations_upload_is_told)
 {
     struct import *m;
     const struct feed_organisation other = {.code = {"T002"}};
-    cr_assert_eq(import_check(file_of(UPLOAD("1", A_RECORD)), today, false, &m), CPIS_OK);
+    cr_assert_eq(import_check(file_of(UPLOAD("1", A_RECORD)), today, false, NULL, &m), CPIS_OK);
     import_place(m, NULL, &other, false);
     cr_assert_eq(import_report(m)->notes_count, 1U);
     cr_assert_eq(import_report(m)->notes[0].kind, IMPORT_NOTE_ORGANISATION);

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,43 @@ static bool there(const char *place, const char *file)
     return stat(path_of(place, file), &st) == 0;
 }
 
+/* Nobody may read it; also for root, who becomes somebody else for the look. */
+static cpis_err take_as_other(size_t *ret_outside)
+{
+    const bool root = geteuid() == 0;
+    if (root) {
+        cr_assert_eq(chmod(feed, 0755), 0);
+        cr_assert_eq(chmod(path_of("in", ""), 0755), 0);
+        cr_assert_eq(chmod(path_of("work", ""), 0755), 0);
+        cr_assert_eq(seteuid(65534), 0);
+    }
+    const cpis_err err = watch_take(w, NOW, name, &wait_ms);
+    cr_assert_eq(watch_count_unreadable(feed, ret_outside), CPIS_OK);
+    if (root) cr_assert_eq(seteuid(0), 0);
+    return err;
+}
+
 static cpis_err take(void) { return watch_take(w, NOW, name, &wait_ms); }
+
+Test(watch, what_can_not_be_read_is_counted_and_taken_when_it_can)
+{
+    size_t outside = 7;
+    drop("secret.csv", "x", WATCH_SETTLE);
+    drop(".hidden", "x", WATCH_SETTLE);
+    drop("x.tmp", "x", WATCH_SETTLE);
+    cr_assert_eq(symlink("nowhere", path_of("in", "link")), 0);
+    cr_assert_eq(chmod(path_of("in", "secret.csv"), 0), 0);
+    cr_assert_eq(take_as_other(&outside), CPIS_E_NOTFOUND);
+    cr_expect_eq(watch_unreadable(w), 1, "%zu", watch_unreadable(w));
+    cr_expect_eq(outside, 1);
+    cr_assert_eq(chmod(path_of("in", "secret.csv"), 0600), 0);
+    struct pollfd told = {.fd = watch_fd(w), .events = POLLIN};
+    cr_expect_eq(poll(&told, 1, 0), 1, "that it may be read now is an event");
+    cr_assert_eq(take(), CPIS_OK);
+    cr_expect_str_eq(name, "secret.csv");
+    cr_expect_eq(watch_unreadable(w), 0);
+    cr_expect_eq(watch_count_unreadable("/nonexistent", &outside), CPIS_E_NOTFOUND);
+}
 
 Test(watch, a_file_is_taken_when_it_has_settled_and_goes_where_it_belongs)
 {

@@ -7,6 +7,7 @@
 #include "node/net/prometheus.h"
 #include "proto/code.h"
 #include "tests/node/net/place.h"
+#include "tests/node/net/served.h"
 
 #include <criterion/criterion.h>
 #include <czmq.h>
@@ -15,53 +16,28 @@
 #include <sodium.h>
 #include <sys/stat.h>
 
+static struct served served;
 static struct control *control;
 static struct store *store;
-static struct view view;
-static struct notes *notes;
 static zsock_t *client;
 static struct control_env env;
 static const char a_node; /* its address stands for a node: no command here looks into it */
 
 static void begin(void)
 {
-    char path[FOLDER_SOCKET_BYTES], data[FOLDER_PATH_BYTES];
-    struct rest_keys keys;
-    struct drbg seed;
-    static const uint8_t root[REST_ROOT_BYTES] = {1};
-    cr_assert_geq(sodium_init(), 0);
-    zsys_handler_set(NULL);
-    place_make();
-    (void)umask(077);
-    rest_keys_from(root, &keys);
-    drbg_keygen(&seed);
-    cr_assert_eq(folder_path(place_dir(), FOLDER_DATA, sizeof data, data), CPIS_OK);
-    const struct store_conf conf = {.dir = data};
-    cr_assert_eq(store_open(&conf, &keys, &seed, &store), CPIS_OK);
-    cr_assert_eq(notes_new(stderr, &notes), CPIS_OK);
-    cr_assert_eq(folder_socket(place_dir(), path), CPIS_OK);
-    cr_assert_eq(control_new(path, &control), CPIS_OK);
+    served_begin(ROLE_QUERY, &served);
+    control = served.control;
+    store = served.store;
+    env = served.env;
+    env.node = (const struct node *)(const void *)&a_node;
     client = zsock_new_dealer(">" CONTROL_INPROC);
     cr_assert_not_null(client);
     zsock_set_rcvtimeo(client, 5000);
-    view = store_view(store);
-    env = (struct control_env){.dir = place_dir(),
-                               .role = ROLE_QUERY,
-                               .node = (const struct node *)(const void *)&a_node,
-                               .why_down = "free some space",
-                               .store = store,
-                               .view = &view,
-                               .notes = notes,
-                               .now = 1000,
-                               .wall = 1795500000000}; /* 2026-11-24 */
 }
 static void end(void)
 {
     zsock_destroy(&client);
-    control_free(&control);
-    store_close(&store);
-    notes_free(&notes);
-    place_remove();
+    served_end(&served);
 }
 TestSuite(control, .init = begin, .fini = end, .timeout = 60);
 
@@ -496,25 +472,55 @@ static void put_child(const char *number, uint64_t end)
     arena_free(&a);
 }
 
-Test(control, what_is_held_is_listed_by_number_and_shown_with_its_plans)
+/* The numbers in the order in which they were listed, `limit` at a time. */
+static void list_all(const char *limit, char ret[static 4][11], size_t *ret_count)
 {
+    char request[160], after[11] = "";
+    *ret_count = 0;
+    for (bool more = true; more;) {
+        size_t i;
+        const json_t *flag;
+        (void)snprintf(request, sizeof request,
+                       "{\"id\":1,\"command\":\"flags_list\",\"limit\":%s,\"after\":\"%s\"}", limit,
+                       after);
+        json_t *o = expect_done(request);
+        cr_assert_leq(json_array_size(json_object_get(o, "flags")), strtoul(limit, NULL, 10));
+        json_array_foreach(json_object_get(o, "flags"), i, flag)
+        {
+            cr_assert_lt(*ret_count, 4);
+            (void)snprintf(ret[(*ret_count)++], 11, "%s", text_at(flag, "nhs_number"));
+            cr_assert_eq(json_is_true(json_object_get(flag, "visible")),
+                         strcmp(text_at(flag, "nhs_number"), "9990000018") != 0);
+        }
+        (void)snprintf(after, sizeof after, "%s", text_at(o, "next"));
+        more = after[0] != '\0';
+        if (more) cr_assert_str_eq(after, ret[*ret_count - 1]);
+        json_decref(o);
+    }
+}
+
+Test(control, what_is_held_is_listed_in_parts_and_shown_with_its_plans)
+{
+    char parts[4][11] = {""}, whole[4][11] = {""};
+    size_t count;
     env.role = ROLE_AUTHORITY;
     put_child("9990000034", 0);
     put_child("9990000018", 202408010000); /* hidden 364 days after */
     put_child("9990000026", 202608010000);
-    json_t *o = expect_done("{\"id\":1,\"command\":\"flags_list\",\"limit\":2}");
-    const json_t *list = json_object_get(o, "flags");
-    cr_assert_eq(json_array_size(list), 2);
-    cr_assert_str_eq(text_at(json_array_get(list, 0), "nhs_number"), "9990000018");
-    cr_assert(json_is_false(json_object_get(json_array_get(list, 0), "visible")));
-    cr_assert_str_eq(text_at(json_array_get(list, 1), "nhs_number"), "9990000026");
-    cr_assert(json_is_true(json_object_get(json_array_get(list, 1), "visible")));
-    cr_assert_str_eq(text_at(o, "next"), "9990000026");
-    json_decref(o);
-    o = expect_done("{\"id\":1,\"command\":\"flags_list\",\"after\":\"9990000026\"}");
-    cr_assert_eq(json_array_size(json_object_get(o, "flags")), 1);
-    cr_assert(json_is_null(json_object_get(o, "next")));
-    json_decref(o);
+    list_all("500", whole, &count);
+    cr_assert_eq(count, 3);
+    list_all("1", parts, &count);
+    cr_assert_eq(count, 3);
+    cr_assert_eq(memcmp(parts, whole, sizeof whole), 0);
+    put_child("9990000050", 0); /* wherever it comes, the others stay in their order */
+    list_all("2", parts, &count);
+    cr_assert_eq(count, 4);
+    size_t at = 0;
+    for (size_t i = 0; i < 4; i++)
+        if (strcmp(parts[i], "9990000050") != 0) cr_assert_str_eq(parts[i], whole[at++]);
+    expect_error("{\"id\":1,\"command\":\"flags_list\",\"after\":\"999\"}", "CPIS_E_MALFORMED",
+                 "after");
+    json_t *o;
     o = expect_done("{\"id\":1,\"command\":\"flags_show\",\"nhs_number\":\"999 000 0026\"}");
     const json_t *plan = json_array_get(json_object_get(json_object_get(o, "flag"), "plans"), 0);
     cr_assert_str_eq(text_at(plan, "plan"), "LAC");
@@ -795,6 +801,64 @@ Test(control, statistics_say_of_how_many_and_count_the_period_only)
     json_decref(o);
 }
 
+static void put_import(const struct row_import *i)
+{
+    struct arena a = arena_make(65536);
+    struct bytes b;
+    const uint8_t key[8] = {[7] = (uint8_t)i->id};
+    cr_assert_eq(row_import_encode(i, &a, &b), CPIS_OK);
+    store_put(store, TABLE_IMPORT, key, sizeof key, b.p, b.len);
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    arena_free(&a);
+}
+
+/* The day is 23 November; only files that came to their end, and were not taken back, count. */
+Test(control, of_records_that_were_compared_with_tracing_so_many_agree)
+{
+    const struct row_import traced = {.id = 1,
+                                      .started = 1795400000000,
+                                      .rows = 100,
+                                      .finished = true,
+                                      .traced_hash = {{1}},
+                                      .cpr01 = 1,
+                                      .cpr02 = 2,
+                                      .cpr03 = 3,
+                                      .cpr04 = 4,
+                                      .cpr05 = 5,
+                                      .cpr07 = 6};
+    struct row_import other = traced;
+    env.role = ROLE_AUTHORITY;
+    put_import(&traced);
+    other = (struct row_import){
+        .id = 2, .started = 1795400000000, .rows = 10, .finished = true, .cpr07 = 1};
+    put_import(&other); /* no list then */
+    json_t *o = expect_done(STATS "}");
+    cr_expect_eq(number_at(o, "records_taken", "denominator"), 110);
+    cr_expect_eq(number_at(o, "records_taken", "numerator"), 79 + 9);
+    cr_expect_eq(number_at(o, "records_taken", "percent"), 80);
+    cr_expect_eq(number_at(o, "records_traced", "denominator"), 90, "those that can be compared");
+    cr_expect_eq(number_at(o, "records_traced", "numerator"), 81, "a sensitive one is a match");
+    cr_expect_eq(number_at(o, "records_traced", "percent"), 90);
+    json_decref(o);
+    o = expect_done(STATS ",\"for_sharing\":true}");
+    cr_expect_eq(number_at(o, "records_traced", "numerator"), 81);
+    cr_expect_eq(number_at(o, "records_taken", "numerator"), 88);
+    json_decref(o);
+    for (unsigned k = 0; k < 4; k++) {
+        other = traced;
+        other.id = 3 + k;
+        if (k == 0) other.started = 1795500000000;
+        if (k == 1) other.finished = false;
+        if (k == 2) other.undone = true;
+        if (k == 3) other.cpr05 = 1000; /* can't be */
+        put_import(&other);
+    }
+    o = expect_done(STATS "}");
+    cr_expect_eq(number_at(o, "records_taken", "denominator"), 110);
+    cr_expect_eq(number_at(o, "records_traced", "denominator"), 90);
+    json_decref(o);
+}
+
 Test(control, shared_statistics_withhold_small_numbers_and_what_gives_them_away)
 {
     env.role = ROLE_AUTHORITY;
@@ -822,7 +886,7 @@ Test(control, shared_statistics_withhold_small_numbers_and_what_gives_them_away)
 Test(control, status_tells_also_when_no_node_runs_what_to_do)
 {
     env.node = NULL;
-    note_event(notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
+    note_event(served.notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
     json_t *o = expect_done("{\"id\":1,\"command\":\"status\"}");
     cr_assert_str_eq(text_at(o, "role"), "query");
     cr_assert(json_is_false(json_object_get(o, "runs")));
@@ -973,8 +1037,8 @@ Test(control, metrics_of_a_node_that_can_not_run_are_what_its_driver_has_counted
     metrics_init(&m, env.wall);
     metrics_result(&m, &given);
     metrics_committed(&m, true, 0);
-    note_event(notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
-    note_event(notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
+    note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
+    note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
     env.metrics = &m;
     env.node = NULL;
     json_t *o = expect_done("{\"id\":1,\"command\":\"metrics\"}");
