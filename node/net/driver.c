@@ -354,6 +354,10 @@ static cpis_err open_store(struct driver *d, const struct rest_keys *keys)
     case CPIS_E_AUTH:
         return say(d, err, path, "it was made with another identity.key: put that one back");
     case CPIS_E_VERSION: return say(d, err, path, "a newer version wrote it: install that one");
+    case CPIS_E_OLD:
+        return say(d, err, path,
+                   "an older version wrote it, which this one does not read; it was not changed: "
+                   "install that version again, and see \"Rolling upgrades\" in the handbook");
     case CPIS_E_FULL: return say(d, err, path, "the disk is full: free some space");
     case CPIS_E_STORE:
         return say(d, err, path, "it is damaged or half a copy: restore the node's backup");
