@@ -29,9 +29,10 @@ struct store; /* opaque */
 /* Opens or makes the store at conf->dir. keys are copied, wiped by store_close; *seed gives the
  * generator of nonces its seed (may be NULL when read_only).
  * CPIS_E_AUTH: it was made with other keys. CPIS_E_VERSION: by a newer schema, CPIS_E_OLD:
- * by an older one that is not read here (nothing was read or changed by either). CPIS_E_STATE: open in this process already. CPIS_E_NOTFOUND: read_only and not there.
- * CPIS_E_STORE: damaged, no store of ours, or a copy that did not end. CPIS_E_INVAL, CPIS_E_IO,
- * CPIS_E_FULL, CPIS_E_NOMEM, CPIS_E_BUSY. */
+ * by an older one that is not read here (nothing was read or changed by either). CPIS_E_STATE: open
+ * in this process already. CPIS_E_NOTFOUND: read_only and not there. CPIS_E_STORE: damaged, no
+ * store of ours, or a copy that did not end. CPIS_E_INVAL, CPIS_E_IO, CPIS_E_FULL, CPIS_E_NOMEM,
+ * CPIS_E_BUSY. */
 CPIS_CHECK cpis_err store_open(const struct store_conf *conf, const struct rest_keys *keys,
                                struct drbg *seed, struct store **ret);
 void store_close(struct store **p); /* *p may be NULL; aborts a batch under way */
