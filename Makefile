@@ -1,5 +1,5 @@
 # One non-recursive Makefile. Objects mirror the tree under build/$(MODE)/.
-#   make [MODE=release|debug|asan] [V=1] all|test|demo|sim|emulate|check-asan|vectors|fuzz|bench-lookup|lint|...
+#   make [MODE=release|debug|asan] [V=1] all|test|demo|sim|emulate|check-asan|vectors|fuzz|bench-lookup|lint|install|deb|...
 MODE  ?= release
 B     := build/$(MODE)
 G     := build/gen
@@ -56,7 +56,7 @@ SIM_WRAP := $(shell sed -n 's/^WRAP[_VOID]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' s
 
 CORE_LIBS := -lsodium -lprotobuf-c -llmdb
 FEED_LIBS := -lcsv -lexpat
-NODE_LIBS := -lczmq -lzmq -ljansson -lconfig $(FEED_LIBS)
+NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lseccomp $(FEED_LIBS)
 HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
@@ -86,13 +86,11 @@ $(B)/libhttp.a: $(call obj,$(HTTP_SRC))
 	$(Q)ar rcs $@ $^
 $(B)/cpis-web: $(B)/node/cli/main.o $(call obj,$(HTTP_SRC)) $(B)/libnode.a $(LIB)
 	$(call link,$(HTTP_LIBS) $(CORE_LIBS))
-# SIM_SCENARIO_DIR=/usr/share/cpis/scenarios for a package; in the tree they are found beside the build
-$(B)/simulations/tool.o: FLAGS += $(if $(SIM_SCENARIO_DIR),-DCPIS_SIM_SCENARIO_DIR='"$(SIM_SCENARIO_DIR)"')
 $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SRC)) $(LIB)
 	$(call link,-ljansson $(CORE_LIBS))
-$(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnet.a $(LIB)
+$(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(FUZZ_LIBS_$*) $(CORE_LIBS))
@@ -231,7 +229,7 @@ PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?s
 DRAWS  := randombytes(_buf|_random|_uniform)?|crypto_[a-z0-9_]+_(keygen|random|seal|init_push|str|str_alg)|crypto_(box|sign|kx)(_curve25519x[a-z0-9]+|_ed[a-z0-9]+)?_keypair
 PURE_OBJ := $(call obj,$(PURE_SRC))
 # cppcheck 2.10 takes a struct filled through a pointer to its array for uninitialised: gcc and ASan see to those.
-lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
+lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis unit-check
 	@echo "  CPPCHECK"
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude --suppress=uninitvar --suppress=ctuuninitvar --suppress=constParameter -I. $(filter-out tests/%,$(SOURCES))
 	@for h in $(filter %.h,$(SOURCES)); do $(CC) $(STD) $(WARN) -Wno-unused -fsyntax-only -x c $$h || exit 1; done
@@ -246,10 +244,12 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis
 	@echo "  NM   cpis holds no stand-in for crypto/"
 	@! nm $(B)/cpis | grep -E ' (stub_|__wrap_|__real_|crypto_cho)'
 
+include node/packaging/install.mk
+
 # --- what a fresh Debian 12 lacks, from its packages ---
 PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev protobuf-c-compiler libzmq3-dev \
             libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libcjose-dev \
-            liboath-dev libqrencode-dev libcriterion-dev tzdata jq
+            liboath-dev libqrencode-dev libseccomp-dev libcriterion-dev tzdata jq
 LINT_PACKAGES := cppcheck clang-format-14 binutils
 deps:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \
@@ -261,4 +261,4 @@ deps:
 	$$as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 clean:
 	rm -rf build
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -type f -name '*.d' 2>/dev/null)

@@ -41,7 +41,8 @@ struct cpis_hash { /* BLAKE2b-256 output */
     X(CPIS_E_FULL, -10, "no space left on the disk")                                               \
     X(CPIS_E_VERSION, -11, "made by a newer version")                                              \
     X(CPIS_E_BUSY, -12, "in use by another process")                                               \
-    X(CPIS_E_IO, -13, "input or output failed")
+    X(CPIS_E_IO, -13, "input or output failed")                                                    \
+    X(CPIS_E_OLD, -14, "made by an older version, which this one does not read")
 
 typedef enum cpis_err {
     CPIS_OK = 0,

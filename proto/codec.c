@@ -461,3 +461,12 @@ cpis_err frame_unwrap(struct bytes wire, struct arena *a, struct frame *ret)
     *ret = f;
     return CPIS_OK;
 }
+
+bool frame_is_later(struct bytes wire)
+{
+    const struct field *f = codec_shapes[SHAPE_frame].fields;
+    struct reader r = {wire.p, wire.p + wire.len};
+    uint64_t kind;
+    return wire.len <= FRAME_BYTES_MAX && get_tag(&r, tag_of(&f[0], 1)) &&
+           get_little(&r, 4, &kind) && kind > f[0].hi && kind <= FRAME_KIND_LATER_MAX;
+}

@@ -104,6 +104,9 @@ CPIS_CHECK cpis_err frame_wrap(enum frame_kind kind, struct bytes payload, struc
 /* Checks size, kind and padding of what came off the wire. The payload is copied into the arena,
  * the padding stays in `wire`. */
 CPIS_CHECK cpis_err frame_unwrap(struct bytes wire, struct arena *a, struct frame *ret);
+/* Of what frame_unwrap refused: does it begin as a frame of a kind that a later version may have
+ * (FRAME_KIND_LATER_MAX)? Whatever follows is not looked at. */
+bool frame_is_later(struct bytes wire);
 
 /* The codec's tables against cpis.proto (names, order, types), for the test: false: they differ
  * here. */

@@ -43,7 +43,8 @@ struct bytes { /* borrowed */
 #define ROOT_KEYS_MAX          16U
 #define SUCCESSORS_MAX         8U
 
-enum frame_kind { /* what a frame's payload is */
+#define FRAME_KIND_LATER_MAX 255U /* kinds from FRAME_KIND_END to this: README.md, "Versions" */
+enum frame_kind {                 /* what a frame's payload is */
                   FRAME_HELLO = 1,
                   FRAME_REGISTER_REQUEST,
                   FRAME_REGISTER_CHAIN,

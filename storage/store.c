@@ -492,6 +492,7 @@ static cpis_err check_schema(struct store *s, struct kv_txn *txn)
     uint32_t schema = cursor_get_u32(&c);
     if (c.bad || schema == 0) return CPIS_E_STORE;
     if (schema > STORE_SCHEMA) return CPIS_E_VERSION;
+    if (schema < STORE_SCHEMA) return CPIS_E_OLD;
     return cursor_done(&c) ? CPIS_OK : CPIS_E_STORE;
 }
 

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define CLI_VERSION "0.1.0"
+#define CLI_VERSION "0.2.0"
 
 /* Exit codes; node/README.md lists them for operators, each --help its own. */
 enum cli_exit {

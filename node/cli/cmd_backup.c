@@ -9,8 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_BYTES_MAX    ((size_t)1 << 20) /* node.conf, identity.key */
-#define BACKUP_TIMEOUT_MS 0U                /* for ever: a large store takes its time */
+#define FILE_BYTES_MAX ((size_t)1 << 20) /* node.conf, identity.key */
 
 static bool copy_files(const struct cli *c, const char *from, const char *to)
 {
@@ -96,7 +95,6 @@ static bool open_store(const struct cli *c, const char *dir, struct store **ret)
     return err == CPIS_OK;
 }
 
-/* Of a folder in which no node runs. */
 static bool copy_folder(const struct cli *c, const char *from, const char *to)
 {
     struct store *store = NULL;
@@ -118,32 +116,12 @@ static bool copy_folder(const struct cli *c, const char *from, const char *to)
     return false;
 }
 
-static int by_node(const struct cli *c, const char *to)
-{
-    char path[FOLDER_PATH_BYTES], cwd[FOLDER_PATH_BYTES];
-    if (to[0] != '/' && getcwd(cwd, sizeof cwd) == NULL) return cli_fail(c, "%s", strerror(errno));
-    int n = to[0] == '/' ? snprintf(path, sizeof path, "%s", to)
-                         : snprintf(path, sizeof path, "%s/%s", cwd, to);
-    if (n < 0 || (size_t)n >= sizeof path) return cli_fail(c, "the path is too long");
-    struct control_client *client = cli_connect(c);
-    if (client == NULL) return CLI_ERROR;
-    json_t *r = cli_call(c, client, "backup", json_pack("{s:s}", "to", path), BACKUP_TIMEOUT_MS);
-    control_close(&client);
-    json_decref(r);
-    return r == NULL ? CLI_ERROR : CLI_OK;
-}
-
+/* This process reads the store beside the node that runs there, one moment of it: the node does not
+ * stand still, and need not be able to write where its backups go. */
 static int backup(struct cli *c)
 {
-    pid_t holder;
-    struct folder_lock lock = {.fd = -1};
     if (!cli_args(c, 1, 1)) return CLI_USAGE;
-    if (folder_is_locked(c->dir, &holder)) return by_node(c, c->args[0]);
-    if (folder_lock(c->dir, &lock, &holder) != CPIS_OK)
-        return cli_fail(c, "%s can't be locked: is a node starting there?", c->dir);
-    bool ok = copy_folder(c, c->dir, c->args[0]);
-    folder_unlock(&lock);
-    return ok ? CLI_OK : CLI_ERROR;
+    return copy_folder(c, c->dir, c->args[0]) ? CLI_OK : CLI_ERROR;
 }
 #define PASSPHRASE_OPTION                                                                          \
     {                                                                                              \

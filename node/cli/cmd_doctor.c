@@ -349,6 +349,18 @@ static void check_limits(struct doctor *d, const json_t *q)
     }
 }
 
+/* What its kernel lacks is no fault of this node's: it is said, as in the log. */
+static void check_confinement(struct doctor *d, const json_t *s, const struct node_settings *conf)
+{
+    const char *confined = cli_text(s, "confined");
+    if (confined[0] == '\0') return;
+    say(d, "confinement",
+        conf->confine ? NULL
+                      : "the operator: when you have found the fault: confine = true in node.conf, "
+                        "and start the node again",
+        "%s", confined);
+}
+
 static void check_node(struct doctor *d, const json_t *s)
 {
     const json_t *q = json_object_get(s, "query");
@@ -411,6 +423,7 @@ static int doctor(struct cli *c)
         if (control_call(client, "status", NULL, CLI_TIMEOUT_MS, NULL, NULL, &status, why) ==
             CPIS_OK) {
             check_node(&d, status);
+            check_confinement(&d, status, &settings);
             check_webhook(&d, client, &settings);
             check_mail(&d, client, &settings);
         } else {

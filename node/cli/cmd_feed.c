@@ -270,9 +270,14 @@ static int watch_folder(struct feeding *f)
 static int feed_once(struct cli *c)
 {
     struct feeding f = {.c = c};
+    struct node_settings settings;
+    char why[CONF_WHY_BYTES] = "";
+    cpis_err err = conf_read(c->dir, &settings, why);
+    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    companion_confine(c, &settings, CONFINE_FEED);
     if (folder_path(c->dir, "feed", sizeof f.feed, f.feed) != CPIS_OK)
         return cli_fail(c, "the folder's path is too long");
-    cpis_err err = watch_open(f.feed, upload_sequence, &f.watch);
+    err = watch_open(f.feed, upload_sequence, &f.watch);
     if (err == CPIS_E_BUSY) return cli_fail(c, "another `cpis feed` watches this folder");
     if (err != CPIS_OK) return cli_fail(c, "%s: %s", f.feed, strerror(errno));
     const int code = watch_folder(&f);

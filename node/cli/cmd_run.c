@@ -2,57 +2,161 @@
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
 #include "node/cli/conf.h"
+#include "node/cli/confine.h"
 #include "node/net/driver.h"
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
+
+#define NAMES_BYTES 200U /* in one line of the log */
+
+/* Beside the node: which processes, when they are wanted, and which settings they read when they
+ * start. */
+static bool wants_feed(const struct node_settings *s)
+{
+    return s->role == ROLE_AUTHORITY && s->feed;
+}
+static bool wants_deliver(const struct node_settings *s)
+{
+    return s->role == ROLE_AUTHORITY && (s->webhook_url[0] != '\0' || s->mail_url[0] != '\0');
+}
+static bool wants_web(const struct node_settings *s)
+{
+    return s->web_listen[0] != '\0' || s->metrics_listen[0] != '\0';
+}
+static const struct {
+    const char *name, *restarted;
+    bool (*wanted)(const struct node_settings *s);
+    const char *keys; /* how they begin */
+} beside[] = {
+    {"feed", "FEED_RESTARTED", wants_feed, "feed"},
+    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_"},
+    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_"},
+};
+#define BESIDE (sizeof beside / sizeof *beside)
+
+struct running {
+    const struct cli *c;
+    struct node_settings s, file; /* file: what it says now */
+    struct quota_conf quotas;
+    struct inbox_conf inbox;
+    struct answer_policy policy;
+    struct companion *companion[BESIDE];
+    char taken[NAMES_BYTES], later[NAMES_BYTES];
+    bool renew[BESIDE];
+};
+
+/* What the driver was given pointers to follows the settings. */
+static void settle(struct running *r)
+{
+    const struct node_settings *s = &r->s;
+    r->quotas = (struct quota_conf){.lookups_a_day = s->organisation_lookups_a_day,
+                                    .exceptions = s->organisation_limits,
+                                    .exceptions_count = s->organisation_limits_count};
+    r->inbox = (struct inbox_conf){.pattern_count = s->pattern_count,
+                                   .pattern_days = s->pattern_days,
+                                   .escalate_after = s->escalate_after_minutes * CPIS_MS_MINUTE};
+    cpis_err err = answer_roles_parse(s->answer_roles, &r->policy.only);
+    if (err == CPIS_OK) err = answer_roles_parse(s->refuse_roles, &r->policy.never);
+    assert(err == CPIS_OK); /* conf_read has looked */
+}
+
+/* --- SIGHUP --- */
+
+static void add_name(char names[static NAMES_BYTES], const char *key)
+{
+    const size_t len = strlen(names);
+    if (len + strlen(key) + sizeof ", , ..." <= NAMES_BYTES)
+        (void)snprintf(names + len, NAMES_BYTES - len, "%s%s", len > 0 ? ", " : "", key);
+    else if (names[len - 1] != '.')
+        (void)snprintf(names + len, NAMES_BYTES - len, ", ...");
+}
+
+static bool take_change(void *arg, const char *key, bool at_start, const char *before,
+                        const char *after)
+{
+    struct running *r = arg;
+    const bool taken = !at_start && (before == NULL || confine_reaches(&r->s, before, after));
+    add_name(taken ? r->taken : r->later, key);
+    for (size_t i = 0; i < BESIDE; i++)
+        r->renew[i] = r->renew[i] || (taken && conf_begins_with(key, beside[i].keys));
+    return taken;
+}
+
+/* In the node's loop: nothing here waits. */
+static bool reload(void *arg, char ret[static DRIVER_SAID_BYTES])
+{
+    struct running *r = arg;
+    char why[CONF_WHY_BYTES] = "";
+    const cpis_err err = conf_read(r->c->dir, &r->file, why);
+    if (err != CPIS_OK) {
+        (void)snprintf(ret, DRIVER_SAID_BYTES, "all settings stay as they were: %s",
+                       why[0] != '\0' ? why : cpis_strerror(err));
+        return false;
+    }
+    r->taken[0] = r->later[0] = '\0';
+    memset(r->renew, 0, sizeof r->renew);
+    conf_take(&r->s, &r->file, take_change, r);
+    settle(r);
+    for (size_t i = 0; i < BESIDE; i++)
+        if (r->renew[i]) companion_renew(r->companion[i], beside[i].wanted(&r->s));
+    const bool any = r->taken[0] != '\0' || r->later[0] != '\0';
+    (void)snprintf(ret, DRIVER_SAID_BYTES, "node.conf is read anew: %s%s%s%s%s",
+                   any ? "" : "nothing in it has changed", r->taken[0] != '\0' ? "taken: " : "",
+                   r->taken,
+                   r->later[0] == '\0'   ? ""
+                   : r->taken[0] == '\0' ? "at the next start: "
+                                         : "; at the next start: ",
+                   r->later);
+    return true;
+}
+
+/* --- run --- */
+
+static cpis_err drive(struct running *r, const char *passphrase, size_t len)
+{
+    char confined[CONFINE_TEXT_BYTES];
+    const struct node_settings *s = &r->s;
+    const bool whole = confine(r->c->dir, s, CONFINE_NODE, confined);
+    const struct driver_conf conf = {.dir = r->c->dir,
+                                     .role = s->role,
+                                     .passphrase = passphrase,
+                                     .passphrase_len = len,
+                                     .listen = s->listen[0] != '\0' ? s->listen : NULL,
+                                     .map_bytes = (size_t)s->map_mib << 20,
+                                     .map_bytes_max = (size_t)s->map_mib_max << 20,
+                                     .log_level = conf_log_level(s),
+                                     .quotas = &r->quotas,
+                                     .inbox = &r->inbox,
+                                     .policy = &r->policy,
+                                     .confined = confined,
+                                     .confined_whole = whole,
+                                     .hooks = {.reload = reload, .arg = r}};
+    companion_set_level(conf_log_level(s));
+    for (size_t i = 0; i < BESIDE; i++)
+        r->companion[i] =
+            companion_start(r->c, beside[i].name, beside[i].restarted, beside[i].wanted(s));
+    const cpis_err err = driver_run(&conf);
+    for (size_t i = 0; i < BESIDE; i++)
+        companion_stop(&r->companion[i]);
+    return err;
+}
 
 static int run(struct cli *c)
 {
-    struct node_settings s;
+    static struct running r; /* two whole node_settings: not for the stack */
     char why[CONF_WHY_BYTES] = "", *passphrase;
     size_t len;
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
-    cpis_err err = conf_read(c->dir, &s, why);
+    r.c = c;
+    cpis_err err = conf_read(c->dir, &r.s, why);
     if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    settle(&r);
     const char *file = cli_value(c, "passphrase-file");
-    if (!cli_passphrase(c, file != NULL ? file : s.passphrase_file, &passphrase, &len))
+    if (!cli_passphrase(c, file != NULL ? file : r.s.passphrase_file, &passphrase, &len))
         return CLI_ERROR;
-    const struct quota_conf quotas = {.lookups_a_day = s.organisation_lookups_a_day,
-                                      .exceptions = s.organisation_limits,
-                                      .exceptions_count = s.organisation_limits_count};
-    const struct inbox_conf inbox = {.pattern_count = s.pattern_count,
-                                     .pattern_days = s.pattern_days,
-                                     .escalate_after = s.escalate_after_minutes * CPIS_MS_MINUTE};
-    struct answer_policy policy;
-    err = answer_roles_parse(s.answer_roles, &policy.only);
-    if (err == CPIS_OK) err = answer_roles_parse(s.refuse_roles, &policy.never);
-    assert(err == CPIS_OK); /* conf_read has looked */
-    struct driver_conf conf = {.dir = c->dir,
-                               .role = s.role,
-                               .passphrase = passphrase,
-                               .passphrase_len = len,
-                               .listen = s.listen[0] != '\0' ? s.listen : NULL,
-                               .map_bytes = (size_t)s.map_mib << 20,
-                               .map_bytes_max = (size_t)s.map_mib_max << 20,
-                               .log_level = conf_log_level(&s),
-                               .quotas = &quotas,
-                               .inbox = &inbox,
-                               .policy = &policy};
-    companion_set_level(conf_log_level(&s));
-    const bool tells = s.webhook_url[0] != '\0' || s.mail_url[0] != '\0',
-               authority = s.role == ROLE_AUTHORITY;
-    struct companion *feed =
-        authority && s.feed ? companion_start(c, "feed", "FEED_RESTARTED") : NULL;
-    struct companion *deliver =
-        authority && tells ? companion_start(c, "deliver", "DELIVER_RESTARTED") : NULL;
-    struct companion *web = s.web_listen[0] != '\0' || s.metrics_listen[0] != '\0'
-                                ? companion_start(c, "web", "WEB_RESTARTED")
-                                : NULL;
-    err = driver_run(&conf);
-    companion_stop(&web);
-    companion_stop(&feed);
-    companion_stop(&deliver);
+    err = drive(&r, passphrase, len);
     sodium_free(passphrase);
     return err == CPIS_OK ? CLI_OK : CLI_ERROR; /* the driver has said why */
 }
@@ -60,7 +164,9 @@ const struct cli_command cmd_run = {
     .name = "run",
     .args = "DIR",
     .summary = "run a node in the foreground until SIGTERM, SIGINT or `cpis stop`",
-    .more = "Settings: DIR/node.conf; each key is explained there and in node/README.md.",
+    .more = "Settings: DIR/node.conf; each key is explained there and in node/README.md.\n"
+            "SIGHUP: reads node.conf anew; the log says what was taken, and what counts from the "
+            "next start.",
     .takes_dir = true,
     .fn = run,
     .options = (const struct cli_option[]){

@@ -16,6 +16,7 @@
 
 enum key_type {
     KEY_TEXT = 1,
+    KEY_PATH, /* of a file */
     KEY_ROLE,
     KEY_CODE,
     KEY_TELEPHONE,
@@ -72,11 +73,13 @@ static const struct key keys[] = {
      "Directory: where the other nodes find it."},
     {"", "listen", KEY_ENDPOINT, AT(listen), 0, TOP(listen), "", "\"tcp://address:port\"",
      "Directory: where it listens, if that differs from endpoint (\"tcp://0.0.0.0:7001\")."},
-    {"", "passphrase_file", KEY_TEXT, AT(passphrase_file), 0, TOP(passphrase_file), "",
+    {"", "passphrase_file", KEY_PATH, AT(passphrase_file), 0, TOP(passphrase_file), "",
      "the path of a file", "File whose first line opens identity.key; empty: it has none."},
     {"", "log_level", KEY_LEVEL, AT(log_level), 4, TOP(log_level), "info",
      "\"error\", \"warn\" or \"info\"",
      "Lines of the log that are less urgent are not written; all are counted (`cpis metrics`)."},
+    {"", "confine", KEY_BOOL, AT(confine), 0, 1, "true", "true or false",
+     "false, for debugging: the node is not confined (Landlock, seccomp)."},
     {"", "map_mib", KEY_NUMBER, AT(map_mib), 0, 65536, "0", "a whole number from 0 to 65536",
      "First size of the store's map in MiB; 0: 64. It grows by itself."},
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
@@ -107,10 +110,10 @@ static const struct key keys[] = {
     {"", "webhook_url", KEY_WEBHOOK, AT(webhook_url), 0, TOP(webhook_url), "",
      "\"https://host[:port]/path\"; \"http://\" only to 127.0.0.1 or localhost",
      "Authority: each notification is sent there, by `cpis deliver`; empty: nowhere."},
-    {"", "webhook_key_file", KEY_TEXT, AT(webhook_key_file), 0, TOP(webhook_key_file), "",
+    {"", "webhook_key_file", KEY_PATH, AT(webhook_key_file), 0, TOP(webhook_key_file), "",
      "the path of a file",
      "The key that signs them: a file of at least 32 bytes, its owner's alone."},
-    {"", "webhook_ca_file", KEY_TEXT, AT(webhook_ca_file), 0, TOP(webhook_ca_file), "",
+    {"", "webhook_ca_file", KEY_PATH, AT(webhook_ca_file), 0, TOP(webhook_ca_file), "",
      "the path of a file",
      "Certificates (PEM) that the receiver's is checked against; empty: the system's."},
     {"", "mail_url", KEY_MAIL_SERVER, AT(mail_url), 0, TOP(mail_url), "",
@@ -121,7 +124,7 @@ static const struct key keys[] = {
     {"", "mail_to", KEY_MAIL_ADDRESS, AT(mail_to), 0, TOP(mail_to), "", ADDRESS, ""},
     {"", "mail_user", KEY_TEXT, AT(mail_user), 0, TOP(mail_user), "", "a text of at most 254 bytes",
      "Who the mail server knows this node as; empty: it does not ask."},
-    {"", "mail_password_file", KEY_TEXT, AT(mail_password_file), 0, TOP(mail_password_file), "",
+    {"", "mail_password_file", KEY_PATH, AT(mail_password_file), 0, TOP(mail_password_file), "",
      "the path of a file", "The password: a file that is its owner's alone."},
     {"", "mail_ca_file", KEY_TEXT, AT(mail_ca_file), 0, TOP(mail_ca_file), "", "the path of a file",
      "Certificates (PEM) that the mail server's is checked against; empty: the system's."},
@@ -132,16 +135,16 @@ static const struct key keys[] = {
      "Where the pages, and at a query node the FHIR API, are served; empty: nowhere. Other "
      "machines "
      "are served over TLS only."},
-    {"", "web_certificate", KEY_TEXT, AT(web_certificate), 0, TOP(web_certificate), "",
+    {"", "web_certificate", KEY_PATH, AT(web_certificate), 0, TOP(web_certificate), "",
      "the path of a file",
      "Its certificate with the chain (PEM). A new one is taken up by itself."},
-    {"", "web_key", KEY_TEXT, AT(web_key), 0, TOP(web_key), "", "the path of a file",
+    {"", "web_key", KEY_PATH, AT(web_key), 0, TOP(web_key), "", "the path of a file",
      "The certificate's key (PEM): a file that is its owner's alone."},
-    {"", "web_client_ca", KEY_TEXT, AT(web_client_ca), 0, TOP(web_client_ca), "",
+    {"", "web_client_ca", KEY_PATH, AT(web_client_ca), 0, TOP(web_client_ca), "",
      "the path of a file",
      "Authorities (PEM) that vouch for the certificates of systems that ask; empty: none is asked "
      "for one."},
-    {"", "web_clients", KEY_TEXT, AT(web_clients), 0, TOP(web_clients), "", "the path of a file",
+    {"", "web_clients", KEY_PATH, AT(web_clients), 0, TOP(web_clients), "", "the path of a file",
      "Query node: who may ask over the FHIR API (`cpis clients example` writes one); empty: "
      "nobody."},
     {"", "metrics_listen", KEY_LISTEN, AT(metrics_listen), 0, TOP(metrics_listen), "", LISTEN,
@@ -291,7 +294,8 @@ static bool set_text(const struct key *k, const char *text, char *at)
     case KEY_ORIGIN:
         if (len > 0 && !web_origin_is_valid(text)) return false;
         break;
-    case KEY_TEXT: break;
+    case KEY_TEXT:
+    case KEY_PATH: break;
     case KEY_NUMBER:
     case KEY_BOOL: return false;
     }
@@ -516,6 +520,18 @@ cpis_err conf_read(const char *dir, struct node_settings *ret, char why[static C
     return err;
 }
 
+bool conf_key_at(size_t i, struct conf_key *ret)
+{
+    if (i >= KEYS) return false;
+    const struct key *k = &keys[i];
+    *ret = (struct conf_key){k->name, k->offset, k->max + 1, k->type == KEY_PATH};
+    if (k->type == KEY_NUMBER) ret->size = sizeof(uint64_t);
+    if (k->type == KEY_BOOL) ret->size = sizeof(bool);
+    if (k->type == KEY_ROLE) ret->size = sizeof(enum node_role);
+    if (k->type == KEY_PEOPLE) ret->size = sizeof(enum web_people);
+    return true;
+}
+
 static void write_text(FILE *f, const char *text)
 {
     (void)fputc('"', f);
@@ -551,6 +567,7 @@ static void write_value(FILE *f, const struct key *k, const struct node_settings
         (void)fputs(yes ? "true" : "false", f);
         break;
     case KEY_TEXT:
+    case KEY_PATH:
     case KEY_CODE:
     case KEY_TELEPHONE:
     case KEY_ROLES:

@@ -21,6 +21,7 @@ struct node_settings {
     char emergency[TELEPHONE_BYTES_MAX + 1], office[TELEPHONE_BYTES_MAX + 1];
     char endpoint[ENDPOINT_BYTES_MAX + 1], listen[ENDPOINT_BYTES_MAX + 1];
     char passphrase_file[CONF_PATH_BYTES];
+    bool confine; /* `cpis run` and what it starts are confined (confine.h) */
     uint64_t map_mib, map_mib_max;
     char log_level[6];                    /* "error", "warn", "info" */
     bool feed;                            /* authority: `cpis run` watches feed/in */
@@ -65,6 +66,26 @@ const char *conf_set(struct node_settings *s, const char *key, const char *text)
  * CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_MALFORMED. */
 CPIS_CHECK cpis_err conf_read(const char *dir, struct node_settings *ret,
                               char why[static CONF_WHY_BYTES]);
+struct conf_key {
+    const char *name;    /* without its group; static */
+    size_t offset, size; /* in node_settings; what follows a text is 0 */
+    bool is_path;        /* of a file */
+};
+bool conf_key_at(size_t i, struct conf_key *ret); /* false: there are no more */
+/* One of the prefixes, "web_ mail_", begins this key. */
+bool conf_begins_with(const char *key, const char *prefixes);
+/* Of a key that differs: at_start: what a node was started with it keeps. before, after: of files'
+ * paths, else NULL. false: it stays as it was. */
+typedef bool (*conf_change_fn)(void *arg, const char *key, bool at_start, const char *before,
+                               const char *after);
+/* Takes over into the settings of a running node what a file says now. `organisation_limits` is one
+ * key, which is always taken; key: static. */
+void conf_take(struct node_settings *now, const struct node_settings *file, conf_change_fn fn,
+               void *arg);
+/* The files that settings of these prefixes name: borrowed from s, "" where none is named. At most
+ * cap; how many. */
+size_t conf_files(const struct node_settings *s, const char *prefixes, const char **ret,
+                  size_t cap);
 /* The whole file with comments; free(). NULL: out of memory. */
 char *conf_write(const struct node_settings *s);
 #endif

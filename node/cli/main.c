@@ -1,4 +1,5 @@
 #include "node/cli/cli.h"
+#include "node/cli/sandbox.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -207,6 +208,7 @@ int main(int argc, char **argv)
 {
     json_set_alloc_funcs(malloc, wiping_free);
     (void)umask(077);
+    sandbox_keep_memory(); /* keys, passphrases, children's numbers */
     /* a closed pipe must become a failed write, which is told, not a silent death */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);

@@ -81,6 +81,11 @@ CPIS_CHECK cpis_err authority_set_notification(struct authority *a, struct env *
 CPIS_CHECK cpis_err authority_test_notification(struct authority *a, struct env *e, const char *by,
                                                 uint64_t *ret_id);
 struct inbox_counts authority_inbox(const struct authority *a);
+/* Other settings from now on, NULL: as they are. What is overdue by another time of escalation is
+ * told at the next tick. Errors as authority_restore's: free the node then. */
+CPIS_CHECK cpis_err authority_configure(struct authority *a, struct env *e,
+                                        const struct inbox_conf *inbox,
+                                        const struct answer_policy *policy);
 void authority_tick(struct authority *a, struct env *e);
 cpis_ms authority_deadline(const struct authority *a);
 #endif

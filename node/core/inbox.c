@@ -471,6 +471,20 @@ cpis_err authority_test_notification(struct authority *a, struct env *e, const c
     return CPIS_OK;
 }
 
+cpis_err authority_configure(struct authority *a, struct env *e, const struct inbox_conf *inbox,
+                             const struct answer_policy *policy)
+{
+    struct inbox *b = &a->inbox;
+    if (policy != NULL) a->policy = *policy;
+    if (inbox == NULL) return CPIS_OK;
+    const bool other_time = b->conf.escalate_after != inbox->escalate_after;
+    b->conf = *inbox;
+    if (!other_time) return CPIS_OK;
+    b->unopened_count = 0;
+    b->counts = (struct inbox_counts){.unopened = 0};
+    return inbox_restore(b, e);
+}
+
 struct inbox_counts authority_inbox(const struct authority *a)
 {
     struct inbox_counts c = a->inbox.counts;

@@ -26,6 +26,7 @@ enum out_type {
  */
 #define CPIS_EVENTS(X)                                                                             \
     X(EVENT_FRAME_MALFORMED, 2, "message refused: not a message of this protocol")                 \
+    X(EVENT_FRAME_LATER, 0, "message of a later version dropped: nothing here needs it")           \
     X(EVENT_PEER_UNKNOWN, 2, "message refused: the peer is not in force in the register")          \
     X(EVENT_SIGNER_UNKNOWN, 2, "message refused: its signer is not in the register")               \
     X(EVENT_SIGNATURE_WRONG, 2, "message refused: the signature does not verify")                  \

@@ -122,6 +122,16 @@ cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view
     return n->listed ? CPIS_OK : CPIS_E_NOTFOUND;
 }
 
+cpis_err node_configure(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view,
+                        const struct quota_conf *quotas, const struct inbox_conf *inbox,
+                        const struct answer_policy *policy)
+{
+    struct env e = env_of(n, now, wall, view);
+    if (n->role == ROLE_QUERY && quotas != NULL) return quotas_configure(n->quotas, quotas);
+    if (n->role == ROLE_AUTHORITY) return authority_configure(n->authority, &e, inbox, policy);
+    return CPIS_OK;
+}
+
 /* --- the register --- */
 
 void node_registry_changed(struct node *n, struct env *e)

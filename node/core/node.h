@@ -40,6 +40,13 @@ void node_free(struct node **p); /* wipes keys */
  * registers). Pop outputs afterwards. */
 CPIS_CHECK cpis_err node_start(struct node *n, cpis_ms now, cpis_ms wall, const struct view *view);
 
+/* Other settings from now on; NULL: as they are. Before and between steps. On an error
+ * (CPIS_E_NOMEM, CPIS_E_STORE, ...) free the node and build it anew with them. */
+CPIS_CHECK cpis_err node_configure(struct node *n, cpis_ms now, cpis_ms wall,
+                                   const struct view *view, const struct quota_conf *quotas,
+                                   const struct inbox_conf *inbox,
+                                   const struct answer_policy *policy);
+
 enum command_type {
     COMMAND_LOOKUP = 1,      /* query: RESULT_VERDICT */
     COMMAND_CHANGES,         /* authority: RESULT_CHANGES */

@@ -28,23 +28,31 @@ struct quotas {
     cpis_ms write_at; /* CPIS_MS_NEVER: all is written */
 };
 
+cpis_err quotas_configure(struct quotas *q, const struct quota_conf *conf)
+{
+    assert(conf->exceptions_count <= QUOTA_EXCEPTIONS_MAX);
+    struct quota_exception *own = calloc(conf->exceptions_count + 1, sizeof *own);
+    if (own == NULL) return CPIS_E_NOMEM;
+    if (conf->exceptions_count > 0)
+        memcpy(own, conf->exceptions, conf->exceptions_count * sizeof *own);
+    free(q->exceptions);
+    q->exceptions = own;
+    q->exceptions_count = conf->exceptions_count;
+    q->lookups_a_day = conf->lookups_a_day;
+    return CPIS_OK;
+}
+
 cpis_err quotas_new(const struct quota_conf *conf, struct quotas **ret)
 {
     struct quotas *q = calloc(1, sizeof *q);
     if (q == NULL) return CPIS_E_NOMEM;
-    assert(conf->exceptions_count <= QUOTA_EXCEPTIONS_MAX);
     q->write_at = CPIS_MS_NEVER;
-    q->lookups_a_day = conf->lookups_a_day;
-    q->exceptions_count = conf->exceptions_count;
-    q->exceptions = calloc(conf->exceptions_count + 1, sizeof *q->exceptions);
-    if (q->exceptions == NULL) {
+    cpis_err err = quotas_configure(q, conf);
+    if (err == CPIS_OK)
+        *ret = q;
+    else
         quotas_free(&q);
-        return CPIS_E_NOMEM;
-    }
-    if (conf->exceptions_count > 0)
-        memcpy(q->exceptions, conf->exceptions, conf->exceptions_count * sizeof *q->exceptions);
-    *ret = q;
-    return CPIS_OK;
+    return err;
 }
 
 void quotas_free(struct quotas **p)

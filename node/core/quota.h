@@ -31,6 +31,8 @@ struct quota_conf {         /* what the node's operator has set */
 struct quotas;
 /* conf is copied. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err quotas_new(const struct quota_conf *conf, struct quotas **ret);
+/* Other limits from now on; what has been asked stays counted. CPIS_E_NOMEM: nothing changed. */
+CPIS_CHECK cpis_err quotas_configure(struct quotas *q, const struct quota_conf *conf);
 void quotas_free(struct quotas **p);
 CPIS_CHECK cpis_err quotas_restore(struct quotas *q, struct env *e); /* TABLE_ASKED */
 

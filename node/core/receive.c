@@ -299,8 +299,8 @@ void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, st
     }
     cpis_err err = frame_unwrap(wire, e->scratch, &f);
     if (err != CPIS_OK) {
-        emit_event(e, err == CPIS_E_NOMEM ? EVENT_NO_MEMORY : EVENT_FRAME_MALFORMED, peer,
-                   wire.len);
+        const enum event what = frame_is_later(wire) ? EVENT_FRAME_LATER : EVENT_FRAME_MALFORMED;
+        emit_event(e, err == CPIS_E_NOMEM ? EVENT_NO_MEMORY : what, peer, wire.len);
         return;
     }
     const struct frame_rule *r = &frame_rules[f.kind];

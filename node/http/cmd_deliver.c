@@ -233,6 +233,7 @@ static int work(struct cli *c)
     struct told t = {.webhook = NULL};
     int code = CLI_ERROR;
     if (!read_settings(&d)) return CLI_ERROR;
+    companion_confine(c, &d.s, CONFINE_DELIVER);
     const int locked = lock(c);
     if (locked < 0) return CLI_ERROR;
     if (post_new(&d.post) != CPIS_OK)

@@ -338,7 +338,9 @@ static int work(struct cli *c)
     struct sigaction act = {.sa_handler = on_hup};
     (void)sigemptyset(&act.sa_mask);
     (void)sigaction(SIGHUP, &act, NULL);
-    if (!read_settings(&w) || !tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
+    if (!read_settings(&w)) return CLI_ERROR;
+    companion_confine(c, &w.s, CONFINE_WEB);
+    if (!tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
     w.door = (struct node_door){.call = call_link, .arg = &w};
     w.health = (struct health){
         .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};

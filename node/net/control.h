@@ -33,6 +33,8 @@ struct control_env { /* what a command may read; borrowed for the call */
     const struct notes *notes;
     const struct transport *transport; /* may be NULL */
     const struct metrics *metrics;     /* may be NULL */
+    const char *confined;              /* driver.h; or NULL */
+    bool confined_whole;
     cpis_ms now, wall;
 };
 struct control; /* opaque */

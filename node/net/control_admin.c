@@ -1,4 +1,4 @@
-/* What operators of any role do: the register, the key ceremony, evidence, the log, a backup. */
+/* What operators of any role do: the register, the key ceremony, evidence, the log. */
 #include "node/core/seen.h"
 #include "node/net/chain_store.h"
 #include "node/net/control_int.h"
@@ -10,8 +10,7 @@
 
 #define CHAIN_TEXT_MAX ((FRAME_BYTES_MAX + 2) / 3 * 4) /* base64 */
 #define EVIDENCE_BYTES ((size_t)16 << 20)
-#define FILE_BYTES_MAX ((size_t)1 << 20) /* node.conf, identity.key */
-#define EXPORT_BATCH   500U              /* log entries in one reply */
+#define EXPORT_BATCH   500U /* log entries in one reply */
 #define EXPORT_LIMIT   100000U
 #define LIST_LIMIT     1000U
 #define NO_MEMORY      "ask for less at once, or give the machine more"
@@ -287,56 +286,4 @@ json_t *control_log_export(struct control *c, const struct control_env *env, str
         put(o, "head", json_hex(s.log.head.b, sizeof s.log.head.b));
     }
     return o;
-}
-
-/* --- backup --- */
-
-static cpis_err copy_file(const char *from, const char *to, const char *name)
-{
-    uint8_t *p;
-    size_t len;
-    cpis_err err = folder_read(from, name, FILE_BYTES_MAX, &p, &len);
-    if (err == CPIS_E_NOTFOUND) return CPIS_OK;
-    if (err != CPIS_OK) return err;
-    err = folder_write(to, name, (struct bytes){p, len});
-    sodium_memzero(p, len);
-    free(p);
-    return err;
-}
-
-/* As the store has it: the file may be behind where the disk was full. */
-static cpis_err copy_register(const struct control_env *env, const char *to)
-{
-    struct chain_mark none = {.at = 0};
-    uint64_t version = 0;
-    cpis_err err = chain_store_version(env->view, &version);
-    return err == CPIS_OK && version > 0 ? chain_store_keep(to, env->view, version, &none) : err;
-}
-
-/* backup: {to: an absent or empty folder} -> {}. Everything but key shares; the node stands still
- * for about 1 us a row. */
-json_t *control_backup(struct control *c, const struct control_env *env, struct request *r,
-                       struct fault *f)
-{
-    static const char *const files[] = {FOLDER_CONF, FOLDER_IDENTITY};
-    char data[FOLDER_PATH_BYTES];
-    const char *to = NULL;
-    (void)c;
-    if (!get_string(r->body, "to", true, FOLDER_PATH_BYTES - 32, &to, f)) return NULL;
-    if (to[0] != '/')
-        return fail_with(f, CPIS_E_MALFORMED, "give a path that begins with /",
-                         "\"to\" must be an absolute path: the node may run elsewhere");
-    cpis_err err = folder_make(to);
-    if (err == CPIS_OK) err = folder_path(to, FOLDER_DATA, sizeof data, data);
-    if (err == CPIS_OK) err = store_backup(env->store, data, NULL, NULL);
-    for (size_t i = 0; err == CPIS_OK && i < sizeof files / sizeof *files; i++)
-        err = copy_file(env->dir, to, files[i]);
-    if (err == CPIS_OK) err = copy_register(env, to);
-    if (err == CPIS_E_STATE)
-        return fail_with(f, err, "give a folder that does not exist yet",
-                         "there is something in that folder already");
-    if (err != CPIS_OK)
-        return fail_with(f, err, "see that the node's user may write there and that there is room",
-                         "the backup could not be written");
-    return json_object();
 }

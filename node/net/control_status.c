@@ -313,6 +313,8 @@ json_t *control_status(struct control *c, const struct control_env *env, struct 
     put(o, "time", json_time(env->wall));
     put(o, "runs", json_boolean(env->node != NULL));
     put(o, "why_down", env->node != NULL ? NULL : json_text(env->why_down));
+    put(o, "confined", env->confined == NULL ? NULL : json_text(env->confined));
+    put(o, "confined_whole", env->confined == NULL ? NULL : json_boolean(env->confined_whole));
     if (env->node != NULL) put_node(o, env);
     put(o, "events", events_json(env));
     put(o, "transport", transport_json(env));

@@ -48,6 +48,8 @@ static struct control_env env_of(const struct driver *d)
                                 .notes = d->notes,
                                 .transport = d->transport,
                                 .metrics = &d->metrics,
+                                .confined = d->conf->confined,
+                                .confined_whole = d->conf->confined_whole,
                                 .now = clock_monotonic(),
                                 .wall = clock_wall()};
 }
@@ -183,13 +185,21 @@ static void stop(struct driver *d, const char *why)
     control_drain(d->control);
 }
 
+static void reload(struct driver *d)
+{
+    char said[DRIVER_SAID_BYTES] = "";
+    if (d->conf->hooks.reload == NULL) return;
+    const bool taken = d->conf->hooks.reload(d->conf->hooks.arg, said);
+    if (taken) machine_configure(d->machine);
+    note(d->notes, taken ? NOTE_INFO : NOTE_ERROR, "SIGHUP: %s", said);
+}
+
 static void take_signals(struct driver *d)
 {
     struct signalfd_siginfo s;
     while (read(d->signals, &s, sizeof s) == (ssize_t)sizeof s) {
         if (s.ssi_signo == SIGHUP) {
-            note(d->notes, NOTE_INFO, "SIGHUP: reloading");
-            if (d->conf->hooks.reload != NULL) d->conf->hooks.reload(d->conf->hooks.arg);
+            reload(d);
         } else {
             stop(d, s.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
         }
@@ -354,6 +364,10 @@ static cpis_err open_store(struct driver *d, const struct rest_keys *keys)
     case CPIS_E_AUTH:
         return say(d, err, path, "it was made with another identity.key: put that one back");
     case CPIS_E_VERSION: return say(d, err, path, "a newer version wrote it: install that one");
+    case CPIS_E_OLD:
+        return say(d, err, path,
+                   "an older version wrote it, which this one does not read; it was not changed: "
+                   "install that version again, and see \"Rolling upgrades\" in the handbook");
     case CPIS_E_FULL: return say(d, err, path, "the disk is full: free some space");
     case CPIS_E_STORE:
         return say(d, err, path, "it is damaged or half a copy: restore the node's backup");
@@ -432,6 +446,8 @@ static cpis_err start(struct driver *d)
     follow_register(d);
     if (d->conf->hooks.started != NULL && !d->conf->hooks.started(d->conf->hooks.arg))
         return CPIS_E_STATE;
+    if (d->conf->confined != NULL)
+        note(d->notes, d->conf->confined_whole ? NOTE_INFO : NOTE_WARN, "%s", d->conf->confined);
     note(d->notes, NOTE_INFO, "the node runs");
     (void)notify_send("READY=1");
     return CPIS_OK;

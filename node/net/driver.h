@@ -8,16 +8,19 @@
 #include "node/core/node.h"
 #include "node/net/note.h"
 
-#define DRIVER_BATCH    256U
-#define DRIVER_BATCH_MS ((cpis_ms)20)
-#define DRIVER_DRAIN    (3 * CPIS_MS_SECOND) /* for lookups under way when told to stop */
+#define DRIVER_BATCH      256U
+#define DRIVER_BATCH_MS   ((cpis_ms)20)
+#define DRIVER_SAID_BYTES 480U
+#define DRIVER_DRAIN      (3 * CPIS_MS_SECOND) /* for lookups under way when told to stop */
 
 /* Called in the loop's thread; each may be NULL. */
 struct driver_hooks {
     /* The node runs and the control socket is bound: start other threads here (signals are blocked
      * already). They talk to it by control_connect_inproc. false: the node stops. */
     bool (*started)(void *arg);
-    void (*reload)(void *arg);   /* SIGHUP */
+    /* SIGHUP: reads the settings anew. ret: what came of it, for the log. true: what `quotas`,
+     * `inbox` and `policy` point to may have changed, and the node takes it; false: nothing has. */
+    bool (*reload)(void *arg, char ret[static DRIVER_SAID_BYTES]);
     void (*stopping)(void *arg); /* join what `started` began: it must close its control clients */
     void *arg;
 };
@@ -33,6 +36,9 @@ struct driver_conf {
     const struct inbox_conf *inbox;     /* authority: patterns and escalation; NULL: neither */
     const struct answer_policy *policy; /* authority: whom it answers; NULL: everybody */
     enum note_level log_level;          /* what is less urgent is not told; 0: all is */
+    const char *confined; /* what confines this process, or why nothing does: told at the start and
+                             by `status`; NULL: nothing is said */
+    bool confined_whole;  /* as it should be */
     struct driver_hooks hooks;
 };
 

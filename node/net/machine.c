@@ -154,6 +154,14 @@ void machine_command(struct machine *m, const struct command *command)
     step(m, &(struct node_in){.type = NODE_COMMAND, .command = command});
 }
 
+void machine_configure(struct machine *m)
+{
+    if (m->node == NULL || m->failed) return; /* the next one is built with it */
+    if (node_configure(m->node, clock_monotonic(), clock_wall(), &m->view, m->conf.quotas,
+                       m->conf.inbox, m->conf.policy) != CPIS_OK)
+        m->failed = true;
+}
+
 /* --- the end of a batch --- */
 
 static const char *code_of(const struct machine *m, const struct cpis_id *id)

@@ -57,6 +57,9 @@ void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes
 void machine_command(struct machine *m, const struct command *command);
 /* Steps the node's deadline if it has come, or tries to build a node if it is time. */
 void machine_tick(struct machine *m);
+/* What conf's quotas, inbox and policy point to has changed: the node takes it, also one built
+ * later. */
+void machine_configure(struct machine *m);
 bool machine_is_full(const struct machine *m); /* MACHINE_WAITING_BYTES_MAX reached */
 /* Ends the batch: commits, then sends, counts. */
 void machine_commit(struct machine *m);

@@ -46,6 +46,15 @@ kill_sender() {
     until_ok 70 runs || die "nothing starts what sends again"
     pkill -9 -f "^cpis deliver $D\$"
 }
+# node.conf has changed: the running node takes it
+reload() {
+    local before
+    before=$(grep -c 'SIGHUP: ' "$W/log/T001.log" || true)
+    kill -HUP "${PIDS[T001]}"
+    answered() { [ "$(grep -c 'SIGHUP: ' "$W/log/T001.log")" -gt "$before" ]; }
+    until_ok 5 answered || die "no answer to SIGHUP"
+    grep 'SIGHUP: ' "$W/log/T001.log" | tail -n 1 | grep -qF "taken: $1" || die "not taken: $1: $(tail -n 2 "$W/log/T001.log")"
+}
 set_key() { sed -i "s|^$1 = .*|$1 = $2;|" "$D/node.conf"; }
 
 port=$(free_port)
@@ -102,10 +111,10 @@ until_ok 60 has_arrived notification 7 || die "what was refused does not arrive 
 say "2. a child that fails holds up no other"
 
 # --- by a timer: what there is, then it ends and says whether all has arrived ---
-stop_node T001
 set_key webhook_url '""'
-start_node T001
-pgrep -f "^cpis deliver $D\$" >/dev/null && die "it runs although there is nobody to tell"
+reload webhook_url
+ended() { ! pgrep -f "^cpis deliver $D\$" >/dev/null; }
+until_ok 10 ended || die "it runs although there is nobody to tell"
 set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
 echo "${child[2]}" >"$W/refused"
 look "${child[2]}" # 10
@@ -115,8 +124,7 @@ has_arrived notification 11 || die "--once has not sent what it could: $(cat "$W
 : >"$W/refused"
 "$CPIS" deliver "$D" --once 2>>"$W/once" || die "--once does not end well: $(cat "$W/once")"
 has_arrived notification 10 || die "--once has not sent what was left"
-stop_node T001
-start_node T001
+reload webhook_url
 say "3. by a timer it sends what there is and says whether all has arrived"
 
 # --- killed again and again ---
@@ -162,18 +170,21 @@ stop_node T001
 ! pgrep -f "^cpis deliver $D\$" >/dev/null || die "it sends on without its node"
 : >"$W/mails"
 smtp=$(free_port)
+start_node T001
+set_key mail_every_minutes 1
+reload mail_every_minutes
 set_key escalate_after_minutes 1
 set_key mail_url "\"smtp://127.0.0.1:$smtp\""
 set_key mail_from '"cpis@authority.test.example"'
 set_key mail_to '"duty@authority.test.example"'
-set_key mail_every_minutes 1
-start_node T001
+reload "escalate_after_minutes, mail_url, mail_from, mail_to"
 until_ok 20 told MAIL_WAITS || die "that the mail server is away is not told"
 "$RECEIVER" smtp "$smtp" "$W/mails" &
 others+=($!)
 until_ok 40 has_mails 1 || die "no mail came: $(tail -n 3 "$W/log/T001.log")"
 mailed=$SECONDS
 subject 1 | grep -qE "^CP-IS T001: $((last - 1)) new, oldest 00:0[0-9]" || die "the mail says: $(subject 1)"
+until_ok 70 told EVENT_NOTIFICATION_UNOPENED || die "the running node has not taken escalate_after_minutes"
 tell
 stop_node T001
 start_node T001

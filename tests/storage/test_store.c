@@ -368,16 +368,20 @@ Test(store, other_keys_are_told_from_an_empty_store)
     cr_assert(holds(TABLE_CHILD, nhs, "plan"));
 }
 
-Test(store, a_newer_schema_is_refused_before_anything_is_read_or_changed)
+Test(store, another_schema_is_refused_before_anything_is_read_or_changed)
 {
     static const struct {
         uint8_t schema[5];
         size_t len;
         cpis_err want;
     } cases[] = {
-        {{0, 0, 0, 2}, 4, CPIS_E_VERSION},    {{0xff, 0xff, 0xff, 0xff}, 4, CPIS_E_VERSION},
-        {{0, 0, 0, 2, 1}, 5, CPIS_E_VERSION}, {{0, 0, 0, 0}, 4, CPIS_E_STORE},
-        {{0, 0, 1}, 3, CPIS_E_STORE},         {{0, 0, 0, 1, 1}, 5, CPIS_E_STORE},
+        {{0, 0, 0, STORE_SCHEMA + 1}, 4, CPIS_E_VERSION},
+        {{0xff, 0xff, 0xff, 0xff}, 4, CPIS_E_VERSION},
+        {{0, 0, 0, STORE_SCHEMA + 1, 1}, 5, CPIS_E_VERSION},
+        {{0, 0, 0, STORE_SCHEMA - 1}, 4, CPIS_E_OLD},
+        {{0, 0, 0, 0}, 4, CPIS_E_STORE},
+        {{0, 0, 1}, 3, CPIS_E_STORE},
+        {{0, 0, 0, STORE_SCHEMA, 1}, 5, CPIS_E_STORE},
     };
     struct rest_keys other;
     rest_keys_from(other_root, &other); /* not even the keys are tried */
@@ -391,7 +395,7 @@ Test(store, a_newer_schema_is_refused_before_anything_is_read_or_changed)
         free(before.p);
         free(after.p);
     }
-    disk_put(TABLE_COUNT, "schema", "\0\0\0\1", 4);
+    disk_put(TABLE_COUNT, "schema", (const uint8_t[]){0, 0, 0, STORE_SCHEMA}, 4);
     cr_assert_eq(reopen(0, 0), CPIS_OK);
     disk_put(TABLE_COUNT, "state", "short", 5);
     cr_assert_eq(reopen(0, 0), CPIS_E_STORE);

@@ -516,6 +516,66 @@ Test(cli, a_node_writes_no_line_that_is_less_urgent_than_its_log_level)
     expect(1, NULL, "grep -E 'level=(info|warn)' $W/log");
 }
 
+#define RUN_Q                                                                                      \
+    "$CPIS run $W/q >$W/log 2>&1 & echo $! >$W/pid; for i in $(seq 100); do "                      \
+    "$CPIS status $W/q >/dev/null 2>&1 && break; sleep 0.1; done"
+#define STOP_Q                                                                                     \
+    "$CPIS stop $W/q; for i in $(seq 100); do kill -0 $(cat $W/pid) 2>/dev/null || break; "        \
+    "sleep 0.1; done"
+
+static void admit_query(void)
+{
+    make_query();
+    expect(0, NULL,
+           "$CPIS register admit $W/reg $W/q/descriptor --active && "
+           "$CPIS register sign $W/reg $W/k1 $W/k2 && cp $W/reg $W/q/register");
+}
+
+/* What this kernel and this build can do is another matter (test_sandbox.c): it is told as it is.
+ */
+Test(cli, a_running_node_says_what_confines_it_and_that_it_was_switched_off)
+{
+    admit_query();
+    expect(0, NULL, RUN_Q);
+    expect(0, "confined", "grep 'msg=\".*confined' $W/log");
+    expect(1, "ok    confinement: ", "$CPIS doctor $W/q");
+    expect(0, "core", "grep -q 'core file size *0 *0' /proc/$(cat $W/pid)/limits && echo core");
+    expect(0, "as told",
+           "s=$(sed -n 's/Seccomp:\t//p' /proc/$(cat $W/pid)/status); "
+           "if grep -q calls $W/log; then [ $s = 2 ] && echo as told; else echo as told; fi");
+    expect(0, NULL, STOP_Q);
+    expect(0, NULL, "sed -i 's/^confine = true/confine = false/' $W/q/node.conf; " RUN_Q);
+    expect(0, "level=warn", "grep 'not confined: node.conf says confine = false' $W/log");
+    expect(1, "WRONG confinement: not confined", "$CPIS doctor $W/q");
+    expect(0, NULL, STOP_Q);
+}
+
+#define SAYS(text) "for i in $(seq 100); do grep -F '" text "' $W/log && break; sleep 0.1; done"
+
+Test(cli, sighup_takes_what_can_change_and_tells_what_waits_for_a_start_and_what_is_wrong)
+{
+    admit_query();
+    expect(0, NULL, RUN_Q);
+    expect(0, "msg=\"SIGHUP: node.conf is read anew: nothing in it has changed",
+           "kill -HUP $(cat $W/pid); " SAYS("nothing in it"));
+    expect(
+        0, "taken: organisation_lookups_a_day; at the next start: map_mib",
+        "sed -i 's/^organisation_lookups_a_day = .*/organisation_lookups_a_day = 7;/; "
+        "s/^map_mib = .*/map_mib = 32;/' $W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS("taken:"));
+    /* a wrong file: told with its line, nothing is taken, also not what is right in it */
+    expect(0, "level=error msg=\"SIGHUP: all settings stay as they were: ",
+           "sed -i 's/^organisation_lookups_a_day = .*/organisation_lookups_a_day = 9;/; "
+           "s/^map_mib = .*/map_mib = \"much\";/' $W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS(
+               "stay as"));
+    expect(0, "map_mib: expected", "grep 'stay as' $W/log");
+    /* what waits is told again, until the node is started again */
+    expect(0, "taken: organisation_lookups_a_day, metrics_listen; at the next start: map_mib",
+           "sed -i 's/^map_mib = .*/map_mib = 32;/; s/^metrics_listen = .*/metrics_listen = "
+           "\"127.0.0.1:1\";/' $W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS("metrics_listen"));
+    expect(0, "`cpis web`: ", SAYS("`cpis web`: ")); /* it was started */
+    expect(0, NULL, STOP_Q);
+}
+
 Test(cli, a_file_with_a_fault_is_told_without_a_node)
 {
     make_query();
@@ -573,6 +633,8 @@ Test(cli, uploads_are_taken_in_their_turn_and_acknowledged)
     expect(0, NULL, "$CPIS flags born $W/a 9990000034 9990000042 --birth-date 2026-05-07");
     expect(0, "from 2026-05-06 10:30 to 2026-05-07", "$CPIS flags show $W/a 9990000034");
     expect(0, "ended", "$CPIS flags end $W/a 9990000018 --plan CPP --start 202601021130");
+    /* read beside the node that runs */
+    expect(0, "restored", "$CPIS backup $W/a $W/copy && $CPIS restore $W/copy $W/again");
     expect(0, NULL, "$CPIS stop $W/a");
     expect(1, NULL, "grep 999000 $W/log");
 }

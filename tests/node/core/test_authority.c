@@ -697,8 +697,16 @@ Test(authority, a_role_that_the_policy_refuses_is_recorded_and_told_of_and_gets_
     }
     use_policy("", "");
     struct msg_flag_payload p;
+    const struct answer_policy before = f.policy;
+    struct answer_policy other = {0};
+    cr_assert_eq(answer_roles_parse("R0670", &other.never), CPIS_OK);
+    cr_assert_eq(authority_configure(f.authority, af_begin(&f), NULL, &other), CPIS_OK);
+    af_commit(&f);
+    cr_expect_eq(look_as("R0670", "while", &p), ANSWER_REFUSED, "changed while it runs");
+    cr_assert_eq(authority_configure(f.authority, af_begin(&f), NULL, &before), CPIS_OK);
+    af_commit(&f);
     cr_expect_eq(look_as("R0670", "last", &p), ANSWER_FLAGS);
-    cr_expect_eq(p.accesses_count, 11, "who was refused has looked, too");
+    cr_expect_eq(p.accesses_count, 12, "who was refused has looked, too");
 }
 
 Test(authority, a_policy_s_roles_are_codes_with_single_blanks_between)

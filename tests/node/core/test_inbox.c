@@ -358,6 +358,35 @@ Test(inbox, it_knows_since_when_the_oldest_waits_that_nobody_has_opened)
     cr_assert_eq(authority_inbox(f.authority).oldest, 0);
 }
 
+static void configure(cpis_ms escalate_after)
+{
+    f.inbox.escalate_after = escalate_after;
+    cr_assert_eq(authority_configure(f.authority, af_begin(&f), &f.inbox, NULL), CPIS_OK);
+    af_commit(&f);
+}
+
+Test(inbox, another_time_of_escalation_counts_for_what_is_there_already)
+{
+    seen_at(1, "RJ1", "");
+    seen_at(2, "RJ1", "");
+    cr_assert_eq(set(2, NOTIFICATION_SEEN, "A. Duty"), CPIS_OK);
+    pass(WAIT / 2);
+    configure(WAIT / 4);
+    cr_assert_eq(authority_inbox(f.authority).unopened, 1);
+    cr_assert_leq(authority_deadline(f.authority), f.now, "it is overdue by the new time");
+    tick();
+    cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
+    cr_assert_eq(authority_inbox(f.authority).escalated, 1);
+    configure(0);
+    seen_at(2, "RJ1", "");
+    pass(2 * WAIT);
+    tick();
+    cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1, "never any more");
+    configure(WAIT);
+    tick();
+    cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 2, "and the first one only once");
+}
+
 Test(inbox, the_time_goes_on_over_a_restart_and_what_was_opened_once_is_opened)
 {
     seen_at(1, "RJ1", "");

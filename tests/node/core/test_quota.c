@@ -94,6 +94,24 @@ Test(quota, each_organisation_has_its_own_limit_and_the_next_question_is_refused
     cr_expect_eq(quotas_node_used(q, wall), 30);
 }
 
+Test(quota, other_limits_hold_from_the_next_question_and_what_was_asked_stays_counted)
+{
+    static const struct quota_conf other = {.lookups_a_day = 12};
+    uint64_t limit;
+    for (unsigned i = 0; i < 10; i++)
+        cr_assert_eq(take("RZZ99"), REASON_NONE, "%u", i);
+    cr_assert_eq(take("RZZ99"), REASON_ORGANISATION_QUOTA);
+    cr_assert_eq(quotas_configure(q, &other), CPIS_OK);
+    cr_expect_eq(used("RZZ99", &limit), 10);
+    cr_expect_eq(limit, 12);
+    cr_expect_eq(take("RX9"), REASON_NONE, "no exception any more");
+    cr_expect_eq(take("RZZ99"), REASON_NONE);
+    cr_expect_eq(take("RZZ99"), REASON_NONE);
+    cr_expect_eq(take("RZZ99"), REASON_ORGANISATION_QUOTA);
+    cr_assert_eq(quotas_configure(q, &conf), CPIS_OK);
+    cr_expect_eq(take("RX9"), REASON_ORGANISATION_QUOTA, "the exceptions are there again");
+}
+
 Test(quota, another_spelling_is_no_way_round_a_limit)
 {
     uint64_t limit;

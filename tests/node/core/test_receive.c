@@ -451,6 +451,32 @@ Test(receive, what_is_no_frame_is_counted_and_nothing_else)
     }
 }
 
+Test(receive, a_frame_of_a_later_version_is_dropped_as_such_and_nothing_waits_for_an_answer)
+{
+    static const struct {
+        uint8_t tag, kind[4];
+        enum event want;
+    } cases[] = {
+        {0x0d, {FRAME_KIND_END, 0, 0, 0}, EVENT_FRAME_LATER},
+        {0x0d, {FRAME_KIND_LATER_MAX, 0, 0, 0}, EVENT_FRAME_LATER},
+        {0x0d, {0, 1, 0, 0}, EVENT_FRAME_MALFORMED}, /* 256 */
+        {0x0d, {0, 0, 0, 0}, EVENT_FRAME_MALFORMED}, /* none */
+        {0x0e, {FRAME_KIND_END, 0, 0, 0}, EVENT_FRAME_MALFORMED},
+        {0x0d, {FRAME_HELLO, 0, 0, 0}, EVENT_FRAME_MALFORMED}, /* a field more */
+    };
+    for (unsigned role = 1; role <= ROLES; role++) {
+        open_role((enum node_role)role);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            /* kind, payload "x", no padding, and a field 4 that no version here has */
+            uint8_t wire[] = {0, 0, 0, 0, 0, 0x12, 1, 'x', 0x1a, 0, 0x22, 0};
+            wire[0] = cases[i].tag;
+            memcpy(wire + 1, cases[i].kind, 4);
+            send_raw(2, (struct bytes){wire, sizeof wire});
+            expect_refused(cases[i].want, "later");
+        }
+    }
+}
+
 /* One of each message that is whole and right, as raw bodies: mutated before they are signed, too.
  */
 struct sample {

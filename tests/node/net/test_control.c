@@ -903,7 +903,7 @@ static void put_log(uint64_t sequence)
     store_put(store, TABLE_LOG, key, sizeof key, (const uint8_t *)"entry", 5);
 }
 
-Test(control, the_log_goes_out_in_pieces_and_a_backup_is_a_whole_folder)
+Test(control, the_log_goes_out_in_pieces)
 {
     env.node = NULL;
     for (uint64_t i = 1; i <= 700; i++)
@@ -921,25 +921,6 @@ Test(control, the_log_goes_out_in_pieces_and_a_backup_is_a_whole_folder)
     o = reply();
     cr_assert_eq(json_integer_value(json_object_get(o, "last")), 700);
     json_decref(o);
-
-    char here[FOLDER_PATH_BYTES / 2], to[FOLDER_PATH_BYTES], request[FOLDER_PATH_BYTES];
-    char why[CHAIN_WHY_BYTES], file[FOLDER_PATH_BYTES + 16];
-    struct chain_mark mark;
-    uint8_t key[REGISTER_KEY_BYTES];
-    cr_assert_not_null(getcwd(here, sizeof here));
-    (void)snprintf(to, sizeof to, "%s/%s/copy", here, place_dir());
-    (void)snprintf(file, sizeof file, "%s/%s", to, FOLDER_REGISTER);
-    (void)snprintf(request, sizeof request,
-                   "{\"id\":1,\"command\":\"backup\",\"to\":\"%s/%s/copy\"}", here, place_dir());
-    registry_key(1, key);
-    store_put(store, TABLE_REGISTER, key, sizeof key, (const uint8_t *)"reg", 3);
-    cr_assert_eq(store_commit(store), CPIS_OK);
-    json_decref(expect_done(request));
-    cr_assert_eq(chain_file_check(file, &mark, why), CPIS_OK, "%s", why);
-    cr_assert_eq(mark.links, 1); /* the register as the store has it, whatever the file says */
-    expect_error(request, "CPIS_E_STATE", "something in that folder");
-    expect_error("{\"id\":1,\"command\":\"backup\",\"to\":\"copy\"}", "CPIS_E_MALFORMED",
-                 "absolute");
 }
 
 /* --- the client --- */
