@@ -257,7 +257,8 @@ static void send_to_login(struct visit *v, const struct page_route *route)
         visit_see(v, "/login");
     else
         visit_fault(v, 403, "Nobody is logged in",
-                    "This node knows who you are by the system in front of it, which did not say.",
+                    "This node has no log-in of its own: the system in front of it says who you are, "
+                    "and did not.",
                     "Log in there. If you have, ask whoever administers the accounts here.");
 }
 

@@ -284,14 +284,14 @@ static json_t *events_json(const struct control_env *env)
     return o;
 }
 
-/* Events of level 2 that have come since the start: what an operator should see to. */
+/* Events of the level of errors that have come since the start: what an operator should see to. */
 static json_t *alarms_json(const struct control_env *env)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < EVENT_COUNT; i++) {
         const enum event e = (enum event)i;
         const cpis_ms last = note_last(env->notes, e);
-        if (event_level(e) < 2 || note_count(env->notes, e) == 0) continue;
+        if (event_level(e) < 3 || note_count(env->notes, e) == 0) continue;
         json_t *o = json_object();
         put(o, "event", json_string(event_name(e)));
         put(o, "text", json_string(event_text(e)));
