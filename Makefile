@@ -61,7 +61,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
-.PHONY: authority feed inbox deliver fhir web alerts kills emulate sweep planted
+.PHONY: authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -157,6 +157,20 @@ alerts:
 web:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/web.sh
+# What browsers get of the pages: the NHS design system and our own, from node/http/web, under names that hold their
+# hashes. It alone needs npm: without it all else builds and runs, and a node says that it has no pages.
+pages: build/web/manifest.json
+build/web/manifest.json: build/npm/installed node/http/web/build.mjs $(wildcard node/http/web/src/*)
+	@node node/http/web/build.mjs build/npm/node_modules/nhsuk-frontend build/web
+build/npm/installed: NPM_ARGS := --omit=dev
+build/npm/installed build/npm-browser/installed: node/http/web/package.json node/http/web/package-lock.json
+	@command -v npm >/dev/null || { echo "the pages need npm to be built (apt-get install npm); all else works without" >&2; exit 1; }
+	@echo "  NPM  $(@D)"; mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && npm ci $(NPM_ARGS) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch installed
+# Every page in a real browser, at two widths: what people do, axe, screenshots in build/screenshots.
+browser: pages build/npm-browser/installed
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=chromium
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/browser.sh
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh

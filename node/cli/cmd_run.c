@@ -30,9 +30,9 @@ static const struct {
     bool (*wanted)(const struct node_settings *s);
     const char *keys; /* how they begin */
 } beside[] = {
-    {"feed", "FEED_RESTARTED", wants_feed, "feed"},
-    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_"},
-    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_"},
+    {"feed", "FEED_RESTARTED", wants_feed, "feed log_level"},
+    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_ log_level"},
+    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_ log_level"},
 };
 #define BESIDE (sizeof beside / sizeof *beside)
 
@@ -42,6 +42,7 @@ struct running {
     struct quota_conf quotas;
     struct inbox_conf inbox;
     struct answer_policy policy;
+    enum note_level log_level;
     struct companion *companion[BESIDE];
     char taken[NAMES_BYTES], later[NAMES_BYTES];
     bool renew[BESIDE];
@@ -57,6 +58,8 @@ static void settle(struct running *r)
     r->inbox = (struct inbox_conf){.pattern_count = s->pattern_count,
                                    .pattern_days = s->pattern_days,
                                    .escalate_after = s->escalate_after_minutes * CPIS_MS_MINUTE};
+    r->log_level = conf_log_level(s);
+    companion_set_level(r->log_level);
     cpis_err err = answer_roles_parse(s->answer_roles, &r->policy.only);
     if (err == CPIS_OK) err = answer_roles_parse(s->refuse_roles, &r->policy.never);
     assert(err == CPIS_OK); /* conf_read has looked */
@@ -126,14 +129,13 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
                                      .listen = s->listen[0] != '\0' ? s->listen : NULL,
                                      .map_bytes = (size_t)s->map_mib << 20,
                                      .map_bytes_max = (size_t)s->map_mib_max << 20,
-                                     .log_level = conf_log_level(s),
+                                     .log_level = &r->log_level,
                                      .quotas = &r->quotas,
                                      .inbox = &r->inbox,
                                      .policy = &r->policy,
                                      .confined = confined,
                                      .confined_whole = whole,
                                      .hooks = {.reload = reload, .arg = r}};
-    companion_set_level(conf_log_level(s));
     for (size_t i = 0; i < BESIDE; i++)
         r->companion[i] =
             companion_start(r->c, beside[i].name, beside[i].restarted, beside[i].wanted(s));

@@ -247,11 +247,13 @@ static void turn(struct web *w)
         fds[n++] = people_fd(w->people);
         due = least(due, people_deadline(w->people));
     }
+    if (w->pages != NULL) due = least(due, pages_deadline(w->pages));
     const cpis_ms now = clock_ms(CLOCK_MONOTONIC);
     control_link_wait(w->link, fds, n, due > now ? least(due - now, CPIS_MS_SECOND) : 0);
     w->now = clock_ms(CLOCK_MONOTONIC);
     control_link_turn(w->link, w->now);
     if (w->people != NULL) people_turn(w->people, w->now);
+    if (w->pages != NULL) pages_turn(w->pages, w->now);
     for (size_t i = 0; i < 2; i++)
         if (servers[i] != NULL) server_turn(servers[i], w->now, clock_ms(CLOCK_REALTIME));
     if (w->callers != NULL) callers_turn(w->callers, w->now);
@@ -312,6 +314,30 @@ static bool open_fhir(struct web *w)
            cli_fail(w->c, "%s", cpis_strerror(CPIS_E_NOMEM)) == CLI_OK;
 }
 
+/* false: told. */
+static bool open_pages(struct web *w)
+{
+    char why[ASSETS_WHY_BYTES] = "";
+    if (w->people == NULL) return true;
+    cpis_err err = assets_find(&w->assets, why);
+    if (err == CPIS_E_NOTFOUND)
+        companion_tell(COMPANION_WARN, "WEB_NO_PAGES",
+                       "pages are not served, for they were not built: `make pages`, with npm");
+    else if (err != CPIS_OK)
+        return cli_fail(w->c, "pages: %s", why[0] != '\0' ? why : cpis_strerror(err)) == CLI_OK;
+    const struct pages_conf conf = {.role = w->s.role,
+                                    .code = w->s.org,
+                                    .name = w->s.name,
+                                    .asker = &w->s.asker,
+                                    .dir = w->c->dir,
+                                    .door = &w->door,
+                                    .assets = w->assets,
+                                    .people = page_people_of(w->people)};
+    err = pages_new(&conf, &w->pages);
+    if (err != CPIS_OK) (void)cli_fail(w->c, "%s", cpis_strerror(err));
+    return err == CPIS_OK;
+}
+
 static void call_link(void *arg, const struct control_call *call)
 {
     struct web *w = arg;
@@ -347,7 +373,7 @@ static int work(struct cli *c)
     const cpis_err err = control_link_new(c->dir, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
     const bool open = err == CPIS_OK && open_callers(&w) && open_people(&w) && open_fhir(&w) &&
-                      open_servers(&w, &t);
+                      open_pages(&w) && open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
     people_free(&w.people); /* its answers go out by the servers */
@@ -356,6 +382,8 @@ static int work(struct cli *c)
     callers_free(&w.callers);
     control_link_free(&w.link); /* ends what the faces wait for */
     fhir_free(&w.fhir);
+    pages_free(&w.pages);
+    assets_free(&w.assets);
     return open ? CLI_OK : CLI_ERROR;
 }
 

@@ -69,5 +69,5 @@ void route_faces(void *arg, struct exchange *x)
     if (w->fhir != NULL && fhir_takes(exchange_request(x)->path))
         route_fhir(w, x);
     else
-        say(x, 404, "nothing is here\n");
+        pages_handle(w->pages, x);
 }

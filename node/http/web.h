@@ -8,6 +8,7 @@
 #include "node/http/fhir.h"
 #include "node/http/health.h"
 #include "node/http/node_door.h"
+#include "node/http/pages.h"
 #include "node/http/people.h"
 #include "node/http/server.h"
 
@@ -22,6 +23,8 @@ struct web {
     struct fhir *fhir;                 /* NULL: this is no query node, or there are no faces */
     struct server *faces, *operations; /* NULL: not served */
     struct people *people;             /* NULL: no faces */
+    struct assets *assets;             /* NULL: pages were not built */
+    struct pages *pages;               /* NULL: no faces */
     cpis_ms now;                       /* of this turn, monotonic */
 };
 

@@ -17,6 +17,18 @@ const char *control_role_name(enum node_role r)
     return "";
 }
 
+static const char *state_name(enum node_state s)
+{
+    switch (s) {
+    case NODE_JOINING: return "joining";
+    case NODE_ACTIVE: return "active";
+    case NODE_SUSPENDED: return "suspended";
+    case NODE_RETIRED: return "retired";
+    case NODE_REVOKED: return "revoked";
+    }
+    return "";
+}
+
 static const char *trust_name(enum register_trust t)
 {
     switch (t) {
@@ -54,6 +66,7 @@ static json_t *peers_json(const struct control_env *env)
         put(o, "role",
             p == NULL ? NULL : json_string(control_role_name((enum node_role)p->d.role)));
         put(o, "in_force", json_boolean(p != NULL && registry_in_force(p)));
+        put(o, "state", p == NULL ? NULL : json_string(state_name(p->state)));
         put(o, "reachable", json_boolean(all[i].reachable));
         put(o, "twice", json_boolean(all[i].twice));
         put(o, "heard_ago_ms", all[i].heard_ago == CPIS_MS_NEVER ? NULL : number(all[i].heard_ago));
@@ -247,6 +260,7 @@ static void put_node(json_t *o, const struct control_env *env)
     put(r, "version", number(s.register_version));
     put(r, "expires", json_time(s.register_expires));
     put(r, "trust", json_string(trust_name(s.trust)));
+    put(r, "head_age_ms", number(registry_head_age(node_registry(env->node))));
     put(o, "register", r);
     put(o, "epoch", epoch_json(env));
     json_t *clock = json_object();
@@ -268,6 +282,24 @@ static json_t *events_json(const struct control_env *env)
     for (unsigned e = 0; e < EVENT_COUNT; e++)
         put(o, event_name((enum event)e), number(note_count(env->notes, (enum event)e)));
     return o;
+}
+
+/* Events of the level of errors that have come since the start: what an operator should see to. */
+static json_t *alarms_json(const struct control_env *env)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < EVENT_COUNT; i++) {
+        const enum event e = (enum event)i;
+        const cpis_ms last = note_last(env->notes, e);
+        if (event_level(e) < 3 || note_count(env->notes, e) == 0) continue;
+        json_t *o = json_object();
+        put(o, "event", json_string(event_name(e)));
+        put(o, "text", json_string(event_text(e)));
+        put(o, "count", number(note_count(env->notes, e)));
+        put(o, "last", last > env->now ? NULL : json_time(env->wall - (env->now - last)));
+        (void)json_array_append_new(list, o);
+    }
+    return list;
 }
 
 static json_t *transport_json(const struct control_env *env)
@@ -317,6 +349,7 @@ json_t *control_status(struct control *c, const struct control_env *env, struct 
     put(o, "confined_whole", env->confined == NULL ? NULL : json_boolean(env->confined_whole));
     if (env->node != NULL) put_node(o, env);
     put(o, "events", events_json(env));
+    put(o, "alarms", alarms_json(env));
     put(o, "transport", transport_json(env));
     put(o, "store", store_json(env));
     return o;

@@ -191,6 +191,7 @@ static void reload(struct driver *d)
     if (d->conf->hooks.reload == NULL) return;
     const bool taken = d->conf->hooks.reload(d->conf->hooks.arg, said);
     if (taken) machine_configure(d->machine);
+    if (d->conf->log_level != NULL) notes_set_level(d->notes, *d->conf->log_level);
     note(d->notes, taken ? NOTE_INFO : NOTE_ERROR, "SIGHUP: %s", said);
 }
 
@@ -470,7 +471,7 @@ cpis_err driver_run(const struct driver_conf *conf)
     cpis_err err = notes_new(stderr, &d.notes);
     metrics_init(&d.metrics, clock_wall());
     if (err != CPIS_OK) return err;
-    if (conf->log_level != 0) notes_set_level(d.notes, conf->log_level);
+    if (conf->log_level != NULL) notes_set_level(d.notes, *conf->log_level);
     err = start(&d);
     if (err == CPIS_OK) {
         loop(&d);

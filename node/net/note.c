@@ -20,6 +20,7 @@ struct notes {
     bool priority;
     enum note_level least;
     uint64_t counts[EVENT_COUNT];
+    cpis_ms last[EVENT_COUNT];
     struct told told[NOTE_KEPT];
 };
 
@@ -119,6 +120,7 @@ void note_event(struct notes *n, enum event event, const struct cpis_id *peer, c
 {
     if ((unsigned)event >= EVENT_COUNT) return;
     n->counts[event]++;
+    n->last[event] = now;
     if (event_level(event) == 0 || level_of(event) > n->least) return;
     struct told *t = place_of(n, event, peer);
     if (t->used && now - t->at < NOTE_EVERY) {
@@ -139,4 +141,9 @@ void note_event(struct notes *n, enum event event, const struct cpis_id *peer, c
 uint64_t note_count(const struct notes *n, enum event event)
 {
     return (unsigned)event < EVENT_COUNT ? n->counts[event] : 0;
+}
+
+cpis_ms note_last(const struct notes *n, enum event event)
+{
+    return (unsigned)event < EVENT_COUNT ? n->last[event] : 0;
 }

@@ -27,4 +27,6 @@ void note(struct notes *n, enum note_level level, const char *format, ...)
 void note_event(struct notes *n, enum event event, const struct cpis_id *peer, const char *code,
                 uint64_t number, cpis_ms now);
 uint64_t note_count(const struct notes *n, enum event event);
+cpis_ms note_last(const struct notes *n,
+                  enum event event); /* `now` of the last one; 0: none came */
 #endif

@@ -897,6 +897,22 @@ Test(control, status_tells_also_when_no_node_runs_what_to_do)
     json_decref(o);
 }
 
+Test(control, status_tells_the_alarms_since_the_start_and_when_each_last_came)
+{
+    env.node = NULL;
+    note_event(notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
+    note_event(notes, EVENT_COPY_OLD, &(struct cpis_id){{1}}, "T001", 1, 100);
+    note_event(notes, EVENT_COPY_OLD, &(struct cpis_id){{1}}, "T001", 1, 400);
+    json_t *o = expect_done("{\"id\":1,\"command\":\"status\"}");
+    const json_t *all = json_object_get(o, "alarms"), *alarm = json_array_get(all, 0);
+    cr_assert_eq(json_array_size(all), 1, "a warning is none");
+    cr_expect_str_eq(text_at(alarm, "event"), "EVENT_COPY_OLD");
+    cr_expect_str_eq(text_at(alarm, "text"), event_text(EVENT_COPY_OLD));
+    cr_expect_eq(json_integer_value(json_object_get(alarm, "count")), 2);
+    cr_expect_str_eq(text_at(alarm, "last"), "2026-11-24T05:59:59.400Z", "600 ms ago");
+    json_decref(o);
+}
+
 static void put_log(uint64_t sequence)
 {
     const uint8_t key[8] = {[6] = (uint8_t)(sequence >> 8), [7] = (uint8_t)sequence};
