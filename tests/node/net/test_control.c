@@ -900,9 +900,9 @@ Test(control, status_tells_also_when_no_node_runs_what_to_do)
 Test(control, status_tells_the_alarms_since_the_start_and_when_each_last_came)
 {
     env.node = NULL;
-    note_event(notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
-    note_event(notes, EVENT_COPY_OLD, &(struct cpis_id){{1}}, "T001", 1, 100);
-    note_event(notes, EVENT_COPY_OLD, &(struct cpis_id){{1}}, "T001", 1, 400);
+    note_event(served.notes, EVENT_QUOTA, &(struct cpis_id){{1}}, "T001", 1, 5);
+    note_event(served.notes, EVENT_COPY_OLD, &(struct cpis_id){{1}}, "T001", 1, 100);
+    note_event(served.notes, EVENT_COPY_OLD, &(struct cpis_id){{1}}, "T001", 1, 400);
     json_t *o = expect_done("{\"id\":1,\"command\":\"status\"}");
     const json_t *all = json_object_get(o, "alarms"), *alarm = json_array_get(all, 0);
     cr_assert_eq(json_array_size(all), 1, "a warning is none");
