@@ -179,6 +179,22 @@ Test(callers, of_several_roles_the_chosen_one_counts_and_none_is_guessed)
     cr_expect_eq(cf_ask_as(0x11, c), CALLER_CLAIMS, "two of one id");
 }
 
+Test(callers, a_good_token_of_an_issuer_that_is_another_client_s_is_refused)
+{
+    char why[CALLERS_WHY_BYTES] = "";
+    cf_write(
+        "clients.conf",
+        "issuers = ({ name = \"a\"; issuer = \"https://a.test.example\"; audiences = [\"cpis\"];"
+        " keys_file = \"issuer.jwks\"; }, { name = \"b\"; issuer = \"" TF_ISSUER "\";"
+        " audiences = [\"cpis\"]; keys_file = \"issuer.jwks\"; });\n"
+        "clients = ({ name = \"ed\"; fingerprints = [\"" CF_PRINT_11 "\"];"
+        " issuers = [\"a\"]; " CF_OF "});");
+    cr_assert_eq(callers_reload(cf_callers, why), CPIS_OK, "%s", why);
+    cr_expect_eq(cf_ask_as(0x11, cf_claims()), CALLER_TOKEN_ISSUER);
+    cr_expect_eq(cf_ask_as(0x11, cf_with("iss", json_string("https://a.test.example"))),
+                 CALLER_GOOD);
+}
+
 Test(callers, a_token_that_is_bound_counts_with_its_own_certificate_only)
 {
     uint8_t print[PEER_FINGERPRINT_BYTES];
