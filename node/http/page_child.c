@@ -20,7 +20,7 @@ static void find_page(struct visit *v, unsigned status, const char *number, cons
     page_nhs_field(&h, number, problem);
     nhsuk_button(&h, NHSUK_PRIMARY, "Show", NULL);
     nhsuk_form_close(&h);
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, status);
 }
 
@@ -198,7 +198,7 @@ static void looked(struct visit *v, cpis_err err, json_t *reply, const char *why
     html_open_class(&h, "p", "cpis-not-paper");
     html_link(&h, NULL, "/child", "Another child");
     html_close(&h, "p");
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }
 

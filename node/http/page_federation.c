@@ -187,11 +187,30 @@ static void peer_name(struct nhsuk_table *t, const json_t *peer)
     nhsuk_cell_close(t);
 }
 
+static bool is_well(const json_t *s, const json_t *peer)
+{
+    return page_true(peer, "reachable") && !page_true(peer, "twice") &&
+           page_freshness(s, list_of(s, page_text(peer, "code"))) == FRESHNESS_FRESH;
+}
+
+static void authority_row(struct nhsuk_table *t, const json_t *s, const json_t *p)
+{
+    char when[WALL_LONDON_BYTES];
+    const json_t *l = list_of(s, page_text(p, "code"));
+    nhsuk_row_open(t);
+    peer_name(t, p);
+    nhsuk_cell(t, page_text(p, "state"));
+    freshness(t, s, p, l);
+    nhsuk_cell(t, page_when(page_text(l, "time"), when));
+    connection(t, p);
+    nhsuk_row_close(t);
+}
+
+/* Those that somebody has to ring come first. */
 static void authorities(struct html *h, const json_t *s)
 {
     size_t i;
     const json_t *p;
-    char when[WALL_LONDON_BYTES];
     struct nhsuk_table t = {.h = h,
                             .caption = "Authorities",
                             .columns = {"Authority", "In the register", "Freshness",
@@ -199,19 +218,30 @@ static void authorities(struct html *h, const json_t *s)
                             .count = 5};
     if (json_object_get(s, "directory") == NULL) return;
     nhsuk_table_open(&t);
+    for (unsigned well = 0; well < 2; well++)
+        json_array_foreach(json_object_get(s, "peers"), i, p)
+        {
+            if (is_role(p, "authority") && is_well(s, p) == (well == 1)) authority_row(&t, s, p);
+        }
+    nhsuk_table_close(&t);
+}
+
+static void figure_authorities(struct html *h, const json_t *s)
+{
+    size_t i, active = 0, fresh = 0;
+    const json_t *p;
+    char value[64];
+    if (json_object_get(s, "directory") == NULL) return;
     json_array_foreach(json_object_get(s, "peers"), i, p)
     {
-        if (!is_role(p, "authority")) continue;
-        const json_t *l = list_of(s, page_text(p, "code"));
-        nhsuk_row_open(&t);
-        peer_name(&t, p);
-        nhsuk_cell(&t, page_text(p, "state"));
-        freshness(&t, s, p, l);
-        nhsuk_cell(&t, page_when(page_text(l, "time"), when));
-        connection(&t, p);
-        nhsuk_row_close(&t);
+        if (!is_role(p, "authority") || strcmp(page_text(p, "state"), "active") != 0) continue;
+        active++;
+        fresh += page_freshness(s, list_of(s, page_text(p, "code"))) == FRESHNESS_FRESH;
     }
-    nhsuk_table_close(&t);
+    (void)snprintf(value, sizeof value, "%zu of %zu", fresh, active);
+    figure_open(h, "Active authorities with a fresh list", value);
+    nhsuk_tag(h, fresh == active ? "green" : "red", fresh == active ? "All" : "Not all");
+    html_close(h, "li");
 }
 
 static void peers(struct html *h, const json_t *s, const char *role, const char *caption)
@@ -288,6 +318,7 @@ static void shown(struct visit *v, cpis_err err, json_t *s, const char *why)
                       page_when(page_text(s, "time"), when));
         html_open_class(&h, "ul", "cpis-figures");
         figure_quorum(&h, s);
+        figure_authorities(&h, s);
         figure_register(&h, s);
         figure_copies(&h, s);
         figure_alarms(&h, s);
@@ -298,7 +329,7 @@ static void shown(struct visit *v, cpis_err err, json_t *s, const char *why)
         peers(&h, s, "query", "Query nodes");
     }
     html_close(&h, "div");
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }
 

@@ -174,15 +174,18 @@ void frame_open(struct html *h, const struct visit *v, const char *title, const 
     html_attr(h, "id", "maincontent");
 }
 
-void frame_close(struct html *h)
+void frame_close(struct html *h, const struct visit *v)
 {
     html_close(h, "main");
     html_close(h, "div");
     html_open_class(h, "footer", "nhsuk-footer");
     html_attr(h, "role", "contentinfo");
     html_open_class(h, "div", "nhsuk-width-container");
+    if (v->known && v->p->conf.role == ROLE_QUERY)
+        html_element(h, "p", "nhsuk-body-s", "Every look-up is recorded, with your name.");
     html_element(h, "p", "nhsuk-body-s",
-                 "What you look at is recorded. Log out when you leave this screen.");
+                 v->known ? "Log out when you leave this screen."
+                          : "For people with an account at this node only.");
     html_close(h, "div");
     html_close(h, "footer");
     html_close(h, "body");

@@ -209,7 +209,7 @@ static void listed(struct visit *v, cpis_err err, json_t *reply, const char *why
     if (json_array_size(all) > 0) nhsuk_table_open(&t);
     json_array_foreach(all, i, m) { import_row(&t, m); }
     if (json_array_size(all) > 0) nhsuk_table_close(&t);
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }
 
@@ -326,7 +326,7 @@ static void report_page(struct visit *v, DIR *d, const struct report *r)
     nhsuk_pagination(&h, from > 0 ? first : NULL,
                      from + ROWS_ON_A_PAGE < json_array_size(failed) ? path : NULL);
     notes(&h, json_object_get(o, "notes"));
-    frame_close(&h);
+    frame_close(&h, v);
     json_decref(o);
     visit_page(v, &h, 200);
 }

@@ -225,7 +225,7 @@ static void listed(struct visit *v, cpis_err err, json_t *reply, const char *why
     (void)snprintf(first, sizeof first, "/inbox?state=%s", state);
     nhsuk_pagination(&h, request_query(v->r, "before", 0) != NULL ? first : NULL,
                      n == ON_A_PAGE ? next : NULL);
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }
 
@@ -359,7 +359,7 @@ static void shown(struct visit *v, cpis_err err, json_t *reply, const char *why)
                       NULL);
     looks(&h, json_object_get(n, "looks"));
     history(&h, json_object_get(n, "changes"));
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }
 
@@ -397,7 +397,7 @@ static void set(struct visit *v, cpis_err err, json_t *reply, const char *why)
 
 void page_notification_set(struct visit *v)
 {
-    const char *state = form_value(&v->form, "state");
+    const char *state = form_value(&v->form, "state"), *by = v->who.asker.user_name;
     v->count = whole(form_value(&v->form, "notification"));
     if (v->count == 0 || (strcmp(state, "seen") != 0 && strcmp(state, "actioned") != 0)) {
         visit_fault(v, 400, "This form can't be read", "Nothing was done.",
@@ -406,6 +406,6 @@ void page_notification_set(struct visit *v)
     }
     visit_ask(v, "notifications_set",
               json_pack("{s:I,s:s,s:s}", "notification", (json_int_t)v->count, "state", state, "by",
-                        v->who.asker.user_name),
+                        by[0] != '\0' ? by : v->who.name),
               set);
 }

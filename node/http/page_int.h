@@ -80,7 +80,7 @@ void visit_gone(struct visit *v, const char *path);  /* what was kept is not kep
 
 /* title: without anything of a child. at: the path of the menu that is current, or "". */
 void frame_open(struct html *h, const struct visit *v, const char *title, const char *at);
-void frame_close(struct html *h);
+void frame_close(struct html *h, const struct visit *v);
 /* A heading that carries the page's title, level 1. */
 void frame_title(struct html *h, const char *title);
 /* Where live messages appear. */

@@ -66,7 +66,7 @@ static void login_page(struct visit *v, unsigned status, const char *name, const
     nhsuk_input(&h, &code);
     nhsuk_button(&h, NHSUK_PRIMARY, "Log in", NULL);
     nhsuk_form_close(&h);
-    frame_close(&h);
+    frame_close(&h, v);
     struct reply *r = html_reply(&h, status);
     if (r != NULL) people->login_cookie(people->arg, v->r, &form, r);
     visit_reply(v, r);
@@ -100,7 +100,7 @@ static void not_now(struct visit *v, bool busy)
     frame_title(&h, title);
     nhsuk_paragraph(&h, busy ? "Nothing was done." : "The node can't keep it: its log says why.");
     nhsuk_paragraph(&h, "Try again in a few seconds.");
-    frame_close(&h);
+    frame_close(&h, v);
     struct reply *r = html_reply(&h, 503);
     reply_header(r, "Retry-After", "5");
     visit_reply(v, r);
@@ -148,7 +148,7 @@ void page_logout(struct visit *v)
     html_open(&h, "p");
     html_link(&h, NULL, "/login", "Log in again");
     html_close(&h, "p");
-    frame_close(&h);
+    frame_close(&h, v);
     struct reply *r = html_reply(&h, 200);
     if (r == NULL) r = reply_new(303, "text/plain; charset=utf-8", NULL, 0);
     if (r != NULL) people->logout(people->arg, v->r, &who, r);
@@ -184,7 +184,7 @@ static void password_page(struct visit *v, unsigned status, const char *id, cons
     }
     nhsuk_button(&h, NHSUK_PRIMARY, "Change password", NULL);
     nhsuk_form_close(&h);
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, status);
 }
 

@@ -90,7 +90,7 @@ static void form_page(struct visit *v, unsigned status, const struct asked *a)
     who_asks(&h, v);
     html_close(&h, "div");
     html_close(&h, "div");
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, status);
 }
 
@@ -255,6 +255,6 @@ void page_lookup_answer(struct visit *v)
     html_open_class(&h, "p", "cpis-not-paper");
     html_link(&h, "nhsuk-link", "/lookup", "Look up another child");
     html_close(&h, "p");
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }

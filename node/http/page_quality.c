@@ -4,6 +4,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AT_ONCE    500
@@ -77,6 +78,26 @@ static void row(struct nhsuk_table *t, const struct visit *v, const json_t *f)
     nhsuk_row_close(t);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const json_t *const *x = a, *const *y = b;
+    return strcmp(page_text(*x, "nhs_number"), page_text(*y, "nhs_number"));
+}
+
+/* The node lists children in an order that means nothing. */
+static void sort(json_t *list)
+{
+    const size_t n = json_array_size(list);
+    json_t **all = n == 0 ? NULL : calloc(n, sizeof *all);
+    if (all == NULL) return; /* as it came */
+    for (size_t i = 0; i < n; i++)
+        all[i] = json_incref(json_array_get(list, i));
+    qsort(all, n, sizeof *all, by_number);
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_set_new(list, i, all[i]);
+    free(all);
+}
+
 static void show(struct visit *v)
 {
     struct html h;
@@ -87,6 +108,7 @@ static void show(struct visit *v)
                             .caption = "To look at",
                             .columns = {"Child", "Plan", "What", "What to do", "Open"},
                             .count = 5};
+    sort(v->gathered);
     frame_open(&h, v, TITLE, "/quality");
     frame_title(&h, TITLE);
     html_elementf(&h, "p", NULL, "%s%zu to look at, of %llu children.",
@@ -99,7 +121,7 @@ static void show(struct visit *v)
         if (i < LISTED_MAX) row(&t, v, f);
     }
     if (n > 0) nhsuk_table_close(&t);
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 200);
 }
 

@@ -128,7 +128,7 @@ void visit_fault(struct visit *v, unsigned status, const char *title, const char
     frame_title(&h, title);
     nhsuk_paragraph(&h, text);
     if (todo != NULL && todo[0] != '\0') nhsuk_paragraph(&h, todo);
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, status);
 }
 
@@ -195,7 +195,7 @@ void visit_gone(struct visit *v, const char *path)
     html_open(&h, "p");
     html_link(&h, NULL, path, "Ask again");
     html_close(&h, "p");
-    frame_close(&h);
+    frame_close(&h, v);
     visit_page(v, &h, 404);
 }
 
@@ -215,16 +215,16 @@ static bool is_at(const struct page_route *route, const char *path)
     return strcmp(path, route->path) == 0;
 }
 
-/* NULL: nothing is there, or (*ret_other) nothing for this method. */
+/* NULL: nothing is there, or (*ret_allow) for another method only. */
 static const struct page_route *find(const struct pages *p, const struct request *r,
-                                     bool *ret_other)
+                                     const char **ret_allow)
 {
     const enum http_method m = r->method == HTTP_HEAD ? HTTP_GET : r->method;
-    *ret_other = false;
+    *ret_allow = NULL;
     for (size_t i = 0; i < ROUTES; i++) {
         if (!is_at(&routes[i], r->path) || (routes[i].roles & 1U << p->conf.role) == 0) continue;
         if (routes[i].method == m) return &routes[i];
-        *ret_other = true;
+        *ret_allow = routes[i].method == HTTP_POST ? "POST" : "GET, HEAD";
     }
     return NULL;
 }
@@ -286,6 +286,13 @@ static void serve(struct visit *v, const struct page_route *route)
     route->fn(v);
 }
 
+static void serve_other_method(struct visit *v, const char *allow)
+{
+    struct reply *r = text_reply(405, "This page can't be asked for like that.\n");
+    reply_header(r, "Allow", allow);
+    visit_reply(v, r);
+}
+
 static void serve_file(const struct pages *p, struct exchange *x)
 {
     struct reply *r = assets_reply(p->conf.assets, exchange_request(x));
@@ -324,12 +331,12 @@ void pages_handle(struct pages *p, struct exchange *x)
         p->conf.people.token(p->conf.people.arg, &v->who, v->token);
         (void)sodium_bin2hex(v->session, sizeof v->session, v->who.key, sizeof v->who.key);
     }
-    bool other;
-    const struct page_route *route = find(p, r, &other);
+    const char *allow;
+    const struct page_route *route = find(p, r, &allow);
     if (route != NULL)
         serve(v, route);
-    else if (other)
-        visit_fault(v, 405, "This page can't be sent a form", "Nothing was done.", NULL);
+    else if (allow != NULL)
+        serve_other_method(v, allow);
     else
         visit_fault(v, 404, "There is no such page", "The address leads nowhere on this node.",
                     NULL);

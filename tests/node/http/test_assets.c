@@ -96,6 +96,7 @@ Test(assets, a_manifest_that_leads_elsewhere_is_refused)
                                       "[]",
                                       "{"};
     file("a.txt", "x");
+    file(".a.css", "x"); /* it is there: its name is what is refused */
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         cr_assert_eq(open_with(all[i]), CPIS_E_MALFORMED, "%s", all[i]);
         cr_assert_not_null(strstr(why, "make pages"));

@@ -94,6 +94,10 @@ Test(pages, what_is_sent_where_no_form_goes_is_refused)
 {
     (void)post("/federation", "a=1");
     cr_assert_eq(status(), 405);
+    cr_assert_str_eq(header("Allow"), "GET, HEAD");
+    (void)get("/logout");
+    cr_assert_eq(status(), 405);
+    cr_assert_str_eq(header("Allow"), "POST");
 }
 
 Test(pages, a_file_of_the_pages_is_kept_for_ever_and_guarded_all_the_same)

@@ -391,6 +391,20 @@ Test(pages_authority, what_looks_wrong_is_gathered_from_all_children)
     cr_assert(has("another number is held with the same names"));
 }
 
+Test(pages_authority, what_looks_wrong_is_in_the_order_of_numbers)
+{
+    const struct answer answers[] = {
+        {.command = "flags_list",
+         .reply =
+             "{\"flags\":[{\"nhs_number\":\"9990000026\",\"findings\":[{\"text\":\"second\"}]},{"
+             "\"nhs_number\":\"" CHILD "\",\"findings\":[{\"text\":\"first\"}]}]}"},
+        {.command = NULL}};
+    fx.answers = answers;
+    (void)get("/quality");
+    const char *first = strstr(body(), ">first<");
+    cr_assert(first != NULL && strstr(first, ">second<") != NULL);
+}
+
 Test(pages_authority, the_list_goes_on_where_it_was_cut)
 {
     const struct answer more[] = {

@@ -74,6 +74,16 @@ Test(pages_federation, each_authority_s_freshness_is_told_in_words)
     cr_assert(row_has("T005", "not counted yet"));
 }
 
+Test(pages_federation, authorities_that_need_somebody_come_first)
+{
+    fx.answers = well;
+    (void)get("/federation");
+    cr_assert(has("<strong>1 of 4</strong>"), "of the active ones");
+    cr_assert(has("Not all"));
+    const char *fresh = strstr(body(), "(T001)");
+    cr_assert(fresh != NULL && strstr(fresh, "(T002)") == NULL && strstr(fresh, "(T004)") == NULL);
+}
+
 Test(pages_federation, quorum_register_copies_and_alarms_are_told)
 {
     fx.answers = well;
