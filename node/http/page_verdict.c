@@ -137,6 +137,7 @@ static const char *why_text(const char *why)
 {
     static const char *const texts[][2] = {
         {"pending", "has not answered yet"},
+        {"refused", "its policy does not show this to your role"},
         {"no_list", "has published no list"},
         {"stale", "its list is too old"},
         {"rolled_back", "its list went back to an older one"},
@@ -218,7 +219,7 @@ void verdict_show(struct html *h, const json_t *v)
     if (reason[0] != '\0') html_elementf(h, "p", NULL, "Why: %s.", reason);
     html_element(h, "p", NULL, w->todo);
     flags(h, json_object_get(v, "flags"));
-    named(h, json_object_get(v, "pending"), "Has not answered yet - ring", NULL);
+    named(h, json_object_get(v, "pending"), "Lists this child - ring", NULL);
     named(h, json_object_get(v, "unconfirmed"), "Could not be searched - ring", "last_heard");
     named(h, json_object_get(v, "notes"), "Beside that", "list_time");
     if (page_number(counted, "expected") > 0) /* a flag is found by its holder alone */

@@ -25,6 +25,13 @@ AUTHORITIES=(T001 T002)
 D=$W/$QUERY
 same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
 set_key() { sed -i "s|^$1 = .*|$1 = \"$2\";|" "$D/node.conf"; }
+set_keys() { # PORT
+    set_key web_listen "127.0.0.1:$1"
+    set_key web_certificate "$W/web.pem"
+    set_key web_key "$W/web.key"
+    set_key web_client_ca "$W/ca.pem"
+    set_key web_clients "$W/clients.conf"
+}
 told() { grep -q "event=$1 " "$W/log/$QUERY.log"; }
 
 # --- clients ---
@@ -62,6 +69,10 @@ port=$(free_port)
 metrics=$(free_port)
 say "founding a federation in $W"
 found_federation
+"$CPIS" init "$W/Q02" --role query --org RZZ98 --name "Test Hospital, second" --register "$W/register" >/dev/null
+"$CPIS" register admit "$W/register" --active "$W/Q02/descriptor" >/dev/null
+sign_register
+for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY" Q02; do cp "$W/register" "$W/$node/register"; done
 make_authority ca
 make_certificate ca ed "/CN=ed.test.example" clientAuth
 make_certificate ca gp "/CN=gp.test.example" clientAuth
@@ -75,14 +86,14 @@ clients = (
   setting = "gp"; device_id = "gp-1"; responsible = "Dr Test LEAD"; unscheduled = false; scheduled = true; requests_a_minute = 5; }
 );
 X
-set_key web_listen "127.0.0.1:$port"
+first=$port
+second=$(free_port)
+set_keys "$first"
 set_key metrics_listen "127.0.0.1:$metrics"
-set_key web_certificate "$W/web.pem"
-set_key web_key "$W/web.key"
-set_key web_client_ca "$W/ca.pem"
-set_key web_clients "$W/clients.conf"
+D=$W/Q02 set_keys "$second"
 "$CPIS" clients check "$D" >"$W/clients.txt" || { cat "$W/clients.txt"; die "clients.conf"; }
 start_all
+start_node Q02
 hold_ceremony
 csv 1 20 10 "$W/T001.csv"
 csv 2 20 10 "$W/T002.csv"
@@ -158,11 +169,23 @@ for round in $(seq "$KILLS"); do
 done
 say "   $KILLS times: no naive client read none"
 
+say "two at one door"
+heard() { "$CPIS" notifications list "$W/T002" --json | jq -s --arg n "$1" 'map(select(.nhs_number == $n)) | length'; }
+twin=$(number_of "$W/T002.csv" 20)
+port=$second
+until_ok 30 complete || die "the second does not answer: $(cat "$W/body")"
+is "the second answers as the first" "$twin" 200 "else else" '.total == 1'
+stop_node Q02 KILL
+heard_once() { [ "$(heard "$twin")" = 1 ]; }
+until_ok 10 heard_once || die "the node that answered was killed, and the authority was told $(heard "$twin") times"
+port=$first
+is "the first goes on without it" "$nobody" 200 "none none" '.total == 0'
+
 say "renewed while it runs"
 make_server_certificate web "second"
 kill -HUP "$(web_pid)"
-second() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -subject | grep -q second; }
-until_ok 10 second || die "SIGHUP did not renew the certificate"
+is_second() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -subject | grep -q second; }
+until_ok 10 is_second || die "SIGHUP did not renew the certificate"
 sed -i 's/name = "gp"; subject/name = "gp"; nonsense/' "$W/clients.conf"
 kill -HUP "$(web_pid)"
 until_ok 5 grep -q 'event=WEB_CLIENTS msg="the clients stay as they were' "$W/log/$QUERY.log" || die "a wrong clients.conf is not told"
