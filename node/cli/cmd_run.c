@@ -94,7 +94,7 @@ static bool reload(void *arg, char ret[static DRIVER_SAID_BYTES])
     char why[CONF_WHY_BYTES] = "";
     const cpis_err err = conf_read(r->c->dir, &r->file, why);
     if (err != CPIS_OK) {
-        (void)snprintf(ret, DRIVER_SAID_BYTES, "all settings stay as they were: %s",
+        (void)snprintf(ret, DRIVER_SAID_BYTES, "all settings stay as they were: %.400s",
                        why[0] != '\0' ? why : cpis_strerror(err));
         return false;
     }
