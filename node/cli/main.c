@@ -1,10 +1,10 @@
 #include "node/cli/cli.h"
 #include "node/cli/sandbox.h"
+#include "node/net/json_memory.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -197,16 +197,9 @@ static int dispatch(int argc, char **argv)
     return code;
 }
 
-/* JSON here holds numbers and names. */
-static void wiping_free(void *p)
-{
-    if (p != NULL) sodium_memzero(p, malloc_usable_size(p));
-    free(p);
-}
-
 int main(int argc, char **argv)
 {
-    json_set_alloc_funcs(malloc, wiping_free);
+    json_memory_use();
     (void)umask(077);
     sandbox_keep_memory(); /* keys, passphrases, children's numbers */
     /* a closed pipe must become a failed write, which is told, not a silent death */

@@ -53,6 +53,7 @@ struct reply {
     size_t len;
     struct pair headers[REPLY_HEADERS_MAX]; /* values are ours */
     size_t headers_count;
+    bool lacks; /* a header that there was no memory for */
 };
 
 static void wipe_free(char *p, size_t len)
@@ -93,8 +94,14 @@ void reply_header(struct reply *r, const char *name, const char *value)
     assert(r->headers_count < REPLY_HEADERS_MAX);
     for (const char *p = value; *p != '\0'; p++)
         assert((unsigned char)*p >= 0x20 && *p != 0x7f);
-    char *copy = strdup(value);
-    if (copy != NULL) r->headers[r->headers_count++] = (struct pair){name, copy};
+    const size_t len = strlen(value) + 1;
+    char *copy = malloc(len);
+    if (copy == NULL) {
+        r->lacks = true;
+        return;
+    }
+    memcpy(copy, value, len);
+    r->headers[r->headers_count++] = (struct pair){name, copy};
 }
 
 void reply_free(struct reply *r)
@@ -106,6 +113,7 @@ void reply_free(struct reply *r)
     free(r);
 }
 
+bool reply_is_whole(const struct reply *r) { return !r->lacks; }
 unsigned reply_status(const struct reply *r) { return r->status; }
 const char *reply_type(const struct reply *r) { return r->type; }
 const char *reply_body(const struct reply *r, size_t *ret_len)

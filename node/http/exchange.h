@@ -60,10 +60,12 @@ struct reply *reply_new(unsigned status, const char *type, char *body, size_t le
 /* Compact JSON with a last line end; takes o. NULL: out of memory. */
 struct reply *reply_json(unsigned status, const char *type, json_t *o);
 /* value is copied; it holds no control character (asserted: encode what comes from outside). At
- * most REPLY_HEADERS_MAX (asserted). */
+ * most REPLY_HEADERS_MAX (asserted). Out of memory: the reply is not whole, and 503 is sent
+ * instead: a page without its policy is none. */
 void reply_header(struct reply *r, const char *name, const char *value);
 void reply_free(struct reply *r); /* NULL: nothing */
 /* For the server, and for tests. */
+bool reply_is_whole(const struct reply *r);
 unsigned reply_status(const struct reply *r);
 const char *reply_type(const struct reply *r);
 const char *reply_body(const struct reply *r, size_t *ret_len);

@@ -164,6 +164,10 @@ void exchange_reply(struct exchange *x, struct reply *reply)
 {
     assert(!x->answered);
     x->answered = true;
+    if (reply != NULL && !reply_is_whole(reply)) {
+        reply_free(reply);
+        reply = NULL;
+    }
     if (x->server == NULL) { /* nobody waits for it any more */
         if (x->by_hand != NULL)
             x->by_hand(x->by_hand_arg, reply);

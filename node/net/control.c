@@ -1,8 +1,8 @@
 #include "node/net/control_int.h"
+#include "node/net/json_memory.h"
 
 #include <assert.h>
 #include <czmq.h>
-#include <malloc.h>
 #include <sodium.h>
 
 #define REPLY_HWM 4096 /* replies that wait for a client that does not read; then they are lost */
@@ -42,17 +42,9 @@ static const struct control_command commands[] = {
     {"ceremony_result", DIRECTORY, true, " ", control_ceremony_result},
 };
 
-/* JSON here holds NHS numbers and names: wiped when freed. malloc_usable_size, so that what jansson
- * took before this was set is freed well, too. */
-static void wiping_free(void *p)
-{
-    if (p != NULL) sodium_memzero(p, malloc_usable_size(p));
-    free(p);
-}
-
 cpis_err control_new(const char *path, struct control **ret)
 {
-    json_set_alloc_funcs(malloc, wiping_free);
+    json_memory_use();
     struct control *c = calloc(1, sizeof *c);
     zsock_t *s = zsock_new(ZMQ_ROUTER);
     if (c == NULL || s == NULL) {
@@ -139,10 +131,13 @@ static void send_text(struct control *c, const uint8_t *route, size_t route_len,
 {
     char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
     json_decref(body);
-    if (text == NULL) return; /* out of memory: the client's timeout tells */
+    if (json_memory_failed() || text == NULL) { /* the client's timeout tells */
+        json_memory_free(text);
+        return;
+    }
     if (zmq_send(c->socket, route, route_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
         (void)zmq_send(c->socket, text, strlen(text), ZMQ_DONTWAIT);
-    wiping_free(text);
+    json_memory_free(text);
 }
 
 void control_more(struct control *c, const struct request *r, json_t *body)
@@ -177,7 +172,7 @@ static void hold_reply(struct control *c, struct request *r, struct number_asked
                        json_t *body)
 {
     struct held *h = calloc(1, sizeof *h);
-    if (h == NULL || body == NULL) {
+    if (json_memory_failed() || h == NULL || body == NULL) { /* the client's timeout tells */
         free(h);
         json_decref(body);
         return;
@@ -263,6 +258,11 @@ static void take_request(struct control *c, const struct control_env *env, const
     json_t *body = json_loadb((const char *)zframe_data((zframe_t *)(uintptr_t)text), len,
                               JSON_REJECT_DUPLICATES, &e);
     const json_t *id = json_object_get(body, "id");
+    if (json_memory_failed()) {
+        refuse(c, from, from_len, "out of memory: nothing was done");
+        json_decref(body);
+        return;
+    }
     if (!json_is_object(body) || !json_is_integer(id) || json_integer_value(id) < 0) {
         refuse(c, from, from_len,
                body == NULL ? "the request is no JSON" : "the request has no number \"id\"");

@@ -2,6 +2,7 @@
 
 #include "node/net/control.h"
 #include "node/net/folder.h"
+#include "node/net/json_memory.h"
 
 #include <czmq.h>
 #include <malloc.h>
@@ -82,13 +83,11 @@ static cpis_err send_request(struct control_client *c, const char *command, cons
     if (json_object_set_new(o, "id", json_integer((json_int_t)++c->last_id)) == 0 &&
         json_object_set_new(o, "command", json_string(command)) == 0) {
         char *text = json_dumps(o, JSON_COMPACT);
-        if (text != NULL) {
+        if (!json_memory_failed() && text != NULL) {
             err = zstr_send(c->dealer, text) == 0 ? CPIS_OK : CPIS_E_IO;
             sodium_memzero(text, strlen(text));
         }
-        json_free_t json_free;
-        json_get_alloc_funcs(NULL, &json_free);
-        json_free(text);
+        json_memory_free(text);
     }
     json_decref(o);
     return err;
@@ -125,9 +124,10 @@ static cpis_err recv_reply(struct control_client *c, unsigned timeout_ms, json_t
         sodium_memzero(zframe_data(f), zframe_size(f));
         zframe_destroy(&f);
         const json_t *id = json_object_get(o, "id");
-        if (!json_is_integer(id)) {
+        const bool whole = !json_memory_failed();
+        if (!whole || !json_is_integer(id)) {
             json_decref(o);
-            return CPIS_E_MALFORMED;
+            return whole ? CPIS_E_MALFORMED : CPIS_E_NOMEM;
         }
         json_int_t got = json_integer_value(id);
         if (got == (json_int_t)c->last_id || got == 0) { /* 0: refused before its id was read */

@@ -1,4 +1,5 @@
 #include "node/net/control_int.h"
+#include "node/net/json_memory.h"
 
 #include <sodium.h>
 #include <stdarg.h>
@@ -178,7 +179,7 @@ json_t *json_plan_time(uint64_t t)
 
 json_t *json_hex(const void *p, size_t len)
 {
-    char *text = malloc(2 * len + 1);
+    char *text = json_memory_calloc(2 * len + 1, 1);
     if (text == NULL) return NULL;
     json_t *s = json_string(sodium_bin2hex(text, 2 * len + 1, p, len));
     free(text);
@@ -188,7 +189,7 @@ json_t *json_hex(const void *p, size_t len)
 json_t *json_base64(const void *p, size_t len)
 {
     size_t cap = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
-    char *text = malloc(cap);
+    char *text = json_memory_calloc(cap, 1);
     if (text == NULL) return NULL;
     json_t *s = json_string(sodium_bin2base64(text, cap, p, len, sodium_base64_VARIANT_ORIGINAL));
     sodium_memzero(text, cap);

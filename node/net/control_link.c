@@ -2,9 +2,9 @@
 
 #include "node/net/control_int.h"
 #include "node/net/folder.h"
+#include "node/net/json_memory.h"
 
 #include <czmq.h>
-#include <malloc.h>
 #include <sodium.h>
 
 #define LOOK_EVERY ((cpis_ms)250) /* is the node that we asked still there? */
@@ -84,9 +84,7 @@ static void take(struct list *from, struct call *c)
 static void tell_end(struct call *c, cpis_err err, json_t *reply, const char *why)
 {
     c->done(c->arg, err, reply, why != NULL ? why : what_failed(err));
-    json_free_t json_free;
-    json_get_alloc_funcs(NULL, &json_free);
-    json_free(c->text); /* wipes */
+    json_memory_free(c->text);
     free(c);
 }
 
@@ -186,7 +184,7 @@ void control_link_call(struct control_link *l, const struct control_call *call, 
                        .wants_more = call->more != NULL};
     c->text = request_text(c->id, call->command, fields);
     json_decref(fields);
-    if (c->text == NULL) c->failed = CPIS_E_NOMEM;
+    if (json_memory_failed() || c->text == NULL) c->failed = CPIS_E_NOMEM; /* not what was meant */
     if (l->waiting[c->kind].count >= CONTROL_LINK_WAITING_MAX) c->failed = CPIS_E_LIMIT;
     add(c->failed == CPIS_OK ? &l->waiting[c->kind] : &l->ended, c);
     send_waiting(l, c->kind, now);
@@ -219,7 +217,7 @@ static void take_reply(struct control_link *l, zframe_t *f, cpis_ms now)
         json_loadb((const char *)zframe_data(f), zframe_size(f), JSON_REJECT_DUPLICATES, NULL);
     sodium_memzero(zframe_data(f), zframe_size(f));
     struct call *c = find_call(l, reply);
-    if (c == NULL) {
+    if (json_memory_failed() || c == NULL) { /* not whole: its time-out tells */
         json_decref(reply);
         return;
     }

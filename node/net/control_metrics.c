@@ -2,6 +2,7 @@
  * and what the node knows of itself now. Labels are codes of the register, names of our own lists;
  * never a child's anything, nor a person's name. */
 #include "node/net/control_int.h"
+#include "node/net/json_memory.h"
 #include "node/net/metrics.h"
 #include "node/net/prometheus.h"
 
@@ -179,7 +180,7 @@ static bool is_the_one(const struct registry *r, const struct registry_node *p)
 
 static void put_peers(json_t *f, const struct control_env *env)
 {
-    struct peer_status *all = calloc(LIST_MAX, sizeof *all);
+    struct peer_status *all = json_memory_calloc(LIST_MAX, sizeof *all);
     size_t n = all == NULL ? 0 : node_peers(env->node, env->now, all, LIST_MAX);
     const struct registry *r = node_registry(env->node);
     const struct control_quorum q = control_quorum(env);
@@ -224,7 +225,7 @@ static void put_freshness(json_t *f, const struct control_env *env, const struct
 
 static void put_evaluated(json_t *f, const struct control_env *env)
 {
-    struct evaluator_use *all = calloc(LIST_MAX, sizeof *all);
+    struct evaluator_use *all = json_memory_calloc(LIST_MAX, sizeof *all);
     size_t n = all == NULL ? 0 : node_evaluated(env->node, all, LIST_MAX);
     const struct registry *r = node_registry(env->node);
     json_t *used = family_add(f, "cpis_evaluations_today", "gauge",
@@ -250,8 +251,8 @@ static void put_evaluated(json_t *f, const struct control_env *env)
 
 static void put_directory(json_t *f, const struct control_env *env, const struct node_status *s)
 {
-    struct list_summary *all = calloc(LIST_MAX, sizeof *all);
-    struct newest_head *newest = calloc(LIST_MAX, sizeof *newest);
+    struct list_summary *all = json_memory_calloc(LIST_MAX, sizeof *all);
+    struct newest_head *newest = json_memory_calloc(LIST_MAX, sizeof *newest);
     const bool room = all != NULL && newest != NULL;
     size_t n = room ? node_lists(env->node, all, LIST_MAX) : 0, out = 0;
     if (n > LIST_MAX) n = LIST_MAX;
@@ -347,7 +348,7 @@ static void put_lookups(json_t *f, const struct lookup_counts *c)
 /* Organisations are what their clients call them, and no labels: `cpis status` names them. */
 static void put_organisations(json_t *f, const struct control_env *env)
 {
-    struct quota_use *all = calloc(QUOTA_ORGANISATIONS_MAX, sizeof *all);
+    struct quota_use *all = json_memory_calloc(QUOTA_ORGANISATIONS_MAX, sizeof *all);
     size_t n = all == NULL ? 0 : node_asked(env->node, all, QUOTA_ORGANISATIONS_MAX);
     double most = 0;
     for (size_t i = 0; i < n && i < QUOTA_ORGANISATIONS_MAX; i++) {
@@ -363,7 +364,7 @@ static void put_organisations(json_t *f, const struct control_env *env)
 
 static void put_query(json_t *f, const struct control_env *env, const struct node_status *s)
 {
-    struct newest_head *heads = calloc(LIST_MAX, sizeof *heads);
+    struct newest_head *heads = json_memory_calloc(LIST_MAX, sizeof *heads);
     put_freshness(f, env, heads, heads == NULL ? 0 : node_heads(env->node, heads, LIST_MAX));
     free(heads);
     family_one(f, "cpis_lookups_active", "Lookups under way.", (double)s->lookups_active);

@@ -1,6 +1,7 @@
 /* status: {} -> what the node knows of itself. Names stand beside ids wherever the register has
  * them; times are ISO 8601 UTC or null. */
 #include "node/net/control_int.h"
+#include "node/net/json_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static json_t *number(uint64_t n) { return json_integer((json_int_t)n); }
 static json_t *peers_json(const struct control_env *env)
 {
     json_t *list = json_array();
-    struct peer_status *all = calloc(LIST_MAX, sizeof *all);
+    struct peer_status *all = json_memory_calloc(LIST_MAX, sizeof *all);
     size_t n = all == NULL ? 0 : node_peers(env->node, env->now, all, LIST_MAX);
     for (size_t i = 0; i < n && i < LIST_MAX; i++) {
         const struct registry_node *p = registry_node(node_registry(env->node), &all[i].id);
@@ -79,7 +80,7 @@ static json_t *peers_json(const struct control_env *env)
 static json_t *lists_json(const struct control_env *env)
 {
     json_t *list = json_array();
-    struct list_summary *all = calloc(LIST_MAX, sizeof *all);
+    struct list_summary *all = json_memory_calloc(LIST_MAX, sizeof *all);
     size_t n = all == NULL ? 0 : node_lists(env->node, all, LIST_MAX);
     for (size_t i = 0; i < n && i < LIST_MAX; i++) {
         json_t *o = json_object();
@@ -134,7 +135,7 @@ static json_t *percent(uint64_t used, uint64_t limit)
 static json_t *organisations_json(const struct control_env *env)
 {
     json_t *list = json_array();
-    struct quota_use *all = calloc(QUOTA_ORGANISATIONS_MAX, sizeof *all);
+    struct quota_use *all = json_memory_calloc(QUOTA_ORGANISATIONS_MAX, sizeof *all);
     size_t n = all == NULL ? 0 : node_asked(env->node, all, QUOTA_ORGANISATIONS_MAX);
     for (size_t i = 0; i < n && i < QUOTA_ORGANISATIONS_MAX; i++) {
         json_t *o = json_object();
@@ -203,7 +204,7 @@ struct control_quorum control_quorum(const struct control_env *env)
     struct control_quorum q = {.holders = 0};
     const struct registry *r = node_registry(env->node);
     const struct registry_epoch *ep = registry_epoch_current(r, env->wall);
-    struct peer_status *all = calloc(LIST_MAX, sizeof *all);
+    struct peer_status *all = json_memory_calloc(LIST_MAX, sizeof *all);
     const size_t n = all == NULL ? 0 : node_peers(env->node, env->now, all, LIST_MAX);
     if (ep != NULL) {
         const bool self = registry_index_of(ep, node_id(env->node)) != 0;

@@ -1,5 +1,6 @@
 /* The HTTP server on real sockets, with time of the test's: what it lets through, what it answers
  * by itself, whom it cuts off, and that each exchange is answered once whatever the client does. */
+#include "tests/fail_malloc.h"
 #include "tests/node/http/http_client.h"
 
 #include <criterion/criterion.h>
@@ -49,7 +50,13 @@ static void handle(void *arg, struct exchange *x)
         stream = exchange_stream(x, on_gone, NULL);
     else if (strcmp(r->path, "/nothing") == 0)
         exchange_reply(x, NULL);
-    else
+    else if (strcmp(r->path, "/unsafe") == 0) {
+        struct reply *reply = text_reply(200, "here\n");
+        fail_malloc_at(0);
+        reply_header(reply, "Content-Security-Policy", "default-src 'none'");
+        fail_malloc_at(-1);
+        exchange_reply(x, reply);
+    } else
         exchange_reply(x, text_reply(200, "here\n"));
 }
 
@@ -140,6 +147,13 @@ Test(server, out_of_memory_for_an_answer_is_503)
     const char *answer = http_ask(GET("/nothing"));
     cr_assert(begins(answer, "HTTP/1.1 503 "), "%s", answer);
     cr_assert_not_null(strstr(answer, "Retry-After: "));
+}
+
+Test(server, an_answer_that_lacks_a_header_is_not_given)
+{
+    const char *answer = http_ask(GET("/unsafe"));
+    cr_assert(begins(answer, "HTTP/1.1 503 "), "%s", answer);
+    cr_assert_null(strstr(answer, "here"));
 }
 
 Test(server, what_is_no_text_never_reaches_a_handler)

@@ -6,6 +6,7 @@
 #include "node/net/folder.h"
 #include "node/net/prometheus.h"
 #include "proto/code.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/net/place.h"
 #include "tests/node/net/served.h"
 
@@ -286,6 +287,42 @@ Test(control, who_has_not_answered_and_who_refuses_are_told_apart)
     cr_assert_str_eq(text_at(json_object_get(refused, "authority"), "code"), "T002");
     cr_assert_str_eq(text_at(json_object_get(refused, "telephone"), "emergency"), "02079460124");
     json_decref(o);
+}
+
+Test(control, a_verdict_for_which_memory_lacked_is_not_told_in_part)
+{
+    json_t *whole = NULL;
+    size_t told = 0, lost = 0;
+    for (int n = -1; n < 120; n++) {
+        struct flag_shown flag;
+        struct msg_plan_shown plan;
+        struct msg_access_shown access;
+        struct command one, two;
+        start_lookup();
+        cr_assert(control_next(control, &one));
+        cr_assert(control_next(control, &two));
+        const struct result res = a_flag(&flag, &plan, &access);
+        fail_malloc_at(n);
+        control_result(control, &env, one.id, &res);
+        fail_malloc_at(-1);
+        control_result(control, &env, two.id, &res);
+        control_committed(control, true);
+        json_t *o = reply();
+        if (strcmp(text_at(o, "nhs_number"), "9990000018") == 0) {
+            if (whole == NULL) whole = json_deep_copy(o);
+            cr_assert(json_equal(o, whole), "without allocation %d it lacks something", n);
+            told++;
+            json_decref(o);
+            o = reply();
+        } else {
+            lost++;
+        }
+        json_decref(o);
+        json_decref(reply()); /* that it is done */
+    }
+    json_decref(whole);
+    cr_assert_gt(told, 0);
+    cr_assert_gt(lost, 50);
 }
 
 Test(control, a_lost_batch_ends_a_lookup_as_unknown_never_as_what_was_not_stored)
