@@ -309,8 +309,7 @@ static void report_page(struct visit *v, DIR *d, const struct report *r)
 {
     struct html h;
     char path[PAGE_REST_BYTES + 48], first[PAGE_REST_BYTES + 48];
-    const char *text = request_query(v->r, "from", 0);
-    const size_t asked = text == NULL || strlen(text) > 6 ? 0 : (size_t)strtoul(text, NULL, 10);
+    const size_t asked = (size_t)page_whole(request_query(v->r, "from", 0));
     const size_t from = asked - asked % ROWS_ON_A_PAGE;
     json_t *o = read_report(d, r->name);
     const json_t *failed = json_object_get(o, "failed");

@@ -2,7 +2,6 @@
 #include "node/http/page_int.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ON_A_PAGE  25
@@ -229,19 +228,10 @@ static void listed(struct visit *v, cpis_err err, json_t *reply, const char *why
     visit_page(v, &h, 200);
 }
 
-/* A whole number of a query or a path; 0: it is none. */
-static uint64_t whole(const char *text)
-{
-    if (text == NULL || text[0] == '\0' || strlen(text) > 18 ||
-        strspn(text, "0123456789") != strlen(text))
-        return 0;
-    return strtoull(text, NULL, 10);
-}
-
 static void counted(struct visit *v, cpis_err err, json_t *reply, const char *why)
 {
     const char *state = filter_of(request_query(v->r, "state", 0))->state;
-    const uint64_t before = whole(request_query(v->r, "before", 0));
+    const uint64_t before = page_whole(request_query(v->r, "before", 0));
     if (err != CPIS_OK) {
         visit_down(v, err, why);
         return;
@@ -365,7 +355,7 @@ static void shown(struct visit *v, cpis_err err, json_t *reply, const char *why)
 
 void page_notification(struct visit *v)
 {
-    v->count = whole(v->rest);
+    v->count = page_whole(v->rest);
     if (v->count == 0) {
         visit_fault(v, 404, "There is no such notification", "A notification has a number.", NULL);
         return;
@@ -398,7 +388,7 @@ static void set(struct visit *v, cpis_err err, json_t *reply, const char *why)
 void page_notification_set(struct visit *v)
 {
     const char *state = form_value(&v->form, "state"), *by = v->who.asker.user_name;
-    v->count = whole(form_value(&v->form, "notification"));
+    v->count = page_whole(form_value(&v->form, "notification"));
     if (v->count == 0 || (strcmp(state, "seen") != 0 && strcmp(state, "actioned") != 0)) {
         visit_fault(v, 400, "This form can't be read", "Nothing was done.",
                     "Load the inbox again.");

@@ -91,7 +91,8 @@ void frame_live(struct html *h);
 const char *page_text(const json_t *o, const char *key); /* "" when absent or null; borrowed */
 uint64_t page_number(const json_t *o, const char *key);  /* 0 when absent */
 bool page_true(const json_t *o, const char *key);
-cpis_ms page_ms(const char *iso); /* since 1970; 0: no time */
+uint64_t page_whole(const char *text); /* of a query or a path; 0: none, or NULL */
+cpis_ms page_ms(const char *iso);      /* since 1970; 0: no time */
 const char *page_when(const char *iso, char ret[static WALL_LONDON_BYTES]); /* "-": no time */
 #define PAGE_DAY_BYTES 32U
 /* "2026-11-23" or "202611231803" as "23 November 2026", with its minute if it has one. */

@@ -3,6 +3,7 @@
 #include "proto/nhs_number.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *page_text(const json_t *o, const char *key)
@@ -18,6 +19,14 @@ uint64_t page_number(const json_t *o, const char *key)
 }
 
 bool page_true(const json_t *o, const char *key) { return json_is_true(json_object_get(o, key)); }
+
+uint64_t page_whole(const char *text)
+{
+    if (text == NULL || text[0] == '\0' || strlen(text) > 18 ||
+        strspn(text, "0123456789") != strlen(text))
+        return 0;
+    return strtoull(text, NULL, 10);
+}
 
 static bool two_digits(const char *s, unsigned below, unsigned *ret)
 {

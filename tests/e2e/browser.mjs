@@ -243,6 +243,14 @@ const stages = {
     await page.goto(`${page.origin}/federation`);
     await look(page, 'node-authority');
     await historyIsClean(page);
+
+    // who logs out in one window is told so in the other
+    await page.goto(`${page.origin}/inbox`);
+    const other = await page.context().newPage();
+    await other.goto(`${page.origin}/inbox`);
+    await other.getByRole('button', { name: 'Log out' }).click();
+    await other.getByText('You are logged out').waitFor();
+    await page.getByText('this page is not live any more').waitFor();
   },
 
   async directory() {

@@ -1,5 +1,6 @@
 #include "tests/node/http/pages_fixture.h"
 
+#include "tests/fail_malloc.h"
 #include "tests/storage/tmp.h"
 
 #include <criterion/criterion.h>
@@ -276,12 +277,14 @@ static const char *ask(enum http_method method, const char *target, const char *
                                     .now = fx.now,
                                     .wall = 1783065900000};
     set_query(path);
+    fail_malloc_at(fx.starve - 1);
     pages_handle(fx.p, &fx.x);
     while (fx.is_waiting && !fx.keep)
         go_on();
+    fail_malloc_at(-1);
     if (fx.keep) return "";
     fx.reply = fx.x.reply;
-    if (fx.x.stream != NULL) return "";
+    if (fx.x.stream != NULL || fx.starve > 0) return "";
     cr_assert_not_null(fx.reply);
     if (strstr(reply_type(fx.reply), "text/html") != NULL) page_check(body());
     if (strncmp(target, "/web/", 5) != 0) check_headers();

@@ -38,7 +38,8 @@ struct fixture {
         char *fields; /* JSON */
     } calls[CALLS_MAX];
     size_t calls_count;
-    bool keep; /* calls wait for `go_on` */
+    bool keep;  /* calls wait for `go_on` */
+    int starve; /* above 0: the allocation of that place, from 1, fails; nothing is checked */
     struct control_call waiting;
     bool is_waiting;
     /* the last answer */

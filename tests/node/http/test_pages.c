@@ -133,6 +133,21 @@ Test(pages, without_files_every_page_says_how_they_are_built)
     pages_free(&p);
 }
 
+Test(pages, without_memory_a_page_is_503_and_whole_or_not_at_all)
+{
+    unsigned refused = 0;
+    for (fx.starve = 1; fx.starve <= 12; fx.starve++) {
+        (void)get("/lookup");
+        cr_assert_not_null(fx.reply);
+        cr_assert(status() == 503 || (status() == 200 && has("</html>")), "%d", fx.starve);
+        refused += status() == 503;
+    }
+    cr_assert_geq(refused, 3); /* the visit, the page, the answer */
+    fx.starve = 0;
+    (void)get("/lookup");
+    cr_assert_eq(status(), 200);
+}
+
 /* --- log-in --- */
 
 Test(pages, the_log_in_form_has_its_own_token_and_a_cookie_with_it)

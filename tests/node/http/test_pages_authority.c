@@ -332,6 +332,14 @@ Test(pages_authority, a_long_report_comes_in_pages)
     cr_assert(has("R401."));
     cr_assert(has("R450."));
     cr_assert_not(has("R400."));
+    static const char *const beyond[] = {"-1", "600", "x", "999999999999999999"};
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(strchr(to, '='), 24, "=%s", beyond[i]);
+        (void)get(to);
+        cr_assert_eq(status(), 200);
+        /* the first page, or one with nothing on it */
+        cr_assert(has("rel=\"next\"") == has(">R200.</"), "%s", beyond[i]);
+    }
 }
 
 Test(pages_authority, a_report_that_is_none_is_shown_as_that)

@@ -262,6 +262,26 @@ Test(pages_lookup, whatever_goes_wrong_reads_as_unknown)
     check_verdict("unknown", "UNKNOWN");
 }
 
+Test(pages_lookup, without_memory_a_look_up_is_503_or_kept_whole)
+{
+    const struct answer answers[] = {
+        {.command = "lookup", .more = VERDICT("flag"), .reply = "{\"count\":1}"},
+        {.command = NULL}};
+    fx.answers = answers;
+    for (fx.starve = 1; fx.starve <= 8; fx.starve++) {
+        (void)post("/lookup", FORM);
+        cr_assert(status() == 503 || status() == 303, "%d: %u", fx.starve, status());
+        if (status() == 503) continue;
+        const int place = fx.starve;
+        char to[128];
+        (void)snprintf(to, sizeof to, "%s", header("Location"));
+        fx.starve = 0;
+        (void)get(to);
+        check_verdict("flag", "FLAG");
+        fx.starve = place;
+    }
+}
+
 Test(pages_lookup, a_flag_that_came_before_an_error_is_shown)
 {
     look_up(VERDICT("flag"), CPIS_E_IO);
