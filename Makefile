@@ -1,5 +1,5 @@
 # One non-recursive Makefile. Objects mirror the tree under build/$(MODE)/.
-#   make [MODE=release|debug|asan] [V=1] all|test|demo|sim|emulate|check-asan|vectors|fuzz|bench-lookup|lint|install|deb|...
+#   make [MODE=release|debug|asan] [V=1] all|test|demo|sim|emulate|check-asan|coverage|vectors|fuzz|bench-lookup|lint|install|deb|...
 MODE  ?= release
 B     := build/$(MODE)
 G     := build/gen
@@ -10,9 +10,13 @@ STD   := -std=c11 -D_XOPEN_SOURCE=700 -I. -isystem $(G)
 SAN_release :=
 SAN_debug   :=
 SAN_asan    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_coverage := --coverage
+SAN_fuzz    := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_release := -O2 -D_FORTIFY_SOURCE=2
 OPT_debug   := -O0
 OPT_asan    := -O1
+OPT_fuzz    := -O1 -w
+OPT_coverage := -O0
 FLAGS := $(STD) $(WARN) $(HARD) -g $(OPT_$(MODE)) $(SAN_$(MODE)) $(CFLAGS)
 LINK  := $(SAN_$(MODE)) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 Q     := $(if $(V),,@)
@@ -37,6 +41,7 @@ FUZZ_SRC_bearer  := $(addprefix node/http/,bearer.c callers_conf.c callers_key.c
 FUZZ_SRC_fhir    := $(sort $(wildcard node/http/fhir*.c)) node/http/exchange.c
 FUZZ_LIBS_fhir   := -ljansson
 FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
+HISTORY_SRC := $(sort $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))
 DIRS        := crypto storage proto node simulations tests
 MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
 
@@ -60,7 +65,7 @@ NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lseccomp $(FEED_LIBS)
 HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
-.PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
+.PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz fuzz-merge coverage
 .PHONY: authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
@@ -92,10 +97,16 @@ $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SR
 	$(call link,-ljansson $(CORE_LIBS))
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
-$(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
-	$(call link,$(FEED_LIBS) $(FUZZ_LIBS_$*) $(CORE_LIBS))
-$(foreach f,$(FUZZ),$(eval $(B)/replay_$(f): $(call obj,$(FUZZ_SRC_$(f)))))
-$(foreach f,$(FUZZ),$(eval build/fuzz/$(f): $(FUZZ_SRC_$(f))))
+$(B)/libsim.a: $(call obj,$(SIM_SRC))
+	@echo "  AR   $@"; rm -f $@
+	$(Q)ar rcs $@ $^
+FUZZ_WITH := $(call obj,$(HISTORY_SRC) $(FEED_SRC) node/net/chain_file.c) $(B)/libsim.a $(LIB)
+FUZZ_LIBS := $(SIM_WRAP) $(FEED_LIBS) -ljansson -lconfig $(CORE_LIBS)
+$(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(FUZZ_WITH)
+	$(call link,$(FUZZ_LIBS_$*) $(FUZZ_LIBS))
+$(FUZZ:%=build/fuzz/fuzz_%): build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_WITH)
+	$(call link,-fsanitize=fuzzer $(FUZZ_LIBS_$*) $(FUZZ_LIBS))
+$(foreach f,$(FUZZ),$(eval $(B)/replay_$(f) build/fuzz/fuzz_$(f): $(call obj,$(FUZZ_SRC_$(f)))))
 
 comma := ,
 define link
@@ -204,7 +215,7 @@ test: deps
 .PHONY: test-built
 test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors $(BIN) $(B)/cpis-sim
 	@$(foreach f,$(FUZZ),$(B)/replay_$(f) tests/fuzz/corpus/$(f)/* &&) true
-	@CPIS_BIN=$(B)/cpis CPIS_SIM_BIN=$(B)/cpis-sim $(B)/test_all --timeout 120
+	@CPIS_BIN=$(B)/cpis CPIS_SIM_BIN=$(B)/cpis-sim $(B)/test_all --timeout 120 $(if $(FILTER),--filter '$(FILTER)')
 
 # Criterion 2.4.1 counts a leaking test as passed: so sanitizers log to files, and any file fails.
 check-asan:
@@ -212,13 +223,20 @@ check-asan:
 	@ASAN_OPTIONS=log_path=$(CURDIR)/build/asan/san/r UBSAN_OPTIONS=print_stacktrace=1:log_path=$(CURDIR)/build/asan/san/u \
 	  $(MAKE) MODE=asan test-built; rc=$$?; \
 	  set -- build/asan/san/*; [ ! -e "$$1" ] || { head -n 40 "$$@"; rc=1; }; exit $$rc
+# Lines and branches that the tests reach, by folder; FILTER='@(codec|lookup)/*' for those suites alone.
+coverage:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=gcovr
+	@mkdir -p build/coverage && find build/coverage -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory MODE=coverage test-built
+	@tests/coverage.sh
 vectors: $(B)/cpis-vectors
 	@$(B)/cpis-vectors $(or $(FILES),$(sort $(wildcard tests/vectors/*.json)))
-fuzz: $(FUZZ:%=build/fuzz/%)
-	@$(foreach f,$(FUZZ),mkdir -p build/fuzz/corpus/$(f) && build/fuzz/$(f) -max_total_time=$(or $(SECONDS),60) build/fuzz/corpus/$(f) tests/fuzz/corpus/$(f) &&) true
-build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(FEED_SRC) $(GEN_SRC)
-	@mkdir -p $(@D)
-	$(Q)clang-14 $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(FEED_LIBS) $(FUZZ_LIBS_$*) $(CORE_LIBS)
+# All targets, or FUZZ="codec csv", SECONDS of each one's time; what is found stays in build/fuzz/found.
+# `make fuzz-merge` takes into the tree's corpora what of the runs' corpora reaches further.
+fuzz fuzz-merge:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="clang-14 libclang-rt-14-dev"
+	@$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 $(FUZZ:%=build/fuzz/fuzz_%)
+	@tests/fuzz/fuzz.sh $@ $(or $(SECONDS),60) $(FUZZ)
 
 SOURCES := $(sort $(shell find $(DIRS) -name '*.[ch]'))
 format:

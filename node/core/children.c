@@ -1,5 +1,6 @@
 #include "node/core/children.h"
 
+#include "proto/text.h"
 #include "proto/visible.h"
 
 #include <assert.h>
@@ -238,7 +239,11 @@ static cpis_err load(const struct children *c, struct env *e, const struct nhs_n
 _Static_assert(sizeof((struct row_child *)0)->nhs_number == sizeof(struct nhs_number),
                "digits and their terminator");
 
-static bool fits(const char *text, size_t cap) { return text != NULL && strlen(text) < cap; }
+/* As a row can hold it: the codec takes no text that is not UTF-8. */
+static bool fits(const char *text, size_t cap)
+{
+    return text != NULL && strlen(text) < cap && text_check_utf8(text, strlen(text)) == CPIS_OK;
+}
 
 static bool change_is_valid(const struct child_change *ch)
 {

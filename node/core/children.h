@@ -43,9 +43,10 @@ CPIS_CHECK cpis_err children_new(struct children **ret);
 void children_free(struct children **p); /* wipes */
 CPIS_CHECK cpis_err children_restore(struct children *c, struct env *e);
 /* Applies one change and persists the row. *ret is UNCHANGED, NOT_FOUND or TOO_MANY: nothing has
- * changed and nothing is persisted. CPIS_E_INVAL: a date, type, visibility or length that can't be
- * (readers of files say why before); CPIS_E_STORE: the row could not be read; CPIS_E_NOMEM: on
- * these, too, nothing has changed. One step may hold several changes of one child. */
+ * changed and nothing is persisted. CPIS_E_INVAL: a date, type, visibility, length or text that
+ * can't be (readers of files say why before); CPIS_E_STORE: the row could not be read;
+ * CPIS_E_NOMEM: on these, too, nothing has changed. One step may hold several changes of one child.
+ */
 CPIS_CHECK cpis_err children_apply(struct children *c, struct env *e,
                                    const struct child_change *change, enum child_outcome *ret);
 /* What children_apply would do, changing nothing: for --dry-run. */

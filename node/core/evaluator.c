@@ -222,9 +222,14 @@ static bool restore_share(void *arg, const struct row *row)
 {
     struct restore *r = arg;
     struct row_share share;
+    uint8_t key[SHARE_KEY_BYTES];
     r->err = row_share_decode((struct bytes){row->value, row->value_len}, r->e->scratch, &share);
-    if (r->err == CPIS_E_MALFORMED) r->err = CPIS_E_STORE;
-    if (r->err == CPIS_OK) r->err = share_put(r->v, &share);
+    if (r->err == CPIS_OK) {
+        share_key(share.epoch, key);
+        const bool fits = row->key_len == sizeof key && memcmp(row->key, key, sizeof key) == 0;
+        r->err = fits ? share_put(r->v, &share) : CPIS_E_STORE;
+    }
+    if (r->err == CPIS_E_MALFORMED || r->err == CPIS_E_LIMIT) r->err = CPIS_E_STORE;
     return r->err == CPIS_OK;
 }
 

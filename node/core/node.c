@@ -85,6 +85,8 @@ static bool restore_register(void *arg, const struct row *row)
 {
     struct restoring *r = arg;
     r->err = registry_load(r->n->registry, (struct bytes){row->value, row->value_len});
+    /* No peer that is behind or ahead: a row is missing, or stands under another key. */
+    if (r->err == CPIS_E_REPLAY || r->err == CPIS_E_STATE) r->err = CPIS_E_MALFORMED;
     return r->err == CPIS_OK;
 }
 

@@ -103,6 +103,11 @@ static bool chain_make(struct env *e, const struct list *l, size_t first, struct
     return true;
 }
 
+static struct bytes piece(const uint8_t *all, size_t at, size_t len)
+{
+    return (struct bytes){len > 0 ? all + at : NULL, len}; /* of a re-signing there is no `all` */
+}
+
 static void send_parts(struct env *e, const struct cpis_id *to, struct msg_list_update *m,
                        const struct difference *d)
 {
@@ -112,8 +117,8 @@ static void send_parts(struct env *e, const struct cpis_id *to, struct msg_list_
         size_t a = d->adds - adds, r = d->drops - drops;
         if (a > LIST_PART_ENTRIES_MAX) a = LIST_PART_ENTRIES_MAX;
         if (r > LIST_PART_ENTRIES_MAX) r = LIST_PART_ENTRIES_MAX;
-        m->additions = (struct bytes){d->additions + adds * ADDITION_BYTES, a * ADDITION_BYTES};
-        m->removals = (struct bytes){d->removals + drops * TOKEN_BYTES, r * TOKEN_BYTES};
+        m->additions = piece(d->additions, adds * ADDITION_BYTES, a * ADDITION_BYTES);
+        m->removals = piece(d->removals, drops * TOKEN_BYTES, r * TOKEN_BYTES);
         adds += a;
         drops += r;
         m->last = adds == d->adds && drops == d->drops;

@@ -88,6 +88,16 @@ static void on_row(int end, void *arg)
     sodium_memzero(r->value, sizeof r->value);
 }
 
+/* Up to where it ends, in LF, CRLF or CR: libcsv takes any of them for the end of a row, so that
+ * two numbers would stand in one line. */
+static size_t line_bytes(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && text[n] != '\n' && text[n] != '\r')
+        n++;
+    return n;
+}
+
 /* Line by line, so that a stray quotation mark costs no more than its line. */
 static void read_lines(struct reading *r, const char *text, size_t len)
 {
@@ -97,13 +107,14 @@ static void read_lines(struct reading *r, const char *text, size_t len)
         return;
     }
     for (size_t at = 0; at < len && r->err == CPIS_OK;) {
-        const char *end = memchr(text + at, '\n', len - at);
-        const size_t line = end == NULL ? len - at : (size_t)(end - text) - at;
+        const size_t line = line_bytes(text + at, len - at);
         r->line++;
         if (csv_parse(&parser, text + at, line, on_field, on_row, r) != line ||
             csv_fini(&parser, on_field, on_row, r) != 0)
             r->err = CPIS_E_NOMEM;
-        at += line + 1;
+        at += line;
+        at += at < len && text[at] == '\r';
+        at += at < len && text[at] == '\n';
     }
     csv_free(&parser);
 }

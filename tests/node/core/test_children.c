@@ -343,8 +343,8 @@ Test(children, too_many_plans_are_refused_and_nothing_changes)
 Test(children, what_cannot_be_is_refused)
 {
     enum child_outcome outcome;
-    struct child_change bad[6];
-    for (size_t i = 0; i < 6; i++)
+    struct child_change bad[7];
+    for (size_t i = 0; i < 7; i++)
         bad[i] = af_upsert(1, 0);
     bad[0].birth_date = 20200230;
     bad[1].start = 202613010000;
@@ -353,7 +353,8 @@ Test(children, what_cannot_be_is_refused)
     bad[4].plan = 4;
     bad[5].family =
         "a name that is far longer than the seventy bytes that a row has for any of them";
-    for (size_t i = 0; i < 6; i++)
+    bad[6].given = "Zo\xeb"; /* not UTF-8 */
+    for (size_t i = 0; i < 7; i++)
         cr_assert_eq(children_apply(f.children, af_begin(&f), &bad[i], &outcome), CPIS_E_INVAL,
                      "%zu", i);
     cr_assert_eq(children_count(f.children), 0);

@@ -319,6 +319,18 @@ Test(evaluator, a_row_that_can_not_be_a_share_stops_the_start)
     cr_assert_eq(df_restart(&d), CPIS_E_STORE);
 }
 
+/* Found by fuzzing. */
+Test(evaluator, a_share_under_the_key_of_another_epoch_stops_the_start)
+{
+    const uint8_t key[] = {0, 0, 0, 1}, other[] = {0, 0, 0, 2};
+    df_add_share(&d, 1);
+    const struct rf_row *row = rf_store_find(d.store, TABLE_SHARE, key, sizeof key);
+    cr_assert(row != NULL);
+    emit_persist(df_begin(&d), TABLE_SHARE, other, sizeof other, row->value);
+    df_commit(&d);
+    cr_assert_eq(df_restart(&d), CPIS_E_STORE);
+}
+
 Test(evaluator, out_of_memory_is_told_to_the_driver_and_never_answered)
 {
     df_add_share(&d, 1);

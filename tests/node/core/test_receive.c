@@ -138,6 +138,21 @@ static void expect_refused(enum event e, const char *what)
 #define D (1U << ROLE_DIRECTORY)
 #define Q (1U << ROLE_QUERY)
 
+Test(receive, a_register_with_a_row_missing_is_damaged_and_no_start)
+{
+    const struct identity identity = rf_identity(receiver_number[ROLE_QUERY]);
+    const struct node_conf conf = {.role = ROLE_QUERY, .identity = &identity, .seed = {5}};
+    uint8_t key[REGISTER_KEY_BYTES];
+    rows = rows_new();
+    give_register();
+    registry_key(2, key);
+    rows_delete(rows, TABLE_REGISTER, key, sizeof key);
+    rows_commit(rows);
+    const struct view view = rows_view(rows);
+    cr_assert_eq(node_new(&conf, &node), CPIS_OK);
+    cr_expect_eq(node_start(node, v.now, v.wall, &view), CPIS_E_MALFORMED);
+}
+
 Test(receive, every_kind_of_frame_only_from_and_to_the_roles_that_speak_it)
 {
     static const unsigned senders[FRAME_KIND_END][ROLES + 1] = {

@@ -38,6 +38,17 @@ Test(trace_list, numbers_stand_a_line_each_or_in_a_column)
     cr_expect_eq(list.entries[0].line, 2);
 }
 
+/* Found by fuzzing: two numbers of one line number, and what was answered is kept by line. */
+Test(trace_list, a_carriage_return_alone_ends_a_line_too)
+{
+    cr_assert_eq(READ("9990000018\r9990000026\r\r9990000034\r\n12", "nhs_number"), CPIS_OK);
+    cr_assert_eq(list.entries_count, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        cr_expect_eq(list.entries[i].line, i == 2 ? 4 : i + 1);
+    cr_assert_eq(list.faults_count, 1);
+    cr_expect_eq(list.faults[0].line, 5);
+}
+
 Test(trace_list, a_line_without_a_number_is_told_by_its_line_and_fault)
 {
     cr_assert_eq(READ("nhs_number,x\n9990000018,1\n,2\n9990000019,3\n12,4\n9999999999,5\nonly\n",
