@@ -1,5 +1,7 @@
 #include "node/http/bearer.h"
 
+#include "node/net/json_memory.h"
+
 #include <assert.h>
 #include <cjose/cjose.h>
 #include <errno.h>
@@ -313,6 +315,7 @@ static enum bearer_fault decode_object(const char *text, size_t len, json_t **re
     *ret = parse(bytes, n);
     sodium_memzero(bytes, n);
     free(bytes);
+    if (json_memory_failed()) return BEARER_MEMORY; /* a claim may lack */
     return json_is_object(*ret) ? BEARER_GOOD : BEARER_MALFORMED;
 }
 
