@@ -66,7 +66,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz fuzz-merge coverage
-.PHONY: authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
+.PHONY: authority feed inbox deliver fhir web rolling alerts pages browser kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -133,6 +133,10 @@ $(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libn
 	$(call link,$(NODE_LIBS) -lcurl -lpthread $(CORE_LIBS))
 $(B)/receiver: $(B)/tests/e2e/receiver.o
 	$(call link,-ljansson -lsodium -lgnutls)
+# cpis as a later minor version might be; what stands beside it is today's
+$(B)/next/cpis: $(B)/node/cli/main.o $(B)/tests/e2e/next_minor.o $(NODE) $(LIB) | $(B)/cpis-web
+	@mkdir -p $(@D) && cp $(B)/cpis-web $(@D)
+	$(call link,-Wl$(comma)--wrap=transport_send $(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
@@ -182,6 +186,9 @@ build/npm/installed build/npm-browser/installed: node/http/web/package.json node
 browser: pages build/npm-browser/installed
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=chromium
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/browser.sh
+# Nodes upgraded one after the other, and back, while lookups go on; OLD=PATH: from another build of cpis.
+rolling: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/next/cpis && tests/e2e/rolling.sh $(OLD)
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
