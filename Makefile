@@ -61,7 +61,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
-.PHONY: authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
+.PHONY: audit authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -122,6 +122,8 @@ $(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libn
 	$(call link,$(NODE_LIBS) -lcurl -lpthread $(CORE_LIBS))
 $(B)/receiver: $(B)/tests/e2e/receiver.o
 	$(call link,-ljansson -lsodium -lgnutls)
+$(B)/doctor_log: $(B)/tests/e2e/doctor_log.o $(B)/libnet.a $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
@@ -135,6 +137,9 @@ inbox: deps
 # Real processes killed at random moments of a lookup: one record each, no false no.
 kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+# Logs and evidence of real processes: an honest set acquitted, three doctored ones convicted.
+audit: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/doctor_log && CPIS_BIN=build/release/cpis tests/e2e/audit.sh
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 authority: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/authority.sh
