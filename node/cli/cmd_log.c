@@ -168,7 +168,7 @@ static bool print_held(const struct cli *c)
     control_close(&client);
     if (err == CPIS_OK)
         cli_print_json(
-            json_pack("{s:i,s:s}", "cpis_log", AUDIT_FORMAT, "node", cli_text(last, "node")));
+            json_pack("{s:i,s:s}", "log_format", AUDIT_FORMAT, "node", cli_text(last, "node")));
     else
         (void)cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
     json_decref(last);

@@ -46,7 +46,7 @@ static int take_line(const struct auditing *x, size_t file, size_t line, const j
     } else if (entry != NULL) {
         err = audit_entry(x->audit, cli_integer(o, "sequence"), (struct bytes){x->message, len});
     } else if (node != NULL) {
-        if (cli_integer(o, "cpis_log") != AUDIT_FORMAT)
+        if (cli_integer(o, "log_format") != AUDIT_FORMAT)
             return bad_line(x, file, line, "of another version of this program");
         if (strlen(node) != 2 * CPIS_ID_BYTES || !cli_unhex(node, &id, sizeof id))
             return bad_line(x, file, line, "no id of a node");

@@ -24,7 +24,7 @@ same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
 verdict() { lookup --json "$@" | jq -r .verdict || true; }
 says() { [ "$(verdict --scheduled <<<"$1")" = "$2" ]; }
 # acked: every copy of a lookup is signed for, so the logs are at rest.
-acked() { [ "$("$CPIS" status "$W/D01" --json | jq .directory.copies.waiting)" = 0 ]; }
+acked() { local d; for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -e '.directory.copies_waiting == 0' || return 1; done; }
 # The names of what an audit finds, each once.
 audit() { "$CPIS" log audit "$@" --register "$W/register" --json | jq -r .finding | sort -u | tr '\n' ' '; }
 logs() { local n; for n in "${ALL[@]}"; do [ "$n" = "${1:-}" ] || echo "$W/$n.audit"; done; }
@@ -65,13 +65,13 @@ rh=$(jq -r 'select(.event == "details" and .value == 0).about' < <("$CPIS" log e
 "$DOCTOR" drop "$W/T001.audit" "$W/T001" "$rh" >"$W/T001.dropped"
 same "$(audit "$W/T001.dropped")" "" "what its log shows by itself: it is whole"
 mapfile -t others < <(logs T001)
-same "$(audit "$W/T001.dropped" "${others[@]}" "$W/evidence.bin")" "ack-without-record answer-without-record head-not-logged log-altered " "1, a look taken out"
-same "$(audit "$W/T001.dropped" "$W/D01.audit" "$W/D02.audit" | grep -c ack-without-record)" 1 "1, against directories alone"
+same "$(audit "$W/T001.dropped" "${others[@]}" "$W/evidence.bin")" "ack-without-record answer-without-record log-altered " "1, a look taken out"
+[[ $(audit "$W/T001.dropped" "$W/D01.audit" "$W/D02.audit") == *ack-without-record* ]] || die "1: not convicted by two directories alone"
 
 # --- 2: it keeps the look, and takes out that anybody was told ---
 "$DOCTOR" hush "$W/T001.audit" "$W/T001" "$rh" >"$W/T001.hushed"
 same "$(audit "$W/T001.hushed")" "notification-missing " "2, a notification suppressed, by the log alone"
-audit "$W/T001.hushed" "${others[@]}" | grep -q log-altered || die "2: the log is not found altered"
+[[ $(audit "$W/T001.hushed" "${others[@]}") == *log-altered* ]] || die "2: the log is not found altered"
 
 # --- 3: a directory denies what it held ---
 denied=
@@ -86,7 +86,7 @@ grep -q "^FOUND .*directory $denied .* denied what it held" <<<"$found" || die "
 
 # --- two entries in another order, as anybody with an editor does it ---
 awk '/"sequence":5,/ {held = $0; next} {print} /"sequence":6,/ {print held}' <(jq -c . "$W/D01.audit") >"$W/D01.swapped"
-audit "$W/D01.swapped" | grep -q entry-missing || die "entries in another order are not found"
+[[ $(audit "$W/D01.swapped") == *entry-missing* ]] || die "entries in another order are not found"
 
 "$CPIS" log audit "$W/T001.dropped" "${others[@]}" --register "$W/register" | head -n 12 || true
 say "$found"
