@@ -65,12 +65,11 @@ NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lseccomp $(FEED_LIBS)
 HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
-.PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz fuzz-merge coverage
-.PHONY: authority feed inbox deliver fhir web rolling alerts pages browser kills emulate sweep planted
-.PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
 .SECONDARY:
+.PHONY: all
 all: $(BIN) $(B)/cpis-sim $(B)/cpis-vectors
+.PHONY: sim
 sim: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) $(B)/cpis-sim
 
@@ -137,43 +136,59 @@ $(B)/receiver: $(B)/tests/e2e/receiver.o
 $(B)/next/cpis: $(B)/node/cli/main.o $(B)/tests/e2e/next_minor.o $(NODE) $(LIB) | $(B)/cpis-web
 	@mkdir -p $(@D) && cp $(B)/cpis-web $(@D)
 	$(call link,-Wl$(comma)--wrap=transport_send $(NODE_LIBS) $(CORE_LIBS))
+$(B)/doctor_log: $(B)/tests/e2e/doctor_log.o $(B)/libnet.a $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
+.PHONY: demo
 demo: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
 # An authority's inbox on real processes; CPIS_SCHEMAS=DIR has xmllint validate message 05.
+.PHONY: inbox
 inbox: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/inbox.sh
 # Real processes killed at random moments of a lookup: one record each, no false no.
+.PHONY: kills
 kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+# Logs and evidence of real processes: an honest set acquitted, three doctored ones convicted.
+.PHONY: audit
+audit: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/doctor_log && CPIS_BIN=build/release/cpis tests/e2e/audit.sh
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
+.PHONY: authority
 authority: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/authority.sh
 # A watched folder: a large file, while what takes it in is killed again and again.
+.PHONY: feed
 feed: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/feed.sh
 # Notifications told to a receiver that fails, dies and comes back, by a process that is killed again and again.
+.PHONY: deliver
 deliver:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/receiver && CPIS_BIN=build/release/cpis tests/e2e/deliver.sh
 # A system asks in FHIR over TLS: flags, histories, batches, while authorities, directories and the node go away.
+.PHONY: fhir
 fhir:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="openssl curl"
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/fhir.sh
 # Which alert rules fire, and which do not.
+.PHONY: alerts
 alerts:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=prometheus
 	@promtool check rules node/packaging/alerts.yml && promtool test rules node/packaging/alerts_test.yml
 # A query node's HTTP: FHIR over TLS, three naive clients, while processes are killed and come back.
+.PHONY: web
 web:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/web.sh
 # What browsers get of the pages: the NHS design system and our own, from node/http/web, under names that hold their
 # hashes. It alone needs npm: without it all else builds and runs, and a node says that it has no pages.
+.PHONY: pages
 pages: build/web/manifest.json
 build/web/manifest.json: build/npm/installed node/http/web/build.mjs $(wildcard node/http/web/src/*)
 	@node node/http/web/build.mjs build/npm/node_modules/nhsuk-frontend build/web
@@ -183,40 +198,51 @@ build/npm/installed build/npm-browser/installed: node/http/web/package.json node
 	@echo "  NPM  $(@D)"; mkdir -p $(@D) && cp $^ $(@D)
 	@cd $(@D) && npm ci $(NPM_ARGS) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch installed
 # Every page in a real browser, at two widths: what people do, axe, screenshots in build/screenshots.
+.PHONY: browser
 browser: pages build/npm-browser/installed
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=chromium
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/browser.sh
 # Nodes upgraded one after the other, and back, while lookups go on; OLD=PATH: from another build of cpis.
+.PHONY: rolling
 rolling: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/next/cpis && tests/e2e/rolling.sh $(OLD)
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
+.PHONY: emulate
 emulate: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/cpis-sim build/release/wan_probe && tests/e2e/emulate.sh
 # A small federation with all faults on: 200 seeds, and 100 that are others every day.
+.PHONY: sweep
 sweep: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim
 	@today=$$(($$(date +%s) / 86400 * 100)); for seeds in 1..200 $$today..$$((today + 99)); do \
 	  build/release/cpis-sim sweep small --seeds $$seeds --jobs 2 >build/sweep-$$seeds.jsonl || exit 1; done
 # Bugs planted in a copy, each of which a sweep must find within SEEDS=10 seeds.
+.PHONY: planted
 planted:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=patch
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim && tests/e2e/planted.sh
 # How fast the simulator is, beside its kernel and codec, and how it grows: ARGS=--json for a program.
+.PHONY: bench-sim
 bench-sim: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis-sim build/release/bench_kernel && tests/bench/bench_sim.sh $(ARGS)
 # How fast files of plans are read and checked, and in how much memory: ARGS=--json for a program.
+.PHONY: bench-feed
 bench-feed: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/bench_feed && build/release/bench_feed $(ARGS)
+.PHONY: bench-lookup
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_lookup && tests/bench/bench_lookup.sh
 # What HTTP adds to a lookup, beside refused traffic and idle connections.
+.PHONY: bench-web
 bench-web:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_web && tests/bench/bench_web.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
+.PHONY: bench-chain
 bench-chain: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/make_chain && tests/bench/bench_chain.sh
 # `test` installs what is missing, then builds and runs everything; Criterion's Synthesis line is the last.
+.PHONY: test
 test: deps
 	@$(MAKE) --no-print-directory MODE=$(MODE) test-built
 .PHONY: test-built
@@ -225,29 +251,35 @@ test-built: $(B)/test_all $(FUZZ:%=$(B)/replay_%) $(B)/cpis-vectors $(BIN) $(B)/
 	@CPIS_BIN=$(B)/cpis CPIS_SIM_BIN=$(B)/cpis-sim $(B)/test_all --timeout 120 $(if $(FILTER),--filter '$(FILTER)')
 
 # Criterion 2.4.1 counts a leaking test as passed: so sanitizers log to files, and any file fails.
+.PHONY: check-asan
 check-asan:
 	@rm -rf build/asan/san && mkdir -p build/asan/san
 	@ASAN_OPTIONS=log_path=$(CURDIR)/build/asan/san/r UBSAN_OPTIONS=print_stacktrace=1:log_path=$(CURDIR)/build/asan/san/u \
 	  $(MAKE) MODE=asan test-built; rc=$$?; \
 	  set -- build/asan/san/*; [ ! -e "$$1" ] || { head -n 40 "$$@"; rc=1; }; exit $$rc
 # Lines and branches that the tests reach, by folder; FILTER='@(codec|lookup)/*' for those suites alone.
+.PHONY: coverage
 coverage:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=gcovr
 	@mkdir -p build/coverage && find build/coverage -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory MODE=coverage test-built
 	@tests/coverage.sh
+.PHONY: vectors
 vectors: $(B)/cpis-vectors
 	@$(B)/cpis-vectors $(or $(FILES),$(sort $(wildcard tests/vectors/*.json)))
 # All targets, or FUZZ="codec csv", SECONDS of each one's time; what is found stays in build/fuzz/found.
 # `make fuzz-merge` takes into the tree's corpora what of the runs' corpora reaches further.
+.PHONY: fuzz fuzz-merge
 fuzz fuzz-merge:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="clang-14 libclang-rt-14-dev"
 	@$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 $(FUZZ:%=build/fuzz/fuzz_%)
 	@tests/fuzz/fuzz.sh $@ $(or $(SECONDS),60) $(FUZZ)
 
 SOURCES := $(sort $(shell find $(DIRS) -name '*.[ch]'))
+.PHONY: format
 format:
 	@clang-format-14 -i $(SOURCES)
+.PHONY: format-check
 format-check:
 	@clang-format-14 --dry-run -Werror $(SOURCES)
 
@@ -268,6 +300,7 @@ PURE_CALLS := (mem|str)[a-z]+|malloc|calloc|realloc|free|abort|qsort|bsearch|v?s
 DRAWS  := randombytes(_buf|_random|_uniform)?|crypto_[a-z0-9_]+_(keygen|random|seal|init_push|str|str_alg)|crypto_(box|sign|kx)(_curve25519x[a-z0-9]+|_ed[a-z0-9]+)?_keypair
 PURE_OBJ := $(call obj,$(PURE_SRC))
 # cppcheck 2.10 takes a struct filled through a pointer to its array for uninitialised: gcc and ASan see to those.
+.PHONY: lint
 lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis unit-check
 	@echo "  CPPCHECK"
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude --suppress=uninitvar --suppress=ctuuninitvar --suppress=constParameter -I. $(filter-out tests/%,$(SOURCES))
@@ -290,6 +323,7 @@ PACKAGES := gcc libc6-dev pkg-config libsodium-dev liblmdb-dev libprotobuf-c-dev
             libczmq-dev libjansson-dev libconfig-dev libcsv-dev libexpat1-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libcjose-dev \
             liboath-dev libqrencode-dev libseccomp-dev libcriterion-dev tzdata jq
 LINT_PACKAGES := cppcheck clang-format-14 binutils
+.PHONY: deps
 deps:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) $(EXTRA_PACKAGES) 2>/dev/null | \
 	  awk '/ ok installed$$/ {have[$$1] = 1} END {n = split("$(PACKAGES) $(EXTRA_PACKAGES)", want, " "); for (i = 1; i <= n; i++) if (!(want[i] in have)) printf "%s ", want[i]}'); \
@@ -298,6 +332,7 @@ deps:
 	[ -z "$$as_root" ] || command -v sudo >/dev/null || { echo "missing packages, and neither root nor sudo: apt-get install $$missing" >&2; exit 1; }; \
 	echo "  APT  $$missing"; \
 	$$as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+.PHONY: clean
 clean:
 	rm -rf build
 -include $(shell find build -type f -name '*.d' 2>/dev/null)

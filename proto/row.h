@@ -132,6 +132,7 @@ enum log_event {
     LOG_SHRINK_CONFIRMED,
     LOG_RESTORE_CONFIRMED,
     LOG_IMPORT_UNDONE,
+    LOG_NOTIFIED, /* of the look `about`, as notification `value` */
     LOG_EVENT_END
 };
 struct row_log_entry {

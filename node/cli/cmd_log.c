@@ -1,6 +1,7 @@
 /* cpis log verify | export: the hash-chained log of a node. */
 #include "crypto/chain.h"
 #include "crypto/hash.h"
+#include "node/cli/audit_file.h"
 #include "node/cli/commands.h"
 #include "proto/codec.h"
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define ENTRY_BYTES_MAX 1024U
+#define AUDIT_ROUNDS    100U
 
 static const char *const events[] = {[LOG_STARTED] = "started",
                                      [LOG_LOOKUP_SENT] = "lookup-sent",
@@ -22,10 +24,14 @@ static const char *const events[] = {[LOG_STARTED] = "started",
                                      [LOG_CEREMONY] = "ceremony",
                                      [LOG_IMPORT] = "import",
                                      [LOG_HEADS_ACCEPTED_BY_HAND] = "heads-accepted-by-hand",
-                                     [LOG_IMPORT_UNDONE] = "import-undone"};
+                                     [LOG_SHRINK_CONFIRMED] = "shrink-confirmed",
+                                     [LOG_RESTORE_CONFIRMED] = "restore-confirmed",
+                                     [LOG_IMPORT_UNDONE] = "import-undone",
+                                     [LOG_NOTIFIED] = "notified"};
+_Static_assert(sizeof events / sizeof *events == LOG_EVENT_END, "each event has a name");
 
 struct reading {
-    bool print, broken;
+    bool print, audit, broken;
     uint64_t first, count;
     struct chain_head head;
 };
@@ -68,7 +74,10 @@ static bool take(void *arg, const json_t *more)
         r->head = chain_next(&r->head, entry, len);
         r->broken = r->broken || r->head.sequence != sequence;
         r->count++;
-        if (r->print) print_entry(sequence, entry, len);
+        if (r->audit)
+            cli_print_json(json_pack("{s:I,s:s}", "sequence", (json_int_t)sequence, "entry", hex));
+        else if (r->print)
+            print_entry(sequence, entry, len);
     }
     return !r->broken;
 }
@@ -136,11 +145,62 @@ const struct cli_command cmd_log_verify = {
     .fn = log_verify,
     .options = (const struct cli_option[]){{"json", NULL, "JSON instead of text"}, {0}}};
 
+/* --- for an audit: what this node holds of others, then its log, then its word for it --- */
+
+static bool take_held(void *arg, const json_t *more)
+{
+    size_t i;
+    const json_t *e;
+    (void)arg;
+    json_array_foreach(json_object_get(more, "held"), i, e)
+        cli_print_json(json_pack("{s:O}", "held", e));
+    return true;
+}
+
+static bool print_held(const struct cli *c)
+{
+    struct control_client *client = cli_connect(c);
+    if (client == NULL) return false;
+    char why[CONTROL_WHY_BYTES] = "";
+    json_t *last = NULL;
+    cpis_err err =
+        control_call(client, "log_held", NULL, CLI_TIMEOUT_MS, take_held, NULL, &last, why);
+    control_close(&client);
+    if (err == CPIS_OK)
+        cli_print_json(
+            json_pack("{s:i,s:s}", "log_format", AUDIT_FORMAT, "node", cli_text(last, "node")));
+    else
+        (void)cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    json_decref(last);
+    return err == CPIS_OK;
+}
+
+/* The head that the node signs must be of the last entry given: on a busy node it takes a few
+ * rounds. */
+static int export_for_audit(const struct cli *c)
+{
+    struct reading r = {.audit = true};
+    json_t *last = NULL;
+    if (!print_held(c)) return CLI_ERROR;
+    for (unsigned round = 0; round < AUDIT_ROUNDS && !r.broken; round++) {
+        json_decref(last);
+        if (!read_log(c, &r, &last)) return CLI_ERROR;
+        if (cli_integer(last, "sequence") == r.head.sequence) break;
+    }
+    const bool same = cli_integer(last, "sequence") == r.head.sequence;
+    if (same && cli_text(last, "signed")[0] != '\0')
+        cli_print_json(json_pack("{s:s}", "held", cli_text(last, "signed")));
+    json_decref(last);
+    if (r.broken) return cli_fail(c, "an entry is missing or damaged");
+    return same ? CLI_OK : cli_fail(c, "the node is too busy to end its log: try again");
+}
+
 static int log_export(struct cli *c)
 {
     struct reading r = {.print = true};
     json_t *last;
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
+    if (cli_has(c, "audit")) return export_for_audit(c);
     if (!read_log(c, &r, &last)) return CLI_ERROR;
     json_decref(last);
     return r.broken ? cli_fail(c, "an entry is missing or damaged") : CLI_OK;
@@ -149,6 +209,10 @@ const struct cli_command cmd_log_export = {
     .name = "log export",
     .args = "DIR",
     .summary = "a node's log as JSON lines; it holds hashes, never a number or a name",
+    .more =
+        "With --audit: the entries as they are hashed, the node's signature under them, and what "
+        "other nodes have signed and this one holds. `cpis log audit` judges such files.",
     .takes_dir = true,
     .fn = log_export,
-    .options = (const struct cli_option[]){{"json", NULL, "the only form there is"}, {0}}};
+    .options = (const struct cli_option[]){
+        {"audit", NULL, "for `cpis log audit`"}, {"json", NULL, "the only form there is"}, {0}}};

@@ -77,6 +77,7 @@
     X(accept_heads)                                                                                \
     X(log_verify)                                                                                  \
     X(log_export)                                                                                  \
+    X(log_audit)                                                                                   \
     X(backup)                                                                                      \
     X(restore)                                                                                     \
     X(version)

@@ -249,6 +249,16 @@ static enum evidence_fault check_lookup(const struct registry *r, const struct r
     return right ? EVIDENCE_HOLDS : EVIDENCE_LOOKUP;
 }
 
+enum evidence_fault evidence_asked(const struct registry *r, const struct row_evidence *ev,
+                                   const struct row_search *s, struct arena *a, struct asked *ret)
+{
+    struct nhs_number number;
+    const struct registry_epoch *ep;
+    if (nhs_number_parse(ev->nhs_number, strlen(ev->nhs_number), &number) != CPIS_OK)
+        return EVIDENCE_NUMBER;
+    return check_lookup(r, s, &number, a, &ep, ret);
+}
+
 /* The record's heads, each hashed and judged once: several states name the same. */
 struct record_head {
     const struct signed_message *as_signed;

@@ -80,4 +80,8 @@ const char *evidence_fault_text(enum evidence_fault f);
 /* *ret_verdict (in the arena): what the evidence gives; written unless an earlier fault came up. */
 enum evidence_fault evidence_verify(const struct registry *r, const struct row_evidence *ev,
                                     struct arena *a, struct verdict *ret_verdict);
+/* One search's lookup with the keys that belong to it, through its evaluations; `ret` is the
+ * caller's to wipe (keys, ephemeral), whatever is returned. */
+enum evidence_fault evidence_asked(const struct registry *r, const struct row_evidence *ev,
+                                   const struct row_search *s, struct arena *a, struct asked *ret);
 #endif

@@ -3,6 +3,7 @@
  * TABLE_NOTIFICATION is written in the step that makes it, so it is durable before it is shown. */
 #include "crypto/cursor.h"
 #include "node/core/authority_state.h"
+#include "node/core/log.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -206,10 +207,12 @@ void inbox_notify(struct authority *a, struct env *e, struct record *r)
     n.kind = n.complete && n.details.purpose == PURPOSE_NOT_BROUGHT ? NOTIFICATION_NOT_BROUGHT
                                                                     : NOTIFICATION_ACCESS;
     r->row.notification = n.id;
-    if (known)
+    if (known) {
         persist(e, &n);
-    else
+    } else {
         add(&a->inbox, e, &n);
+        (void)log_append(e, LOG_NOTIFIED, &r->row.rh, n.id);
+    }
 }
 
 /* --- patterns: what a tired person misses --- */

@@ -254,6 +254,17 @@ size_t node_peers(const struct node *n, cpis_ms now, struct peer_status *ret, si
     return count;
 }
 
+cpis_err node_log_head(const struct node *n, struct arena *a, struct bytes *ret)
+{
+    const struct msg_log_head m = {n->id, n->wall, n->log.head.sequence, n->log.head.head};
+    struct signed_message s = {.type = SIGNED_LOG_HEAD, .signer = n->id};
+    cpis_err err = log_head_encode(&m, a, &s.body);
+    if (err != CPIS_OK) return err;
+    sign_make(&n->identity.sign, SIGNED_LOG_HEAD, registry_net(n->registry), s.body.p, s.body.len,
+              &s.signature);
+    return signed_message_encode(&s, a, ret);
+}
+
 void node_status(const struct node *n, cpis_ms now, cpis_ms wall, struct node_status *ret)
 {
     *ret = (struct node_status){.id = n->id,

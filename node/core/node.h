@@ -157,6 +157,9 @@ struct node_status {
     uint64_t asked_today, asked_limit; /* lookups; the smaller of its limits in the register */
 };
 void node_status(const struct node *n, cpis_ms now, cpis_ms wall, struct node_status *ret);
+/* The head of its log, signed as of the last step (type 10), encoded into the arena: with it a log
+ * that is given out can't be disowned. CPIS_E_NOMEM. */
+CPIS_CHECK cpis_err node_log_head(const struct node *n, struct arena *a, struct bytes *ret);
 /* Each returns how many there are and fills at most cap. Wrong role: 0. */
 size_t node_peers(const struct node *n, cpis_ms now, struct peer_status *ret, size_t cap);
 size_t node_lists(const struct node *n, struct list_summary *ret, size_t cap); /* directory */

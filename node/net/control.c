@@ -19,6 +19,7 @@ static const struct control_command commands[] = {
     {"stop", ALL, false, " ", control_stop},
     {"register_offer", ALL, true, " chain ", control_register_offer},
     {"log_export", ALL, false, " after limit ", control_log_export},
+    {"log_held", ALL, true, " ", control_log_held},
     {"lookup", QUERY, true, " numbers ask ", control_lookup},
     {"evidence", QUERY, false, " rid ", control_evidence},
     {"evidence_list", QUERY, false, " limit ", control_evidence_list},

@@ -1,4 +1,4 @@
-/* What operators of any role do: the register, the key ceremony, evidence, the log. */
+/* What operators of any role do: the register, the key ceremony, evidence. */
 #include "node/core/seen.h"
 #include "node/net/chain_store.h"
 #include "node/net/control_int.h"
@@ -10,8 +10,6 @@
 
 #define CHAIN_TEXT_MAX ((FRAME_BYTES_MAX + 2) / 3 * 4) /* base64 */
 #define EVIDENCE_BYTES ((size_t)16 << 20)
-#define EXPORT_BATCH   500U /* log entries in one reply */
-#define EXPORT_LIMIT   100000U
 #define LIST_LIMIT     1000U
 #define NO_MEMORY      "ask for less at once, or give the machine more"
 
@@ -217,73 +215,5 @@ json_t *control_evidence_list(struct control *c, const struct control_env *env, 
     }
     json_t *o = json_object();
     put(o, "evidence", l.list);
-    return o;
-}
-
-/* --- the log --- */
-
-struct export
-{
-    struct control *c;
-    const struct request *r;
-    json_t *batch;
-    uint64_t after, last, left;
-};
-
-static void send_batch(struct export *x)
-{
-    if (json_array_size(x->batch) == 0) return;
-    json_t *o = json_object();
-    put(o, "entries", x->batch);
-    control_more(x->c, x->r, o);
-    x->batch = json_array();
-}
-
-static uint64_t sequence_of(const struct row *row)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < row->key_len && i < 8; i++)
-        n = n << 8 | row->key[i];
-    return n;
-}
-
-static bool export_entry(void *arg, const struct row *row)
-{
-    struct export *x = arg;
-    uint64_t sequence = sequence_of(row);
-    if (sequence <= x->after) return true;
-    json_t *o = json_object();
-    put(o, "sequence", json_integer((json_int_t)sequence));
-    put(o, "entry", json_hex(row->value, row->value_len));
-    (void)json_array_append_new(x->batch, o);
-    x->last = sequence;
-    if (json_array_size(x->batch) == EXPORT_BATCH) send_batch(x);
-    return --x->left > 0;
-}
-
-/* log_export: {after?, limit?} -> "more" {entries: [{sequence, entry: hex}]}, last {last, sequence,
- * head}: the last entry given, and the head of the whole log */
-json_t *control_log_export(struct control *c, const struct control_env *env, struct request *r,
-                           struct fault *f)
-{
-    struct export x = {.c = c, .r = r, .left = EXPORT_LIMIT};
-    if (!get_integer(r->body, "after", false, INT64_MAX, &x.after, f) ||
-        !get_integer(r->body, "limit", false, EXPORT_LIMIT, &x.left, f))
-        return NULL;
-    if (x.left == 0) x.left = 1;
-    x.last = x.after;
-    x.batch = json_array();
-    cpis_err err = env->view->scan(env->view->ctx, TABLE_LOG, NULL, 0, false, export_entry, &x);
-    send_batch(&x);
-    json_decref(x.batch);
-    if (err != CPIS_OK) return fail_with(f, err, LOOK_AT_THE_DISK, "the log can't be read");
-    json_t *o = json_object();
-    put(o, "last", json_integer((json_int_t)x.last));
-    if (env->node != NULL) {
-        struct node_status s;
-        node_status(env->node, env->now, env->wall, &s);
-        put(o, "sequence", json_integer((json_int_t)s.log.sequence));
-        put(o, "head", json_hex(s.log.head.b, sizeof s.log.head.b));
-    }
     return o;
 }

@@ -160,6 +160,8 @@ json_t *control_evidence_list(struct control *c, const struct control_env *env, 
                               struct fault *f);
 json_t *control_log_export(struct control *c, const struct control_env *env, struct request *r,
                            struct fault *f);
+json_t *control_log_held(struct control *c, const struct control_env *env, struct request *r,
+                         struct fault *f);
 json_t *control_stop(struct control *c, const struct control_env *env, struct request *r,
                      struct fault *f);
 

@@ -1,0 +1,491 @@
+/* Logs that convict: one log, logs against each other, evidence. An authority (101), a directory
+ * (1) and a query node (201) sign for real; then one entry, or one message, is not as it was. */
+#include "node/core/audit.h"
+#include "tests/node/core/verdict_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#define LINES_MAX 16U
+#define DIRECTORY 1U
+
+struct made { /* a log in the test's hands */
+    unsigned number;
+    struct bytes entry[LINES_MAX];
+    struct chain_head head[LINES_MAX + 1]; /* head[i]: after i entries */
+    size_t count;
+};
+static struct vf v;
+static struct audit *audit;
+static struct nhs_number number;
+static struct asked asked;
+static struct bytes lookup;
+static struct oprf_scalar blind;
+static struct row_evaluation evaluations[VF_T];
+static struct made authority, directory, query;
+static cpis_ms end; /* when the logs were given out */
+
+static void line(struct made *m, cpis_ms time, enum log_event event, uint64_t value)
+{
+    const struct row_log_entry e = {time, event, asked.rh, value};
+    cr_assert_lt(m->count, LINES_MAX);
+    cr_assert_eq(row_log_entry_encode(&e, &v.a, &m->entry[m->count]), CPIS_OK);
+    m->head[m->count + 1] =
+        chain_next(&m->head[m->count], m->entry[m->count].p, m->entry[m->count].len);
+    m->count++;
+}
+
+static void setup(void)
+{
+    cr_assert(sodium_init() >= 0);
+    vf_init(&v);
+    number = vf_number("9990000018");
+    asked = vf_asked(&v, &number, &lookup, &blind, evaluations);
+    authority = (struct made){.number = VF_AUTHORITY};
+    directory = (struct made){.number = DIRECTORY};
+    query = (struct made){.number = VF_QUERY};
+    line(&authority, v.wall, LOG_STARTED, 1);
+    line(&authority, v.wall + 10, LOG_ACCESS, 0);
+    line(&authority, v.wall + 20, LOG_NOTIFIED, 1);
+    line(&authority, v.wall + 20, LOG_DETAILS, 0);
+    line(&authority, v.wall + 21, LOG_ANSWERED, 1);
+    line(&directory, v.wall, LOG_STARTED, 1);
+    line(&directory, v.wall + 5, LOG_STORED, 1);
+    line(&query, v.wall, LOG_STARTED, 1);
+    line(&query, v.wall + 1, LOG_LOOKUP_SENT, 0);
+    end = v.wall + 1000;
+    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+}
+static void teardown(void)
+{
+    audit_free(&audit);
+    vf_deinit(&v);
+}
+TestSuite(audit, .init = setup, .fini = teardown);
+
+static void hold(size_t file, const struct signed_message *m)
+{
+    struct bytes b;
+    cr_assert_eq(signed_message_encode(m, &v.a, &b), CPIS_OK);
+    cr_assert_eq(audit_held(audit, file, b), CPIS_OK);
+}
+
+/* Its first `count` entries, then its word for it. */
+static void give_part(const struct made *m, size_t file, size_t count)
+{
+    const struct cpis_id id = rf_id(m->number);
+    struct bytes b;
+    cr_assert_eq(audit_log(audit, file, &id), CPIS_OK);
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(audit_entry(audit, i + 1, m->entry[i]), CPIS_OK);
+    const struct msg_log_head h = {id, end, count, m->head[count].head};
+    cr_assert_eq(log_head_encode(&h, &v.a, &b), CPIS_OK);
+    const struct signed_message s = vf_sign(&v, m->number, SIGNED_LOG_HEAD, b);
+    hold(file, &s);
+}
+static void give(const struct made *m, size_t file) { give_part(m, file, m->count); }
+
+/* The log without one entry, numbered and hashed anew: what its owner can do at any time. */
+static struct made without(const struct made *m, size_t left_out)
+{
+    struct made r = {.number = m->number};
+    for (size_t i = 0; i < m->count; i++) {
+        if (i == left_out) continue;
+        r.entry[r.count] = m->entry[i];
+        r.head[r.count + 1] = chain_next(&r.head[r.count], m->entry[i].p, m->entry[i].len);
+        r.count++;
+    }
+    return r;
+}
+
+static struct signed_message ack_of(const struct made *m, enum ack_outcome outcome, size_t entry)
+{
+    const struct msg_ack ack = {rf_id(m->number), asked.rh, end - 500,
+                                outcome,          entry,    m->head[entry].head};
+    struct bytes b;
+    cr_assert_eq(ack_encode(&ack, &v.a, &b), CPIS_OK);
+    return vf_sign(&v, m->number, SIGNED_ACK, b);
+}
+static void hold_ack(enum ack_outcome outcome, size_t entry)
+{
+    const struct signed_message m = ack_of(&authority, outcome, entry);
+    hold(7, &m);
+}
+
+/* How often this fault is found; all else that is found goes into *ret_others. */
+static size_t found(enum audit_fault fault, size_t *ret_others, struct audit_finding *ret)
+{
+    size_t n = 0;
+    cr_assert_eq(audit_judge(audit), CPIS_OK);
+    *ret_others = 0;
+    for (size_t i = 0; i < audit_count(audit); i++) {
+        if (audit_finding(audit, i)->fault != fault) {
+            ++*ret_others;
+            cr_log_warn("another finding: %d (evidence %d)", (int)audit_finding(audit, i)->fault,
+                        (int)audit_finding(audit, i)->evidence);
+            continue;
+        }
+        if (n++ == 0 && ret != NULL) *ret = *audit_finding(audit, i);
+    }
+    return n;
+}
+static void expect_only(enum audit_fault fault, struct audit_finding *ret)
+{
+    size_t others;
+    cr_expect_eq(found(fault, &others, ret), fault == AUDIT_NONE ? 0 : 1);
+    cr_expect_eq(others, 0, "%zu other findings", others);
+}
+
+Test(audit, honest_logs_and_what_was_signed_for_them_are_acquitted)
+{
+    struct signed_message m;
+    give(&authority, 0);
+    give(&directory, 1);
+    give(&query, 2);
+    hold_ack(ACK_RECORDED, 2);
+    hold_ack(ACK_COMPLETED, 4);
+    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    hold(7, &m);
+    expect_only(AUDIT_NONE, NULL);
+    const struct audit_totals t = audit_totals(audit);
+    cr_expect_eq(t.logs, 3);
+    cr_expect_eq(t.entries, 9);
+}
+
+/* --- one log --- */
+
+Test(audit, a_log_without_its_nodes_signature_proves_nothing)
+{
+    const struct cpis_id id = rf_id(VF_AUTHORITY);
+    cr_assert_eq(audit_log(audit, 0, &id), CPIS_OK);
+    cr_assert_eq(audit_entry(audit, 1, authority.entry[0]), CPIS_OK);
+    expect_only(AUDIT_UNSIGNED, NULL);
+}
+
+Test(audit, a_dropped_entry_is_found_where_it_should_stand)
+{
+    const struct cpis_id id = rf_id(DIRECTORY);
+    struct audit_finding f;
+    size_t others;
+    cr_assert_eq(audit_log(audit, 0, &id), CPIS_OK);
+    cr_assert_eq(audit_entry(audit, 2, directory.entry[1]), CPIS_OK);
+    cr_assert_eq(found(AUDIT_SEQUENCE, &others, &f), 1);
+    cr_expect_eq(f.entry, 1);
+    cr_expect_eq(f.found, 2);
+}
+
+Test(audit, an_entry_that_cannot_be_read_is_found)
+{
+    const struct cpis_id id = rf_id(DIRECTORY);
+    size_t others;
+    cr_assert_eq(audit_log(audit, 0, &id), CPIS_OK);
+    cr_assert_eq(audit_entry(audit, 1, (struct bytes){(const uint8_t *)"entry", 5}), CPIS_OK);
+    cr_expect_eq(found(AUDIT_ENTRY, &others, NULL), 1);
+}
+
+Test(audit, an_entry_altered_after_the_log_was_signed_is_found)
+{
+    struct made other = authority;
+    struct audit_finding f;
+    size_t others;
+    const struct row_log_entry e = {v.wall, LOG_STARTED, asked.rh, 2};
+    cr_assert_eq(row_log_entry_encode(&e, &v.a, &other.entry[0]), CPIS_OK);
+    give(&other, 0); /* its signed head is still the honest one's */
+    cr_assert_eq(found(AUDIT_ALTERED, &others, &f), 1);
+    cr_expect_eq(f.type, SIGNED_LOG_HEAD);
+    cr_expect_eq(f.agreed, 0);
+}
+
+Test(audit, a_look_with_details_that_nobody_was_told_of_is_found)
+{
+    const struct made hushed = without(&authority, 2);
+    struct audit_finding f;
+    size_t others;
+    give(&hushed, 0);
+    cr_assert_eq(found(AUDIT_UNNOTIFIED, &others, &f), 1);
+    cr_expect_eq(f.entry, 3, "the details' entry");
+    cr_expect(hash_equal(&f.about, &asked.rh));
+}
+
+Test(audit, a_silent_look_needs_no_notification)
+{
+    const struct made hushed = without(&authority, 2);
+    struct made silent = without(&hushed, 2);
+    line(&silent, v.wall + 20, LOG_DETAILS, 1);
+    end += AUDIT_NOTIFIED_WITHIN;
+    give(&silent, 0);
+    expect_only(AUDIT_NONE, NULL);
+}
+
+Test(audit, a_look_without_details_must_be_told_of_within_minutes_of_the_last_start)
+{
+    struct made silent = {.number = VF_AUTHORITY};
+    line(&silent, v.wall, LOG_ACCESS, 0);
+    line(&silent, v.wall + 10 * CPIS_MS_HOUR, LOG_STARTED, 1); /* it was down meanwhile */
+    end = v.wall + 10 * CPIS_MS_HOUR + AUDIT_NOTIFIED_WITHIN;
+    give(&silent, 0);
+    expect_only(AUDIT_NONE, NULL);
+    audit_free(&audit);
+    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+    end++;
+    give(&silent, 0);
+    expect_only(AUDIT_UNNOTIFIED, NULL);
+}
+
+/* --- a log against what others hold --- */
+
+Test(audit, a_log_rewritten_by_its_owner_is_found_by_what_others_hold)
+{
+    const struct made rewritten = without(&authority, 0);
+    struct audit_finding f;
+    size_t others;
+    give(&rewritten, 0);
+    hold_ack(ACK_RECORDED, 2);
+    cr_assert_eq(found(AUDIT_ALTERED, &others, &f), 1);
+    cr_expect_eq(f.entry, 2);
+    cr_expect_eq(f.witness, 7);
+    const struct cpis_id who = rf_id(VF_AUTHORITY);
+    cr_expect(id_equal(&f.who, &who));
+}
+
+Test(audit, an_altered_log_is_told_up_to_where_it_is_as_signed)
+{
+    const struct made rewritten = without(&authority, 2);
+    struct audit_finding f;
+    size_t others;
+    give(&rewritten, 0);
+    hold_ack(ACK_RECORDED, 2);
+    hold_ack(ACK_COMPLETED, 4);
+    cr_assert_eq(found(AUDIT_ALTERED, &others, &f), 1);
+    cr_expect_eq(f.agreed, 2);
+    cr_expect_eq(f.entry, 4);
+}
+
+Test(audit, a_log_that_was_cut_is_found)
+{
+    struct audit_finding f;
+    give_part(&authority, 0, 1);
+    hold_ack(ACK_RECORDED, 2);
+    expect_only(AUDIT_CUT, &f);
+    cr_expect_eq(f.agreed, 1);
+    cr_expect_eq(f.entry, 2);
+}
+
+Test(audit, what_was_signed_after_a_log_was_given_out_is_no_cut)
+{
+    end = v.wall; /* the ack is of later */
+    give_part(&authority, 0, 1);
+    end = v.wall + 1000;
+    hold_ack(ACK_RECORDED, 2);
+    expect_only(AUDIT_NONE, NULL);
+}
+
+Test(audit, two_signed_heads_of_one_entry_convict_without_any_log)
+{
+    const struct made rewritten = without(&authority, 0);
+    const struct signed_message m = ack_of(&rewritten, ACK_RECORDED, 2);
+    hold_ack(ACK_RECORDED, 2);
+    hold(8, &m);
+    expect_only(AUDIT_FORKED, NULL);
+}
+
+/* A node that signs for what it never wrote: its log is whole, and convicts it. */
+Test(audit, a_look_that_was_signed_for_and_is_not_in_the_log_is_found)
+{
+    authority.count = 1;
+    line(&authority, v.wall + 10, LOG_IMPORT_UNDONE, 0);
+    give(&authority, 0);
+    hold_ack(ACK_RECORDED, 2);
+    expect_only(AUDIT_ACK_UNRECORDED, NULL);
+}
+
+Test(audit, details_that_were_signed_for_and_are_not_in_the_log_are_found)
+{
+    authority.count = 3;
+    give(&authority, 0);
+    hold_ack(ACK_COMPLETED, 3);
+    expect_only(AUDIT_ACK_UNDETAILED, NULL);
+}
+
+Test(audit, a_lookup_that_matched_nothing_needs_no_details)
+{
+    authority.count = 1;
+    line(&authority, v.wall + 10, LOG_ACCESS, 1);
+    give(&authority, 0);
+    hold_ack(ACK_COMPLETED, 2);
+    expect_only(AUDIT_NONE, NULL);
+}
+
+Test(audit, an_answer_to_a_look_that_is_not_in_the_log_is_found)
+{
+    const struct msg_answer a = vf_answer(&v, &asked, VF_AUTHORITY, ANSWER_FLAGS, 1);
+    const struct signed_message m = vf_sign_answer(&v, VF_AUTHORITY, &a);
+    authority.count = 1;
+    give(&authority, 0);
+    hold(7, &m);
+    expect_only(AUDIT_ANSWER_UNRECORDED, NULL);
+}
+
+Test(audit, a_list_that_was_signed_elsewhere_is_found)
+{
+    struct vf_list l = vf_list(&v, VF_AUTHORITY, NULL);
+    struct signed_message m = vf_head(&v, &l);
+    struct msg_head h;
+    struct bytes b;
+    cr_assert_eq(head_decode(m.body, &v.a, &h), CPIS_OK);
+    h.log_sequence = 1;
+    h.log_head = authority.head[1].head;
+    cr_assert_eq(head_encode(&h, &v.a, &b), CPIS_OK);
+    m = vf_sign(&v, VF_AUTHORITY, SIGNED_HEAD, b);
+    give(&authority, 0);
+    hold(7, &m);
+    expect_only(AUDIT_HEAD_UNLOGGED, NULL);
+}
+
+Test(audit, a_query_node_that_hides_that_it_asked_is_found)
+{
+    struct signed_message m;
+    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    query.count = 1;
+    give(&query, 0);
+    hold(7, &m);
+    expect_only(AUDIT_LOOKUP_UNLOGGED, NULL);
+}
+
+Test(audit, a_presence_without_a_stored_copy_is_found)
+{
+    const struct vf_list l = vf_list(&v, VF_AUTHORITY, &asked.keys.token);
+    const struct cpis_hash state = {{1}};
+    const struct msg_present p = vf_present(&v, &asked, DIRECTORY, &state, &l, 1);
+    const struct signed_message m = vf_sign_present(&v, DIRECTORY, &p);
+    directory.count = 1;
+    give(&directory, 0);
+    hold(7, &m);
+    expect_only(AUDIT_PRESENT_UNSTORED, NULL);
+}
+
+Test(audit, a_message_that_its_signer_never_signed_convicts_nobody_but_the_file)
+{
+    struct signed_message m = ack_of(&authority, ACK_RECORDED, 2);
+    struct audit_finding f;
+    m.signature.b[3] ^= 1;
+    authority.count = 1;
+    give(&authority, 0);
+    hold(7, &m);
+    expect_only(AUDIT_NOT_SIGNED, &f);
+    cr_expect_eq(f.file, 7);
+}
+
+/* --- evidence --- */
+
+static struct row_evidence ev;
+static struct row_search search;
+static struct row_statement statements[VF_T];
+static struct row_answer answers[1];
+static struct row_floor floors[VF_AUTHORITIES];
+static struct signed_message heads[VF_AUTHORITIES], times[VF_T];
+static struct cpis_hash head_hashes[VF_AUTHORITIES];
+static struct vf_list list[VF_AUTHORITIES];
+
+/* FLAG: directory 1 proves the child in 101's list, which answers; 2 and 3 say absent. */
+static void record_flag(bool with_child_in_their_state)
+{
+    for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
+        list[i] = vf_list(&v, VF_AUTHORITY + i, i == 0 ? &asked.keys.token : NULL);
+        struct vf_list shown = list[i];
+        if (i == 0 && !with_child_in_their_state) {
+            shown = vf_list(&v, VF_AUTHORITY, NULL); /* an older one, without the child */
+            shown.version -= 1000;
+        }
+        heads[i] = vf_head(&v, &shown);
+    }
+    const struct cpis_hash state = vf_state(VF_EPOCH, heads, VF_AUTHORITIES);
+    v.wall += 100;
+    end += 200;
+    for (unsigned i = 0; i < VF_AUTHORITIES; i++)
+        head_hashes[i] = signed_hash(&heads[i]);
+    for (unsigned i = 0; i < VF_AUTHORITIES; i++) /* vf_state has sorted them */
+        floors[i] = (struct row_floor){heads[i].signer, list[0].version - 1000, 0};
+    const struct msg_present p = vf_present(&v, &asked, 1, &state, &list[0], 1);
+    statements[0] = (struct row_statement){.statement = vf_sign_present(&v, 1, &p)};
+    for (unsigned i = 1; i < VF_T; i++) {
+        const struct msg_absent m = vf_absent(&v, &asked, i + 1, &state);
+        statements[i] = (struct row_statement){vf_sign_absent(&v, i + 1, &m),
+                                               {head_hashes[0].b, sizeof head_hashes}};
+    }
+    for (unsigned i = 0; i < VF_T; i++)
+        times[i] = vf_register_time(&v, i + 1);
+    const struct msg_answer a = vf_answer(&v, &asked, VF_AUTHORITY, ANSWER_FLAGS, list[0].version);
+    answers[0].answer = vf_sign_answer(&v, VF_AUTHORITY, &a);
+    search = (struct row_search){.rid = asked.lookup.rid,
+                                 .blind = blind,
+                                 .ephemeral_secret = asked.ephemeral,
+                                 .lookup = lookup,
+                                 .evaluations = evaluations,
+                                 .evaluations_count = VF_T,
+                                 .statements = statements,
+                                 .statements_count = VF_T,
+                                 .answers = answers,
+                                 .answers_count = 1};
+    ev = (struct row_evidence){.format = EVIDENCE_FORMAT,
+                               .register_hash = *registry_hash(v.registry),
+                               .register_version = registry_version(v.registry),
+                               .judged = v.wall,
+                               .verdict = VERDICT_FLAG,
+                               .as_of = v.wall,
+                               .searches = &search,
+                               .searches_count = 1,
+                               .floors = floors,
+                               .floors_count = VF_AUTHORITIES,
+                               .heads = heads,
+                               .heads_count = VF_AUTHORITIES,
+                               .register_times = times,
+                               .register_times_count = VF_T};
+    memcpy(ev.nhs_number, number.digits, sizeof ev.nhs_number);
+}
+
+Test(audit, a_directory_that_denied_what_it_held_is_convicted_by_the_evidence)
+{
+    struct audit_finding f;
+    size_t others;
+    record_flag(true);
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    cr_assert_eq(found(AUDIT_DENIED, &others, &f), 2, "directories 2 and 3");
+    cr_expect_eq(others, 0);
+    const struct cpis_id two = rf_id(2), one = rf_id(VF_AUTHORITY);
+    cr_expect(id_equal(&f.who, &two));
+    cr_expect(id_equal(&f.other, &one));
+}
+
+/* The list was on its way: nobody lied. */
+Test(audit, a_directory_that_held_an_older_list_denied_nothing)
+{
+    record_flag(false);
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    expect_only(AUDIT_NONE, NULL);
+}
+
+Test(audit, a_directory_that_goes_back_behind_a_list_that_it_had_signed_over_is_convicted)
+{
+    struct audit_finding f;
+    size_t others;
+    record_flag(true);
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    record_flag(false); /* later, over an older one */
+    cr_assert_eq(audit_evidence(audit, 4, v.registry, &ev), CPIS_OK);
+    cr_assert_eq(found(AUDIT_ROLLED_BACK, &others, &f), 2);
+    cr_expect_eq(f.file, 4);
+    cr_expect_eq(f.witness, 3);
+    cr_expect_gt(f.found, f.entry);
+}
+
+Test(audit, evidence_that_does_not_hold_convicts_nobody)
+{
+    struct audit_finding f;
+    record_flag(true);
+    ev.verdict = VERDICT_NO_FLAG;
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    expect_only(AUDIT_EVIDENCE, &f);
+    cr_expect_eq(f.evidence, EVIDENCE_VERDICT);
+}
