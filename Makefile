@@ -38,7 +38,9 @@ FUZZ_SRC_fhir    := $(sort $(wildcard node/http/fhir*.c)) node/http/exchange.c
 FUZZ_LIBS_fhir   := -ljansson
 FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
 DIRS        := crypto storage proto node simulations tests
-MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
+ATTACK_SRC  := $(sort $(filter-out tests/conformance/attack/puppet%,$(wildcard tests/conformance/attack/*.c)))
+PUPPET_SRC  := $(sort $(wildcard tests/conformance/attack/puppet*.c))
+MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c tests/conformance/attack/main.c
 
 GEN_SRC  := $(G)/proto/cpis.pb-c.c
 PURE_SRC := $(CRYPTO_SRC) $(PROTO_SRC) $(CORE_SRC)
@@ -90,6 +92,11 @@ $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SRC)) $(LIB)
 	$(call link,-ljansson $(CORE_LIBS))
+# a directory in an attacker's hands: the node, with what it sends going through the test's hands
+$(B)/puppet: $(B)/node/cli/main.o $(NODE) $(call obj,$(PUPPET_SRC)) $(LIB)
+	$(call link,-Wl$(comma)--wrap=transport_new$(comma)--wrap=transport_send$(comma)--wrap=zmq_poll $(NODE_LIBS) $(CORE_LIBS))
+$(B)/conformance: $(B)/tests/conformance/attack/main.o $(call obj,$(ATTACK_SRC)) $(B)/libnode.a $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
@@ -212,6 +219,11 @@ check-asan:
 	@ASAN_OPTIONS=log_path=$(CURDIR)/build/asan/san/r UBSAN_OPTIONS=print_stacktrace=1:log_path=$(CURDIR)/build/asan/san/u \
 	  $(MAKE) MODE=asan test-built; rc=$$?; \
 	  set -- build/asan/san/*; [ ! -e "$$1" ] || { head -n 40 "$$@"; rc=1; }; exit $$rc
+# The attacks against real processes of TARGET, ARGS=--list names them: tests/conformance/README.md.
+.PHONY: conformance
+conformance: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/puppet build/release/conformance
+	@tests/conformance/conformance.sh $(or $(TARGET),build/release/cpis) $(ARGS)
 vectors: $(B)/cpis-vectors
 	@$(B)/cpis-vectors $(or $(FILES),$(sort $(wildcard tests/vectors/*.json)))
 fuzz: $(FUZZ:%=build/fuzz/%)
