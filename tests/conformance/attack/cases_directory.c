@@ -25,18 +25,29 @@ static bool look(struct federation *f, bool listed)
                         r.notifications);
 }
 
+/* The target asks those first that were quickest; so D03 is slow, and, where D02 once was silent,
+ * silent itself for a lookup in which D02 is honest: then D02 is asked again. */
+static bool come_first(struct federation *f)
+{
+    (void)puppet_stop(f, 0);
+    return puppet_act(f, 1, "evaluation silent", "Q01") && look(f, false) &&
+           puppet_act(f, 1, "slow", "Q01");
+}
+
 static bool act_and_look(struct federation *f, const struct attack_case *c)
 {
     struct events before;
-    bool good = events_of(f, "Q01", &before) && puppet_act(f, 0, c->act, "Q01");
-    for (unsigned i = 0; good && i < TRIES && puppet_acts(f, 0) == 0; i++) {
-        if (c->a == BOTH) good = look(f, c->b == LISTED);
+    bool good = events_of(f, "Q01", &before) && puppet_act(f, 1, "slow", "Q01");
+    for (unsigned i = 0; good && i < TRIES && (i == 0 || puppet_acts(f, 0) == 0); i++) {
+        if (i % 3 == 2) good = come_first(f);
+        if (good && i % 3 != 1) good = puppet_act(f, 0, c->act, "Q01");
+        if (good && c->a == BOTH) good = look(f, c->b == LISTED);
         if (good) good = look(f, c->a == BOTH ? c->b != LISTED : c->a == LISTED);
     }
+    (void)puppet_stop(f, 1);
     const uint64_t acts = puppet_stop(f, 0);
     if (good && acts == 0) return attack_fails(f, "the attacker was never asked");
-    return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1)) &&
-           look(f, true);
+    return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1));
 }
 
 static const struct kind {

@@ -2,6 +2,7 @@
 #include "tests/conformance/attack/puppet.h"
 
 #include <string.h>
+#include <time.h>
 
 #define ELEMENTS_MAX (2U * OPRF_BATCH_MAX * OPRF_ELEMENT_BYTES)
 
@@ -143,7 +144,18 @@ static bool repeat(struct edit *e)
     return true;
 }
 
+/* What is asked of a quicker one: the tested node asks those first that answered quickest. */
+static bool slow(struct edit *e)
+{
+    struct msg_evaluate_reply m;
+    const struct timespec t = {0, (long)e->number * 1000000L};
+    if (!read_reply(e, &m)) return false;
+    (void)nanosleep(&t, NULL);
+    return true;
+}
+
 const struct puppet_entry puppet_evaluations[] = {
+    {"slow", slow, 70},
     {"evaluation other element", wrong, OTHER_ELEMENT},
     {"evaluation identity", wrong, IDENTITY},
     {"evaluation no element", wrong, NO_ELEMENT_ENCODING},
