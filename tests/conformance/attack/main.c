@@ -75,6 +75,7 @@ int main(int argc, char **argv)
     struct federation f;
     size_t passed = 0, failed = 0;
     cases_directory(&all);
+    cases_query(&all);
     if (!parse(argc, argv, &o)) {
         (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--json]\n", stderr);
         return 2;
