@@ -43,7 +43,9 @@ FUZZ_LIBS_fhir   := -ljansson
 FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
 HISTORY_SRC := $(sort $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))
 DIRS        := crypto storage proto node simulations tests
-MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c
+ATTACK_SRC  := $(sort $(filter-out tests/conformance/attack/puppet%,$(wildcard tests/conformance/attack/*.c)))
+PUPPET_SRC  := $(sort $(wildcard tests/conformance/attack/puppet*.c))
+MAINS       := node/cli/main.c simulations/main.c tests/conformance/vectors_main.c tests/conformance/attack/main.c
 
 GEN_SRC  := $(G)/proto/cpis.pb-c.c
 PURE_SRC := $(CRYPTO_SRC) $(PROTO_SRC) $(CORE_SRC)
@@ -94,6 +96,11 @@ $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SRC)) $(LIB)
 	$(call link,-ljansson $(CORE_LIBS))
+# a directory in an attacker's hands: the node, with what it sends going through the test's hands
+$(B)/puppet: $(B)/node/cli/main.o $(NODE) $(call obj,$(PUPPET_SRC)) $(LIB)
+	$(call link,-Wl$(comma)--wrap=transport_new$(comma)--wrap=transport_send$(comma)--wrap=zmq_poll $(NODE_LIBS) $(CORE_LIBS))
+$(B)/conformance: $(B)/tests/conformance/attack/main.o $(call obj,$(ATTACK_SRC)) $(B)/libnode.a $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
 	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(B)/libsim.a: $(call obj,$(SIM_SRC))
@@ -264,6 +271,11 @@ coverage:
 	@mkdir -p build/coverage && find build/coverage -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory MODE=coverage test-built
 	@tests/coverage.sh
+# The attacks against real processes of TARGET, ARGS=--list names them: tests/conformance/README.md.
+.PHONY: conformance
+conformance: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/puppet build/release/conformance
+	@tests/conformance/conformance.sh $(or $(TARGET),build/release/cpis) $(ARGS)
 .PHONY: vectors
 vectors: $(B)/cpis-vectors
 	@$(B)/cpis-vectors $(or $(FILES),$(sort $(wildcard tests/vectors/*.json)))

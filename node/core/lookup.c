@@ -125,6 +125,7 @@ static void give_up_search(struct lookups *l, struct question *q, size_t i, stru
 
 void lookup_send(const struct lookup *k, struct env *e, struct holder *h)
 {
+    if (h->state == HOLDER_IDLE) h->asked = e->now;
     h->state = HOLDER_SENT;
     h->sent = e->now;
     emit_frame(e, &h->id, FRAME_SIGNED, k->bytes);
@@ -150,16 +151,17 @@ static size_t statements_known(const struct lookup *k)
     return n;
 }
 
-/* Keeps as many requests open as statements are wanting. Returns false when no directory is left.
- */
+/* Keeps as many requests open as statements are wanting. Counted from when a holder was first
+ * asked: one that says what can't be judged is asked again and again, and must not stay "open" by
+ * it. Returns false when no directory is left. */
 static bool ask_enough(struct lookup *k, struct env *e)
 {
     size_t useful = statements_known(k), open = 0, overdue = 0;
     for (size_t i = 0; i < k->holders; i++) {
         const struct holder *h = &k->holder[i];
         bool waiting = is_waited_for(h);
-        open += waiting && e->now < h->sent + LOOKUP_REPLY_WAIT;
-        overdue += waiting && e->now >= h->sent + LOOKUP_REPLY_WAIT;
+        open += waiting && e->now < h->asked + LOOKUP_REPLY_WAIT;
+        overdue += waiting && e->now >= h->asked + LOOKUP_REPLY_WAIT;
     }
     for (size_t i = 0; i < k->holders && useful + open < k->t; i++) {
         if (k->holder[i].state != HOLDER_IDLE) continue;

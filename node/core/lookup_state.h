@@ -33,7 +33,7 @@ struct holder {
     struct cpis_id id;
     uint32_t index;
     enum holder_state state;
-    cpis_ms sent;
+    cpis_ms asked, sent; /* first; last */
     bool heads_known;
     struct cpis_hash state_hash;
     struct snapshot snapshot;

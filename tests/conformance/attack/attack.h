@@ -1,0 +1,106 @@
+/* tests/conformance/attack/attack.h - the attacks as named cases, the federation that they are
+ * played on, and what is asked of it afterwards.
+ *
+ * conformance.sh founds the federation and starts its nodes: D01, T001, T002 and Q01 are the
+ * target's; D02 and D03 are puppets (puppet.h); Q02 and T009 are only folders with keys: their wire
+ * is spoken here (wire.h). One thread. */
+#ifndef CPIS_TESTS_CONFORMANCE_ATTACK_H
+#define CPIS_TESTS_CONFORMANCE_ATTACK_H
+#include "proto/codec.h"
+#include "proto/nhs_number.h"
+#include "tests/conformance/attack/puppet.h"
+
+#define ATTACK_NAME_BYTES 160U
+#define ATTACK_WHY_BYTES  512U
+#define VERDICT_BYTES     32U
+#define DIRECTORIES       3U
+#define CHILDREN_MAX      1024U
+
+struct children { /* of one file; a case takes those that no case before it has looked at */
+    char number[CHILDREN_MAX][11];
+    size_t count, at;
+};
+struct federation {
+    const char *folder, *cpis; /* both without a space or a quote */
+    struct net_id net;
+    struct arena arena;     /* of what follows */
+    struct bytes documents; /* the register's newest document, as encoded */
+    struct msg_register_document newest;
+    struct msg_register reg; /* its body */
+    struct children listed;  /* all by T001 */
+    struct children nobody;  /* by no authority */
+    int puppet[2];           /* D02, D03 */
+    char why[ATTACK_WHY_BYTES];
+};
+
+struct attack_case {
+    const char *group;
+    char name[ATTACK_NAME_BYTES]; /* a sentence */
+    bool (*run)(struct federation *f, const struct attack_case *c);
+    const char *act;   /* of a puppet, if one acts */
+    const char *event; /* that the target must count, or NULL */
+    unsigned a, b;     /* of the case */
+};
+struct attack_list {
+    struct attack_case *list;
+    size_t count, cap;
+};
+void attack_add(struct attack_list *l, const struct attack_case *c);
+void cases_directory(struct attack_list *l);
+void cases_message(struct attack_list *l);
+void cases_transport(struct attack_list *l);
+void cases_query(struct attack_list *l);
+void cases_register(struct attack_list *l);
+void cases_authority(struct attack_list *l);
+
+/* Notes why the case fails; always false. */
+bool attack_fails(struct federation *f, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- federation.c --- */
+
+/* false: told on stderr. federation_close on every path. */
+bool federation_open(struct federation *f, const char *folder, const char *cpis);
+void federation_close(struct federation *f);
+/* The node of this folder in the register; it must be there. */
+const struct msg_register_node *federation_node(const struct federation *f, const char *folder);
+struct cpis_id federation_id(const struct federation *f, const char *folder);
+const char *next_child(struct children *c);
+
+/* The verdict of Q01, "none" if there was none, and how long it took does not matter. */
+void ask(struct federation *f, const char *number, char ret[static VERDICT_BYTES]);
+bool is_flag(const char *verdict); /* with or without details */
+/* Of this number at T001. */
+struct records {
+    unsigned accesses, complete, notifications, twins, late;
+};
+struct records records_of(struct federation *f, const char *number);
+/* Waits until there are at least so many accesses, at most some seconds. */
+struct records records_wait(struct federation *f, const char *number, unsigned accesses);
+
+#define EVENTS_MAX 96U
+struct events { /* all counters of a node at one moment */
+    uint64_t count[EVENTS_MAX];
+};
+bool events_of(struct federation *f, const char *node, struct events *ret);
+uint64_t event_in(const struct events *e, const char *name); /* "EVENT_REPLAY" */
+/* Of what is refused or dropped: the sum. */
+uint64_t events_refused(const struct events *e);
+/* Waits until `name` has risen by at least `by` over `before`. */
+bool event_rises(struct federation *f, const char *node, const struct events *before,
+                 const char *name, uint64_t by);
+/* A number of `cpis status NODE --json`, by a path such as "directory.copies_waiting"; -1: none. */
+long long status_number(struct federation *f, const char *node, const char *path);
+/* A counter of `cpis metrics NODE`, by its whole name; -1: none. */
+double metric(struct federation *f, const char *node, const char *name);
+bool node_runs(struct federation *f, const char *node);
+/* `cpis` with these arguments; what it answers is not looked at. */
+bool command(struct federation *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* which: 0 is D02, 1 is D03 */
+bool puppet_act(struct federation *f, unsigned which, const char *act, const char *peer);
+uint64_t puppet_acts(struct federation *f, unsigned which);
+uint64_t puppet_stop(struct federation *f, unsigned which);
+bool puppet_send(struct federation *f, unsigned which, const char *peer, struct bytes frame);
+void pause_ms(unsigned ms);
+#endif

@@ -1,0 +1,173 @@
+/* What a directory in an attacker's hands can do to a query node: D02 acts, D01 and D03 are honest,
+ * so it is one of at most t-1. */
+#include "tests/conformance/attack/attack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TRIES 16U /* lookups until D02 was among those who were asked */
+
+enum about { LISTED = 1, NOBODY, BOTH };
+
+/* One lookup of a child that no case has looked at. */
+static bool look(struct federation *f, bool listed)
+{
+    char verdict[VERDICT_BYTES];
+    const char *number = next_child(listed ? &f->listed : &f->nobody);
+    ask(f, number, verdict);
+    if (!listed)
+        return strcmp(verdict, "no_flag") == 0 ||
+               attack_fails(f, "a child in no list: the verdict is %s", verdict);
+    if (!is_flag(verdict)) return attack_fails(f, "a listed child: the verdict is %s", verdict);
+    const struct records r = records_wait(f, number, 1);
+    return (r.accesses == 1 && r.notifications == 1) ||
+           attack_fails(f, "read, with %u records and %u notifications", r.accesses,
+                        r.notifications);
+}
+
+/* The target asks those first that were quickest; so D03 is slow, and, where D02 once was silent,
+ * silent itself for a lookup in which D02 is honest: then D02 is asked again. */
+static bool come_first(struct federation *f)
+{
+    (void)puppet_stop(f, 0);
+    return puppet_act(f, 1, "evaluation silent", "Q01") && look(f, false) &&
+           puppet_act(f, 1, "slow", "Q01");
+}
+
+static bool act_and_look(struct federation *f, const struct attack_case *c)
+{
+    struct events before;
+    bool good = events_of(f, "Q01", &before) && puppet_act(f, 1, "slow", "Q01");
+    for (unsigned i = 0; good && i < TRIES && (i == 0 || puppet_acts(f, 0) == 0); i++) {
+        if (i % 3 == 2) good = come_first(f);
+        if (good && i % 3 != 1) good = puppet_act(f, 0, c->act, "Q01");
+        if (good && c->a == BOTH) good = look(f, c->b == LISTED);
+        if (good) good = look(f, c->a == BOTH ? c->b != LISTED : c->a == LISTED);
+    }
+    (void)puppet_stop(f, 1);
+    const uint64_t acts = puppet_stop(f, 0);
+    if (good && acts == 0) return attack_fails(f, "the attacker was never asked");
+    return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1));
+}
+
+static const struct kind {
+    const char *group, *act, *what, *event;
+} evaluations[] = {
+    {"1", "evaluation other element", "is another element than the share gives",
+     "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation identity", "is the identity", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation no element", "is no element's encoding", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation challenge flipped", "has a bit of its proof's challenge flipped",
+     "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation response flipped", "has a bit of its proof's response flipped",
+     "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation proof zero", "has a proof of zeros", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation proof too large", "has a proof of scalars over the group's order",
+     "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation index none", "has index 0", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation index other", "has another holder's index", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation index beyond", "has an index of no holder", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation element missing", "lacks its element", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation element twice", "has one element too many", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation epoch other", "is of another epoch", NULL},
+    {"1", "evaluation request other", "answers another request", NULL},
+    {"1", "evaluation of before", "is a right one of another question", "EVENT_EVALUATION_WRONG"},
+    {"1", "evaluation refused busy", "is refused as busy", NULL},
+    {"1", "evaluation refused quota", "is refused for quota", NULL},
+    {"1", "evaluation refused epoch", "is refused for its epoch", NULL},
+    {"1", "evaluation refused role", "is refused for the role", NULL},
+    {"1", "evaluation refused register", "is refused for the register", NULL},
+    {"1", "evaluation refused malformed", "is refused as malformed", NULL},
+    {"1", "evaluation silent", "does not come", NULL},
+    {"1", "evaluation thrice", "comes three times", NULL},
+};
+static const struct kind denials[] = {
+    {"2", "deny", "denies what it holds", NULL},
+    {"2", "deny index other", "says absent under another holder's index", NULL},
+    {"2", "deny index beyond", "says absent under an index of no holder", NULL},
+    {"2", "deny directory other", "says absent in another's name", NULL},
+    {"2", "deny epoch other", "says absent for another epoch", NULL},
+    {"2", "deny rh other", "says absent of another lookup", NULL},
+    {"2", "deny rh outside", "wraps absent as another lookup's reply", NULL},
+    {"2", "deny time old", "says absent as of an hour ago", NULL},
+    {"2", "deny time future", "says absent as of an hour ahead", NULL},
+    {"2", "deny state other", "says absent over lists that nobody knows", "EVENT_STATE_UNKNOWN"},
+    {"2", "deny register hash other", "says absent under another register", NULL},
+    {"2", "deny register newer", "says absent under a register that there is not", NULL},
+    {"2", "deny signature flipped", "says absent with a wrong signature", "EVENT_SIGNATURE_WRONG"},
+    {"2", "deny signer other", "says absent with another's name as signer", NULL},
+    {"2", "deny type present", "signs absent as if it were present", NULL},
+    {"2", "deny type ack", "says absent under the type of an ack", NULL},
+    {"2", "deny body flipped", "says absent with a bit flipped", NULL},
+    {"2", "deny body longer", "says absent with a byte more", NULL},
+    {"2", "deny three times", "says absent three times", NULL},
+    {"2", "reply late", "says late", NULL},
+    {"2", "reply refused busy", "refuses as busy", NULL},
+    {"2", "reply refused quota", "refuses for quota", NULL},
+    {"2", "reply refused epoch", "refuses for the epoch", NULL},
+    {"2", "reply refused role", "refuses for the role", NULL},
+    {"2", "reply refused register", "refuses for the register", NULL},
+    {"2", "reply refused malformed", "refuses as malformed", NULL},
+    {"2", "reply refused future", "refuses as future", NULL},
+    {"2", "reply silent", "says nothing", NULL},
+    {"2", "reply thrice", "says the truth three times", NULL},
+};
+static const struct kind presences[] = {
+    {"8", "present salt flipped", "a wrong salt", "EVENT_PROOF_WRONG"},
+    {"8", "present place other", "another leaf's place", "EVENT_PROOF_WRONG"},
+    {"8", "present path flipped", "a wrong path", "EVENT_PROOF_WRONG"},
+    {"8", "present path shorter", "a path too short", "EVENT_PROOF_WRONG"},
+    {"8", "present path none", "no path", "EVENT_PROOF_WRONG"},
+    {"8", "present authority other", "another authority's name", "EVENT_PROOF_WRONG"},
+    {"8", "present head signature flipped", "a head with a wrong signature", "EVENT_PROOF_WRONG"},
+    {"8", "present head body flipped", "a head with a bit flipped", "EVENT_PROOF_WRONG"},
+    {"8", "present inclusions none", "no inclusion", NULL},
+    {"8", "present inclusions twice", "one inclusion twice", NULL},
+    {"8", "present holders more", "more holders than it shows", NULL},
+    {"8", "present rh other", "another lookup's rh", NULL},
+    {"8", "present index other", "another holder's index", NULL},
+};
+static const struct kind forgeries[] = {
+    {"8", "forge", "with another child's inclusion", "EVENT_PROOF_WRONG"},
+    {"8", "forge salt flipped", "with another child's inclusion and a wrong salt",
+     "EVENT_PROOF_WRONG"},
+    {"8", "forge place other", "with another child's inclusion at another place",
+     "EVENT_PROOF_WRONG"},
+    {"8", "forge authority other", "with another child's inclusion and another authority's name",
+     "EVENT_PROOF_WRONG"},
+    {"8", "forge inclusions none", "without an inclusion", NULL},
+    {"8", "forge inclusions twice", "with another child's inclusion twice", "EVENT_PROOF_WRONG"},
+    {"8", "forge holders more", "with another child's inclusion and more holders than shown",
+     "EVENT_PROOF_WRONG"},
+};
+
+static void add(struct attack_list *l, const struct kind *k, unsigned a, unsigned b,
+                const char *format)
+{
+    struct attack_case c = {
+        .group = k->group, .run = act_and_look, .act = k->act, .event = k->event, .a = a, .b = b};
+    char rest[ATTACK_NAME_BYTES / 2];
+    (void)snprintf(rest, sizeof rest, "%s", k->what);
+    (void)snprintf(c.name, sizeof c.name, "%s%s", format, rest);
+    attack_add(l, &c);
+}
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+void cases_directory(struct attack_list *l)
+{
+    for (size_t i = 0; i < COUNT(evaluations); i++) {
+        add(l, &evaluations[i], LISTED, 0, "a listed child is found when an evaluation ");
+        add(l, &evaluations[i], NOBODY, 0, "a child in no list is no flag when an evaluation ");
+    }
+    for (size_t i = 0; i < COUNT(denials); i++) {
+        add(l, &denials[i], LISTED, 0, "a listed child is found when a directory ");
+        add(l, &denials[i], NOBODY, 0, "a child in no list is no flag when a directory ");
+    }
+    const struct kind replay = {"2", "reply replayed", "a directory replays its statement", NULL};
+    add(l, &replay, BOTH, NOBODY, "a listed child is found when of one before, ");
+    add(l, &replay, BOTH, LISTED, "a child in no list is no flag when of one before, ");
+    for (size_t i = 0; i < COUNT(presences); i++)
+        add(l, &presences[i], LISTED, 0, "a listed child is found when a presence has ");
+    for (size_t i = 0; i < COUNT(forgeries); i++)
+        add(l, &forgeries[i], BOTH, LISTED, "a child in no list is no flag when present is said ");
+}

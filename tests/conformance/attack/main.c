@@ -1,0 +1,99 @@
+/* The attacks, one after the other, against a federation that stands: conformance.sh runs this.
+ *   conformance FOLDER CPIS [--list] [--only TEXT] [--json]
+ * Exit 0: all passed; 1: some failed; 2: there is nothing to attack. */
+#include "tests/conformance/attack/attack.h"
+
+#include <czmq.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void attack_add(struct attack_list *l, const struct attack_case *c)
+{
+    if (l->count == l->cap) {
+        l->cap = l->cap == 0 ? 256 : 2 * l->cap;
+        l->list = realloc(l->list, l->cap * sizeof *l->list);
+        if (l->list == NULL) abort();
+    }
+    l->list[l->count++] = *c;
+}
+
+struct options {
+    const char *folder, *cpis, *only; /* only: NULL: all */
+    bool list, json;
+};
+
+static bool parse(int argc, char **argv, struct options *ret)
+{
+    *ret = (struct options){0};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--list") == 0)
+            ret->list = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            ret->json = true;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            ret->only = argv[++i];
+        else if (ret->folder == NULL)
+            ret->folder = argv[i];
+        else if (ret->cpis == NULL)
+            ret->cpis = argv[i];
+        else
+            return false;
+    }
+    return ret->list || ret->cpis != NULL;
+}
+
+/* By its name or a part of it, or by its group ("group 3"). */
+static bool is_chosen(const struct options *o, const struct attack_case *c)
+{
+    char group[32];
+    (void)snprintf(group, sizeof group, "group %s", c->group);
+    return o->only == NULL || strcmp(group, o->only) == 0 || strstr(c->name, o->only) != NULL;
+}
+
+static bool run_one(struct federation *f, const struct options *o, const struct attack_case *c)
+{
+    const cpis_ms began = (cpis_ms)zclock_mono();
+    f->why[0] = '\0';
+    const bool passed = c->run(f, c);
+    const unsigned long long took = (unsigned long long)((cpis_ms)zclock_mono() - began);
+    if (o->json) /* no name or reason holds a quote or a backslash */
+        printf("{\"group\":%s,\"name\":\"%s\",\"passed\":%s,\"ms\":%llu,\"why\":\"%s\"}\n",
+               c->group, c->name, passed ? "true" : "false", took, f->why);
+    else
+        printf("%s  %2s  %s%s%s\n", passed ? "pass" : "FAIL", c->group, c->name, passed ? "" : ": ",
+               f->why);
+    (void)fflush(stdout);
+    return passed;
+}
+
+int main(int argc, char **argv)
+{
+    struct attack_list all = {0};
+    struct options o;
+    struct federation f;
+    size_t passed = 0, failed = 0;
+    cases_directory(&all);
+    cases_query(&all);
+    if (!parse(argc, argv, &o)) {
+        (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--json]\n", stderr);
+        return 2;
+    }
+    if (sodium_init() < 0 || (!o.list && !federation_open(&f, o.folder, o.cpis))) return 2;
+    for (size_t i = 0; i < all.count; i++) {
+        if (!is_chosen(&o, &all.list[i])) continue;
+        if (o.list)
+            printf("%2s  %s\n", all.list[i].group, all.list[i].name);
+        else if (run_one(&f, &o, &all.list[i]))
+            passed++;
+        else
+            failed++;
+    }
+    free(all.list);
+    if (o.list) return 0;
+    federation_close(&f);
+    if (!o.json) printf("%zu passed, %zu failed\n", passed, failed);
+    if (passed + failed == 0) (void)fputs("conformance: no case has that name\n", stderr);
+    return failed == 0 && passed > 0 ? 0 : 1;
+}

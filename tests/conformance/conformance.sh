@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The attacks of proto/README.md against real processes: founds a federation in a temporary folder, runs the target's
+# nodes, two directories in an attacker's hands, and then the cases (attack/). Ends with "N passed, N failed".
+#   tests/conformance/conformance.sh [TARGET, default build/release/cpis] [--list] [--only TEXT] [--json]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+B=build/release
+TARGET=$B/cpis
+case "${1:-}" in "" | --*) ;; *) TARGET=$1; shift ;; esac
+for argument; do [ "$argument" != --list ] || exec $B/conformance --list; done
+CPIS=$(realpath "$TARGET")
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-conf.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+trap 'status=$?; stop_all; [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W" >&2; exit $status' EXIT
+AUTHORITIES=(T001 T002)
+found_federation
+# whose keys an attacker has: no process runs on these folders
+"$CPIS" init "$W/Q02" --role query --org RZZ98 --name "Test Hospital 2" --register "$W/register" >/dev/null
+"$CPIS" init "$W/T009" --role authority --org T009 --name "Testborough 9" --emergency 02079460109 \
+    --register "$W/register" >/dev/null
+"$CPIS" register admit "$W/register" --active "$W/Q02/descriptor" >/dev/null
+"$CPIS" register admit "$W/register" "$W/T009/descriptor" >/dev/null
+sign_register
+for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do cp "$W/register" "$W/$node/register"; done
+TARGET_CPIS=$CPIS
+for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
+    case $node in
+    D02 | D03) CPIS=$PWD/$B/puppet CPIS_PUPPET="$W/$node.puppet" start_node "$node" ;;
+    *) start_node "$node" ;;
+    esac
+done
+CPIS=$TARGET_CPIS
+hold_ceremony
+csv 1 700 0 "$W/T001.csv"
+csv 2 700 0 "$W/nobody.csv"
+"$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
+activate_authorities
+nobody=$(number_of "$W/nobody.csv" 1)
+ready() { lookup --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
+until_ok 60 ready || die "the federation did not become complete"
+$B/conformance "$W" "$CPIS" "$@"
