@@ -30,7 +30,7 @@ static const struct {
     bool (*wanted)(const struct node_settings *s);
     const char *keys; /* how they begin */
 } beside[] = {
-    {"feed", "FEED_RESTARTED", wants_feed, "feed log_level"},
+    {"feed", "FEED_RESTARTED", wants_feed, "feed traced_ log_level"},
     {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_ log_level"},
     {"web", "WEB_RESTARTED", wants_web, "web_ metrics_ log_level"},
 };

@@ -86,7 +86,7 @@ static const struct key keys[] = {
      "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
     {"", "feed", KEY_BOOL, AT(feed), 0, 1, "true", "true or false",
      "Authority: what is dropped into feed/in is taken in, as by `cpis feed`."},
-    {"", "traced_numbers", KEY_TEXT, AT(traced_numbers), 0, TOP(traced_numbers), "",
+    {"", "traced_numbers", KEY_PATH, AT(traced_numbers), 0, TOP(traced_numbers), "",
      "the path of a file",
      "Authority: what its own tracing says of each NHS number (CSV, read by each import); empty: "
      "numbers are not compared with any."},
@@ -126,7 +126,7 @@ static const struct key keys[] = {
      "Who the mail server knows this node as; empty: it does not ask."},
     {"", "mail_password_file", KEY_PATH, AT(mail_password_file), 0, TOP(mail_password_file), "",
      "the path of a file", "The password: a file that is its owner's alone."},
-    {"", "mail_ca_file", KEY_TEXT, AT(mail_ca_file), 0, TOP(mail_ca_file), "", "the path of a file",
+    {"", "mail_ca_file", KEY_PATH, AT(mail_ca_file), 0, TOP(mail_ca_file), "", "the path of a file",
      "Certificates (PEM) that the mail server's is checked against; empty: the system's."},
     {"", "mail_every_minutes", KEY_NUMBER, AT(mail_every_minutes), 1, MAIL_EVERY_MINUTES_MAX, "60",
      "a whole number from 1 to 10080",

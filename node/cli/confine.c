@@ -61,8 +61,8 @@ static void add_files(struct paths *p, const struct node_settings *s, const char
 /* Each may be a link to another disk. */
 static void add_folder(struct paths *p, const char *dir)
 {
-    static const char *const inside[] = {FOLDER_DATA, "feed", FOLDER_FEED_IN, FOLDER_FEED_OUT,
-                                         FOLDER_REGISTER};
+    static const char *const inside[] = {FOLDER_DATA,     "feed",        FOLDER_FEED_IN,
+                                         FOLDER_FEED_OUT, FOLDER_PEOPLE, FOLDER_REGISTER};
     add(p, dir, SANDBOX_CHANGE);
     for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
         add_in(p, dir, inside[i], SANDBOX_CHANGE);
@@ -106,20 +106,25 @@ static void collect(struct paths *p, const char *dir, const struct node_settings
     switch (role) {
     case CONFINE_NODE:
         add_folder(p, dir);
-        add_files(p, s, "web_ webhook_ mail_");
+        add_files(p, s, "web_ webhook_ mail_ traced_");
         add_programs(p);
         add_assets(p);
         break;
     case CONFINE_FEED:
         add_folder(p, dir);
+        add_files(p, s, "traced_");
         add_programs(p);
         break;
     case CONFINE_DELIVER:
         add_in(p, dir, "feed", SANDBOX_CHANGE);
+        add_in(p, dir, FOLDER_LOCK, SANDBOX_READ); /* does a node run? */
         add_files(p, s, "webhook_ mail_");
         break;
     case CONFINE_WEB:
-        add_folder(p, dir);
+        add_in(p, dir, FOLDER_PEOPLE, SANDBOX_CHANGE);
+        add_in(p, dir, "feed", SANDBOX_READ); /* what became of files, for pages and metrics */
+        add_in(p, dir, FOLDER_FEED_OUT, SANDBOX_READ);
+        add_in(p, dir, FOLDER_LOCK, SANDBOX_READ);
         add_files(p, s, "web_");
         add_assets(p);
         break;

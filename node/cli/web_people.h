@@ -5,9 +5,9 @@
 
 /* How people become known to the pages. */
 enum web_people {
-    WEB_PEOPLE_ACCOUNTS = 1, /* name, password and code of DIR/accounts */
-    WEB_PEOPLE_HEADER,       /* a reverse proxy has asked them, and names one of DIR/accounts */
-    WEB_PEOPLE_NONE          /* nobody is let in */
+    WEB_PEOPLE_ACCOUNTS = 1, /* name, password and code of DIR/people/accounts */
+    WEB_PEOPLE_HEADER, /* a reverse proxy has asked them, and names one of DIR/people/accounts */
+    WEB_PEOPLE_NONE    /* nobody is let in */
 };
 bool web_people_parse(const char *text, enum web_people *ret); /* false: none of the three */
 const char *web_people_name(enum web_people p);                /* static; "" for none */

@@ -291,11 +291,20 @@ cpis_err accounts_read(const char *dir, struct accounts **ret, char why[static A
     return err;
 }
 
+/* Nodes of before have none. */
+static bool make_folder(const char *dir)
+{
+    char path[FOLDER_PATH_BYTES];
+    return folder_path(dir, FOLDER_PEOPLE, sizeof path, path) == CPIS_OK &&
+           (mkdir(path, 0700) == 0 || errno == EEXIST);
+}
+
 /* The end of the process ends it as well. -1: see errno. */
 static int lock(const char *dir)
 {
     char path[FOLDER_PATH_BYTES];
     if (folder_path(dir, ACCOUNTS_LOCK, sizeof path, path) != CPIS_OK) return -1;
+    if (!make_folder(dir)) return -1;
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     int rc;
     if (fd < 0) return -1;

@@ -1,11 +1,11 @@
-/* node/http/accounts.h - people who may log in to a node's web pages: the file DIR/accounts, whole
- * in memory. What administrators say and what log-ins leave behind (failures, the last code) stand
- * together, so that one durable write keeps both.
+/* node/http/accounts.h - people who may log in to a node's web pages: the file DIR/people/accounts,
+ * whole in memory. What administrators say and what log-ins leave behind (failures, the last code)
+ * stand together, so that one durable write keeps both.
  *
  * The file is JSON, an account a line, 0600; a version; no key that is not known. It is written
- * whole, by one at a time (DIR/accounts.lock), and survives kill -9 at any moment. Secrets of the
- * second factor stand in it as they are: who checks them has to read them without a person, and a
- * key beside the file would be stolen with it. Passwords are hashes.
+ * whole, by one at a time (DIR/people/accounts.lock), and survives kill -9 at any moment. Secrets
+ * of the second factor stand in it as they are: who checks them has to read them without a person,
+ * and a key beside the file would be stolen with it. Passwords are hashes.
  *
  * A struct accounts is a value: any thread, its owner's. */
 #ifndef CPIS_NODE_HTTP_ACCOUNTS_H
@@ -15,8 +15,8 @@
 #include "node/net/folder.h"
 #include "proto/message.h"
 
-#define ACCOUNTS_FILE          "accounts"
-#define ACCOUNTS_LOCK          "accounts.lock"
+#define ACCOUNTS_FILE          FOLDER_PEOPLE "/accounts"
+#define ACCOUNTS_LOCK          FOLDER_PEOPLE "/accounts.lock"
 #define ACCOUNTS_VERSION       1U
 #define ACCOUNTS_MAX           2000U
 #define ACCOUNTS_ADDRESSES_MAX 1000U /* then the one that failed longest ago is forgotten */

@@ -1,4 +1,5 @@
-/* What stands in DIR/accounts, and back. Each value is checked as if somebody else had written it.
+/* What stands in DIR/people/accounts, and back. Each value is checked as if somebody else had
+ * written it.
  */
 #include "node/http/accounts.h"
 #include "proto/text.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define ACCOUNTS_SETTLED                                                                           \
-    "Takes effect within seconds; sessions of the account end. Files: DIR/accounts."
+    "Takes effect within seconds; sessions of the account end. Files: DIR/people/accounts."
 
 struct change {
     const struct cli *c;

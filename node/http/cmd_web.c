@@ -365,6 +365,8 @@ static int work(struct cli *c)
     (void)sigemptyset(&act.sa_mask);
     (void)sigaction(SIGHUP, &act, NULL);
     if (!read_settings(&w)) return CLI_ERROR;
+    if (folder_make(c->dir) != CPIS_OK) /* people/, of a node of before */
+        return cli_fail(c, "%s/" FOLDER_PEOPLE ": %s", c->dir, strerror(errno));
     companion_confine(c, &w.s, CONFINE_WEB);
     if (!tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
     w.door = (struct node_door){.call = call_link, .arg = &w};

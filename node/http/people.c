@@ -364,7 +364,7 @@ cpis_ms people_deadline(const struct people *p)
     return people_is_off(p) ? CPIS_MS_NEVER : p->looked_at + PEOPLE_LOOK_EVERY;
 }
 
-/* Another one whenever DIR/accounts is another; never 0. */
+/* Another one whenever DIR/people/accounts is another; never 0. */
 static uint64_t file_of(const struct people *p)
 {
     char path[FOLDER_PATH_BYTES];

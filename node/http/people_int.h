@@ -102,7 +102,7 @@ struct people {
     struct session *buckets[BUCKETS];
     uint8_t key[HASH_BYTES]; /* of form tokens */
     cpis_ms now, looked_at;
-    uint64_t file; /* what DIR/accounts was when it was last looked at */
+    uint64_t file; /* what DIR/people/accounts was when it was last looked at */
     cpis_ms told_busy, told_header, told_form, told_file; /* 0: not yet */
     struct people_counts counts;
 };

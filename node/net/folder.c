@@ -55,7 +55,8 @@ static cpis_err make_one(const char *path)
 
 cpis_err folder_make(const char *dir)
 {
-    static const char *const inside[] = {FOLDER_DATA, "feed", FOLDER_FEED_IN, FOLDER_FEED_OUT};
+    static const char *const inside[] = {FOLDER_DATA, "feed", FOLDER_FEED_IN, FOLDER_FEED_OUT,
+                                         FOLDER_PEOPLE};
     char path[FOLDER_PATH_BYTES];
     cpis_err err = make_one(dir);
     for (size_t i = 0; err == CPIS_OK && i < sizeof inside / sizeof *inside; i++) {
@@ -186,6 +187,14 @@ static cpis_err sync_folder(const char *dir)
 }
 
 /* replace: by rename; else by link, which fails if the name is taken. */
+/* path: as folder_path made it, so with a slash. */
+static cpis_err sync_folder_of(const char *path)
+{
+    char folder[FOLDER_PATH_BYTES];
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    return sync_folder(folder);
+}
+
 static cpis_err place(const char *dir, const char *name, struct bytes b, bool replace)
 {
     char path[FOLDER_PATH_BYTES], temporary[FOLDER_PATH_BYTES + 4];
@@ -201,7 +210,7 @@ static cpis_err place(const char *dir, const char *name, struct bytes b, bool re
     if (err == CPIS_OK && (replace ? rename(temporary, path) : link(temporary, path)) != 0)
         err = errno == EEXIST ? CPIS_E_STATE : io_error();
     if (err != CPIS_OK || !replace) (void)unlink(temporary);
-    return err == CPIS_OK ? sync_folder(dir) : err;
+    return err == CPIS_OK ? sync_folder_of(path) : err;
 }
 
 cpis_err folder_write(const char *dir, const char *name, struct bytes b)

@@ -8,7 +8,8 @@
  *   DIR/feed/in, out  files for and from a case system; work, done, failed: node/feed/watch.h;
  *                     webhook.state, mail.state: node/feed/delivery.h
  *   DIR/control.sock  the control socket, owner only
- *   DIR/accounts      people who log in to the pages, 0600 (node/http/accounts.h)
+ *   DIR/people/       who logs in to the pages (node/http/accounts.h); of DIR, all that `cpis web`
+ *                     may change, and nothing that opens the store
  *   DIR/lock          locked while a node runs; holds its process id
  *
  * identity.key: "cpx1/key"(8) version(4) flags(4: 1 = passphrase) salt(16) nonce(24) body hash(16).
@@ -31,6 +32,7 @@
 #define FOLDER_DATA     "data"
 #define FOLDER_FEED_IN  "feed/in"
 #define FOLDER_FEED_OUT "feed/out"
+#define FOLDER_PEOPLE   "people"
 #define FOLDER_SOCKET   "control.sock"
 #define FOLDER_LOCK     "lock"
 

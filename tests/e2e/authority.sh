@@ -122,6 +122,8 @@ codes() { jq -r '[.failed[].code] | join(" ")' "$1"; }
 traced >"$W/traced.csv"
 chmod 0600 "$W/traced.csv"
 sed -i "s|^traced_numbers = .*|traced_numbers = \"$W/traced.csv\";|" "$W/T002/node.conf"
+stop_node T002 # a node is confined to the files that its settings name when it starts
+start_node T002
 same "$("$CPIS" flags check "$W/T002" --json | jq -rs '[.[].finding | select(startswith("traced"))] | sort | join(" ")' || true)" \
     "traced-birth traced-none traced-not-found traced-sensitive traced-superseded" "what flags check says of traced numbers"
 "$CPIS" flags import "$W/T002" "$W/T002.csv" --snapshot --json >"$W/report" && got=0 || got=$?
@@ -134,7 +136,7 @@ same "$got" 12 "the exit code of an upload"
 same "$(codes "$W/report")" "CPR05 CPR01 CPR03 CPR01" "the codes of an upload"
 same "$(jq -r '[.notes[].note | select(contains("sensitive"))] | length' "$W/report")" 1 "notes of a sensitive child"
 same "$(held T002 "$(row 1 | cut -d, -f1)" | jq -r .visibility)" contact-only "how a sensitive child of an upload is held"
-says "$(row 1 | cut -d, -f1)" flag || die "a sensitive child is not found"
+until_ok 20 says "$(row 1 | cut -d, -f1)" flag || die "a sensitive child is not found"
 same "$(grep -c "translation code=\"replaced-by\" displayName=\"$new\"" "$W/ack.xml")" 1 "the new number in the acknowledgement"
 ! grep -q "$new" "$W/report" "$W/log/T002.log" || die "the new number stands in a report or a log"
 [ -z "${CPIS_SCHEMAS:-}" ] || xmllint --noout --schema "$CPIS_SCHEMAS/Schemas/REPC_MT000003GB01.xsd" "$W/ack.xml" 2>"$W/xmllint" ||

@@ -32,7 +32,7 @@ look() { # NUMBER: the flag is found, or its details follow
     [ "$got" = 10 ] || [ "$got" = 11 ] || { cat "$W/answer"; die "the flag was not found: exit $got"; }
 }
 receive() { # starts the receiver
-    "$RECEIVER" http "$port" "$W/key" "$W/received" "$W/refused" &
+    "$RECEIVER" http "$port" "$W/secrets/key" "$W/received" "$W/refused" &
     receiver=$!
     others+=("$receiver")
 }
@@ -60,7 +60,8 @@ set_key() { sed -i "s|^$1 = .*|$1 = $2;|" "$D/node.conf"; }
 port=$(free_port)
 : >"$W/received"
 : >"$W/refused"
-(umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$W/key" && echo >>"$W/key")
+mkdir -m 700 "$W/secrets" # which holds nothing else: what sends may see its folder, and no more
+(umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$W/secrets/key" && echo >>"$W/secrets/key")
 found_federation
 start_all
 hold_ceremony
@@ -80,7 +81,7 @@ until_ok 5 test -n "$("$CPIS" notifications list "$D" --json)" || die "no notifi
 "$CPIS" notifications ack "$D" 1 --by "A. Duty"
 stop_node T001
 set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
-set_key webhook_key_file "\"$W/key\""
+set_key webhook_key_file "\"$W/secrets/key\""
 set_key pattern_count 0
 start_node T001
 receive
@@ -153,7 +154,7 @@ say "4. killed $KILLS times: each has arrived, one child's in their order ($(awk
 # --- a receiver that asks for patience gets it, from all children ---
 echo "w6 ${child[0]}" >"$W/refused"
 look "${child[0]}"
-until_ok 15 grep -q "^503 notification $((last + 1)) " "$W/received" || die "503 was not said"
+until_ok 80 grep -q "^503 notification $((last + 1)) " "$W/received" || die "503 was not said"
 look "${child[1]}"
 : >"$W/refused"
 last=$((last + 2))

@@ -355,7 +355,7 @@ Test(cli, accounts_of_people_are_made_changed_and_removed_without_a_secret_on_th
     expect(0, "[]", "$CPIS accounts list $W/q --json");
     expect(0, "cpis accounts totp",
            "echo long enough words | $CPIS accounts add $W/q Nurse1 " NURSE);
-    cr_expect_eq(mode_of("q/accounts"), 0600U);
+    cr_expect_eq(mode_of("q/people/accounts"), 0600U);
     expect(1, "already", "echo long enough words | $CPIS accounts add $W/q nurse1 " NURSE);
     expect(1, "at least 12", "echo short | $CPIS accounts add $W/q nurse2 " NURSE);
     expect(2, "role clinician, auditor or operator",
@@ -371,15 +371,15 @@ Test(cli, accounts_of_people_are_made_changed_and_removed_without_a_secret_on_th
     expect(0, "\"lookups\":[\"unscheduled\",\"scheduled\"]", "$CPIS accounts list $W/q --json");
     cr_expect(strstr(output, "\"org_code\":\"RJ1\"") != NULL, "%s", output);
     expect(0, "locked", "$CPIS accounts lock $W/q nurse1 && $CPIS accounts list $W/q");
-    expect(0, NULL, "cp $W/q/accounts $W/before; $CPIS accounts unlock $W/q nurse1");
+    expect(0, NULL, "cp $W/q/people/accounts $W/before; $CPIS accounts unlock $W/q nurse1");
     expect(0, NULL,
            "echo other long words | $CPIS accounts password $W/q nurse1 --password-file -");
     expect(0, "\"locked\":false", "$CPIS accounts list $W/q --json");
     expect(1, NULL,
-           "h() { grep -o 'argon2id[^\"]*' $1; }; test $(h $W/before) = $(h $W/q/accounts)");
+           "h() { grep -o 'argon2id[^\"]*' $1; }; test $(h $W/before) = $(h $W/q/people/accounts)");
     expect(0, NULL, "$CPIS accounts remove $W/q nurse1");
     expect(0, "[]", "$CPIS accounts list $W/q --json");
-    expect(1, "mend it", "echo '{}' >$W/q/accounts; $CPIS accounts list $W/q");
+    expect(1, "mend it", "echo '{}' >$W/q/people/accounts; $CPIS accounts list $W/q");
 }
 
 Test(cli, limits_of_organisations_are_read_and_their_use_is_shown)
