@@ -268,6 +268,9 @@ Test(cli, a_register_of_any_length_is_signed_verified_and_published_in_parts)
     expect(0, "version 13 is in force", "$CPIS register publish $W/q $W/reg"); /* and again */
     expect(1, "it is an old one", "$CPIS register publish $W/q $W/reg.12");
     expect(0, "version 13", "$CPIS status $W/q");
+    expect(0, "its own id",
+           "$CPIS status $W/q --json | jq -r .node_id | grep -qE '^[0-9a-f]{32}$' && "
+           "echo its own id");
     expect(0, NULL, "$CPIS backup $W/q $W/b && cmp $W/b/register $W/reg");
     expect(0, NULL,
            "$CPIS stop $W/q; for i in $(seq 100); do "
