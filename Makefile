@@ -67,7 +67,6 @@ NODE_LIBS := -lczmq -lzmq -ljansson -lconfig -lseccomp $(FEED_LIBS)
 HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
-.PHONY: keys
 .DEFAULT_GOAL := all
 .SECONDARY:
 .PHONY: all
@@ -167,6 +166,7 @@ kills: deps
 audit: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/doctor_log && CPIS_BIN=build/release/cpis tests/e2e/audit.sh
 # The life of every key on real processes, under lookups: epochs, rotation, revocation, roots, what is lost.
+.PHONY: keys
 keys: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/keys.sh
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
