@@ -165,6 +165,10 @@ kills: deps
 .PHONY: audit
 audit: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/doctor_log && CPIS_BIN=build/release/cpis tests/e2e/audit.sh
+# The life of every key on real processes, under lookups: epochs, rotation, revocation, roots, what is lost.
+.PHONY: keys
+keys: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/keys.sh
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 .PHONY: authority
 authority: deps
@@ -319,6 +323,7 @@ lint: $(PURE_OBJ) $(GEN_OBJ) $(B)/cpis unit-check
 	@for h in $(filter %.h,$(SOURCES)); do $(CC) $(STD) $(WARN) -Wno-unused -fsyntax-only -x c $$h || exit 1; done
 	@for a in $(ARROWS); do ! grep -rHn '^#include "' $${a%%=*} 2>/dev/null | grep -vE "\"($${a#*=})/" || exit 1; done
 	@for d in $(DOORS); do ! grep -rHnE "^#include [<\"](.*/)?[a-z-]*$${d%%=*}" $(filter-out tests,$(DIRS)) | grep -vE "^$${d#*=}[/:]?" || exit 1; done
+	@echo "  TEST each one that node/SAFETY.md names exists"; tests/conformance/hazards.sh
 	@echo "  NM   crypto/ proto/ node/core/ call no clock, socket, thread, log or file"
 	@nm -gA $(PURE_OBJ) $(GEN_OBJ) | awk '$$2 == "U" {use[$$3] = $$1; next} {own[$$3] = 1} END {for (s in use) if (!(s in own) && s !~ /^($(PURE_CALLS))$$/) {print use[s], s; bad = 1} exit bad}'
 	@readelf -rW $(PURE_OBJ) | awk '/^File:/ {file = $$2} /^Relocation section/ {fn = $$3} $$5 ~ /^($(DRAWS))$$/ && !(file ~ /\/crypto\// && fn ~ /_(keygen|blind)\47$$/) {print file, fn, $$5; bad = 1} END {exit bad}'

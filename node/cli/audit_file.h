@@ -7,6 +7,6 @@
 #ifndef CPIS_NODE_CLI_AUDIT_FILE_H
 #define CPIS_NODE_CLI_AUDIT_FILE_H
 
-#define AUDIT_FORMAT 1
+enum { AUDIT_FORMAT = 1 };
 
 #endif

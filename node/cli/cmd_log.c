@@ -153,7 +153,9 @@ static bool take_held(void *arg, const json_t *more)
     const json_t *e;
     (void)arg;
     json_array_foreach(json_object_get(more, "held"), i, e)
+    {
         cli_print_json(json_pack("{s:O}", "held", e));
+    }
     return true;
 }
 

@@ -65,6 +65,7 @@
     X(register_epoch)                                                                              \
     X(register_notice)                                                                             \
     X(register_expect)                                                                             \
+    X(register_roots)                                                                              \
     X(register_sign)                                                                               \
     X(register_discard)                                                                            \
     X(register_show)                                                                               \

@@ -253,7 +253,7 @@ static void put_node(json_t *o, const struct control_env *env)
 {
     struct node_status s;
     node_status(env->node, env->now, env->wall, &s);
-    put(o, "id", json_hex(s.id.b, sizeof s.id.b));
+    put(o, "node_id", json_hex(s.id.b, sizeof s.id.b)); /* "id" is the request's */
     put(o, "listed", json_boolean(s.listed));
     put(o, "standing", json_string(standing_of(node_registry(env->node), &s.id)));
     put(o, "node", json_node(env, &s.id));

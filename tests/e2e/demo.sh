@@ -157,7 +157,7 @@ grep -F -l -f "$W/patterns" "$W"/log/*.log "$W"/seen/* || found=$?
 [ "$found" = 1 ] || die "a log line or a page of an operator holds a child's number or name"
 # ... and no token, nor anything else that could be one: no hexadecimal or base64 of 16 bytes but the ids of nodes and the head of the log
 for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
-    jq -r '.id, .log.head, (.peers[].id)' "$W/seen/$node.status.json"
+    jq -r '.node_id, .log.head, (.peers[].id)' "$W/seen/$node.status.json"
 done | sort -u | sed 's/.*/s,&,,g/' >"$W/public.sed"
 cat "$W"/log/*.log "$W"/seen/* | sed -f "$W/public.sed" >"$W/rest"
 ! grep -E '[0-9a-fA-F]{32}|(^|[^A-Za-z0-9+/_.-])[A-Za-z0-9+/]{22}==' "$W/rest" || die "a log line or a page of an operator holds what may be a token"

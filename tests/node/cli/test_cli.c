@@ -181,6 +181,29 @@ Test(cli, a_register_goes_from_init_by_admit_and_sign_to_verify)
            "{ echo in it already; exit 1; }");
 }
 
+/* Of three stewards one leaves, and another one comes. */
+Test(cli, root_keys_change_by_enough_of_the_old_and_enough_of_the_new)
+{
+    make_query();
+    expect(2, "what is to change", "$CPIS register roots $W/reg");
+    expect(1, "64 hexadecimal digits", "$CPIS register roots $W/reg --add 12");
+    expect(1, "no such root key",
+           "$CPIS register roots $W/reg --remove $($CPIS register key $W/k9)");
+    expect(1, "is in already", "$CPIS register roots $W/reg --add $($CPIS register key $W/k1)");
+    expect(1, "the root threshold is larger", "$CPIS register roots $W/reg --threshold 4");
+    expect(0, "2 of 3 root keys",
+           "$CPIS register roots $W/reg --add $($CPIS register key $W/k4) "
+           "--add $($CPIS register key $W/k5) --remove $($CPIS register key $W/k1) "
+           "--remove $($CPIS register key $W/k2)");
+    expect(0, "not by enough", "$CPIS register sign $W/reg $W/k1 $W/k2"); /* enough of the old */
+    expect(0, "not by enough", "$CPIS register sign $W/reg $W/k4");
+    expect(0, "new version", "$CPIS register sign $W/reg $W/k5");
+    expect(0, "versions 1 to 2", "$CPIS register verify $W/reg");
+    expect(0, NULL, "$CPIS register expect $W/reg T009=Later=02079460123");
+    expect(1, "no root key", "$CPIS register sign $W/reg $W/k1 $W/k2"); /* who they were */
+    expect(0, "new version", "$CPIS register sign $W/reg $W/k3 $W/k4");
+}
+
 Test(cli, a_tampered_register_or_descriptor_is_refused)
 {
     make_query();
@@ -245,6 +268,9 @@ Test(cli, a_register_of_any_length_is_signed_verified_and_published_in_parts)
     expect(0, "version 13 is in force", "$CPIS register publish $W/q $W/reg"); /* and again */
     expect(1, "it is an old one", "$CPIS register publish $W/q $W/reg.12");
     expect(0, "version 13", "$CPIS status $W/q");
+    expect(0, "its own id",
+           "$CPIS status $W/q --json | jq -r .node_id | grep -qE '^[0-9a-f]{32}$' && "
+           "echo its own id");
     expect(0, NULL, "$CPIS backup $W/q $W/b && cmp $W/b/register $W/reg");
     expect(0, NULL,
            "$CPIS stop $W/q; for i in $(seq 100); do "

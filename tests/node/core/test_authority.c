@@ -174,6 +174,40 @@ Test(authority, a_lookup_is_recorded_before_it_is_acknowledged)
     cr_assert_eq(history_of(1, HISTORY_WITHOUT_DETAILS), 1, "who looked at this child: somebody");
 }
 
+/* The entry of this event about that lookup: its number, or 0; *ret_value: what it says. */
+static uint64_t logged(enum log_event event, const struct cpis_hash *rh, uint64_t *ret_value)
+{
+    for (uint64_t i = af_rows(&f, TABLE_LOG); i > 0; i--) {
+        const uint8_t key[8] = {[6] = (uint8_t)(i >> 8), [7] = (uint8_t)i};
+        const struct af_row *r = af_find(&f, TABLE_LOG, key, sizeof key);
+        struct row_log_entry entry;
+        cr_assert_not_null(r);
+        cr_assert_eq(row_log_entry_decode(r->value, &f.a, &entry), CPIS_OK);
+        if (entry.event != event || !hash_equal(&entry.about, rh)) continue;
+        *ret_value = entry.value;
+        return i;
+    }
+    return 0;
+}
+
+/* What an audit rests on: a notification can't be left out and the log be whole. */
+Test(authority, whom_it_tells_stands_in_its_log_before_the_details_of_the_look)
+{
+    uint64_t id = 0, scheduled = 9;
+    struct row_notification n;
+    const struct af_lookup told = look(1, "100", false), silent = look(1, "101", true);
+    cr_assert_eq(af_notifications(&f, &n), 1);
+    const uint64_t notified = logged(LOG_NOTIFIED, &told.rh, &id);
+    const uint64_t detailed = logged(LOG_DETAILS, &told.rh, &scheduled);
+    cr_assert_neq(notified, 0);
+    cr_assert_lt(notified, detailed);
+    cr_assert_eq(id, n.id);
+    cr_assert_eq(scheduled, 0);
+    cr_assert_eq(logged(LOG_NOTIFIED, &silent.rh, &id), 0);
+    cr_assert_neq(logged(LOG_DETAILS, &silent.rh, &scheduled), 0);
+    cr_assert_eq(scheduled, 1);
+}
+
 Test(authority, details_complete_the_record_make_the_notification_and_then_the_answer)
 {
     struct row_access row;
