@@ -76,6 +76,8 @@ int main(int argc, char **argv)
     size_t passed = 0, failed = 0;
     cases_directory(&all);
     cases_query(&all);
+    cases_message(&all);
+    cases_transport(&all);
     if (!parse(argc, argv, &o)) {
         (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--json]\n", stderr);
         return 2;
