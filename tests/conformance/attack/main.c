@@ -78,6 +78,9 @@ int main(int argc, char **argv)
     cases_query(&all);
     cases_message(&all);
     cases_transport(&all);
+    cases_authority(&all);
+    cases_register(&all);
+    cases_end(&all);
     if (!parse(argc, argv, &o)) {
         (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--json]\n", stderr);
         return 2;
