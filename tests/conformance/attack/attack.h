@@ -51,6 +51,7 @@ void cases_directory(struct attack_list *l);
 void cases_message(struct attack_list *l);
 void cases_transport(struct attack_list *l);
 void cases_query(struct attack_list *l);
+void cases_query_end(struct attack_list *l); /* what only shows after a while */
 void cases_register(struct attack_list *l);
 void cases_authority(struct attack_list *l);
 void cases_end(struct attack_list *l); /* after which the federation is of no use */

@@ -257,7 +257,7 @@ void cases_authority(struct attack_list *l)
     REFUSED("a list of an epoch that there is not is refused", EPOCH_OTHER, REFUSAL_EPOCH);
     ADD("a head with a wrong signature is refused", list_case, "EVENT_SIGNATURE_WRONG",
         SIGNATURE_FLIPPED, REFUSAL_MALFORMED);
-    ADD("a list in another authority's name is refused", list_case, "EVENT_LIST_REFUSED",
+    ADD("a list in another authority's name is refused", list_case, "EVENT_ROLE_WRONG",
         LIST_OF_ANOTHER, 0);
     ADD("a copied token hides nothing, and its authority hears of it", copied,
         "EVENT_LIST_ACCEPTED", COPIED_TOKEN, 0);
