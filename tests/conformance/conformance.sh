@@ -34,6 +34,7 @@ CPIS=$TARGET_CPIS
 hold_ceremony
 csv 1 700 0 "$W/T001.csv"
 csv 2 700 0 "$W/nobody.csv"
+csv 3 100 0 "$W/spare.csv"
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
 activate_authorities
 nobody=$(number_of "$W/nobody.csv" 1)

@@ -29,6 +29,7 @@ struct federation {
     struct msg_register reg; /* its body */
     struct children listed;  /* all by T001 */
     struct children nobody;  /* by no authority */
+    struct children spare;   /* by no authority yet */
     int puppet[2];           /* D02, D03 */
     char why[ATTACK_WHY_BYTES];
 };
@@ -50,8 +51,10 @@ void cases_directory(struct attack_list *l);
 void cases_message(struct attack_list *l);
 void cases_transport(struct attack_list *l);
 void cases_query(struct attack_list *l);
+void cases_query_end(struct attack_list *l); /* what only shows after a while */
 void cases_register(struct attack_list *l);
 void cases_authority(struct attack_list *l);
+void cases_end(struct attack_list *l); /* after which the federation is of no use */
 
 /* Notes why the case fails; always false. */
 bool attack_fails(struct federation *f, const char *format, ...)

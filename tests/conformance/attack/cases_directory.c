@@ -50,6 +50,33 @@ static bool act_and_look(struct federation *f, const struct attack_case *c)
     return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1));
 }
 
+/* A list grows, so that heads are streamed, and the wrong ones of D02 with them. */
+static bool act_and_publish(struct federation *f, const struct attack_case *c)
+{
+    char file[512], verdict[VERDICT_BYTES];
+    struct events before;
+    const char *number = next_child(&f->spare);
+    (void)snprintf(file, sizeof file, "%s/one.csv", f->folder);
+    FILE *out = fopen(file, "w");
+    if (out == NULL) return attack_fails(f, "%s can't be written", file);
+    (void)fprintf(out,
+                  "nhs_number,birth_date,given,family,local_id,plan,start,end,deleted,visibility\n"
+                  "%s,2015-01-01,Given,Family,S%s,CPP,2026-01-15,,,\n",
+                  number, number);
+    (void)fclose(out);
+    bool good = events_of(f, "Q01", &before) && come_first(f) && puppet_act(f, 0, c->act, "Q01");
+    if (good && !command(f, "flags import %s/T001 %s --wait", f->folder, file))
+        good = attack_fails(f, "the list was not published");
+    if (good) ask(f, number, verdict);
+    if (good && !is_flag(verdict))
+        good = attack_fails(f, "a child just listed: the verdict is %s", verdict);
+    good = good && look(f, false) && look(f, true);
+    (void)puppet_stop(f, 1);
+    const uint64_t acts = puppet_stop(f, 0);
+    if (good && acts == 0) return attack_fails(f, "no heads were streamed");
+    return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1));
+}
+
 static const struct kind {
     const char *group, *act, *what, *event;
 } evaluations[] = {
@@ -141,6 +168,24 @@ static const struct kind forgeries[] = {
      "EVENT_PROOF_WRONG"},
 };
 
+static const struct kind streams[] = {
+    {"3", "heads withheld", "withholds the heads", NULL},
+    {"3", "heads omitted", "streams the heads as not in its state", NULL},
+    {"3", "heads signature flipped", "streams heads with wrong signatures", NULL},
+    {"3", "heads body flipped", "streams heads with a bit flipped", NULL},
+    {"3", "heads epoch other", "streams the heads for another epoch", NULL},
+    {"3", "heads session other", "streams the heads in another session", NULL},
+    {"3", "heads sequence ahead", "leaves a gap in the stream", NULL},
+    {"3", "heads sequence before", "streams a sequence again", NULL},
+    {"3", "heads whole not", "streams all heads as changes", NULL},
+    {"3", "heads whole empty", "says that it has no heads at all", NULL},
+    {"3", "heads doubled", "streams everything twice", NULL},
+    {"3", "heads oldest", "streams the oldest heads again", NULL},
+    {"3", "heads signed by itself", "signs the authorities' heads itself", NULL},
+    {"3", "omits", "leaves all authorities out, in heads and statements alike", NULL},
+    {"3", "rolls back", "goes back to the oldest lists, in heads and statements alike", NULL},
+};
+
 static void add(struct attack_list *l, const struct kind *k, unsigned a, unsigned b,
                 const char *format)
 {
@@ -166,6 +211,10 @@ void cases_directory(struct attack_list *l)
     const struct kind replay = {"2", "reply replayed", "a directory replays its statement", NULL};
     add(l, &replay, BOTH, NOBODY, "a listed child is found when of one before, ");
     add(l, &replay, BOTH, LISTED, "a child in no list is no flag when of one before, ");
+    for (size_t i = 0; i < COUNT(streams); i++) {
+        add(l, &streams[i], 0, 0, "verdicts are right when a directory ");
+        l->list[l->count - 1].run = act_and_publish;
+    }
     for (size_t i = 0; i < COUNT(presences); i++)
         add(l, &presences[i], LISTED, 0, "a listed child is found when a presence has ");
     for (size_t i = 0; i < COUNT(forgeries); i++)

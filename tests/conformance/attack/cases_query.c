@@ -123,6 +123,8 @@ static bool judge(struct federation *f, const char *number, enum stealth s)
            (!has_details(s) || expect(f, "notifications", r.notifications, 1));
 }
 
+static const char *without_details; /* the child of that case */
+
 static bool stealth(struct federation *f, const struct attack_case *c)
 {
     struct peer p = {.f = f};
@@ -131,6 +133,7 @@ static bool stealth(struct federation *f, const struct attack_case *c)
     struct events before;
     const enum stealth s = (enum stealth)c->a;
     const char *number = next_child(&f->listed);
+    if (s == WITHOUT_DETAILS) without_details = number;
     if (!events_of(f, "T001", &before) || !look_evaluate(f, number, &keys)) return false;
     bool good = peer_open(f, "Q02", "D01", &p);
     if (good) {
@@ -140,6 +143,20 @@ static bool stealth(struct federation *f, const struct attack_case *c)
     peer_close(&p);
     return good && judge(f, number, s) &&
            (c->event == NULL || event_rises(f, "T001", &before, c->event, 1));
+}
+
+/* A minute after the lookup without details. */
+static bool told_after_a_minute(struct federation *f, const struct attack_case *c)
+{
+    const struct attack_case look = {.a = WITHOUT_DETAILS};
+    (void)c;
+    if (without_details == NULL && !stealth(f, &look)) return false; /* chosen alone */
+    struct records r = records_of(f, without_details);
+    for (unsigned i = 0; i < 140 && r.notifications == 0; i++) {
+        pause_ms(500);
+        r = records_of(f, without_details);
+    }
+    return expect(f, "records", r.accesses, 1) && expect(f, "notifications", r.notifications, 1);
 }
 
 /* --- refused, and no record --- */
@@ -193,7 +210,7 @@ static bool refused(struct federation *f, const struct attack_case *c)
 
 /* --- harvest --- */
 
-#define HARVESTED 40U
+#define HARVESTED 1000U
 
 static bool holds(const uint8_t *needle, size_t len)
 {
@@ -243,10 +260,9 @@ static bool sizes(struct federation *f, const struct attack_case *c)
         if (c->b == LOOKUP_LATE) l.m.time -= 130 * CPIS_MS_SECOND;
         if (c->b == LOOKUP_REFUSED) l.m.time += 130 * CPIS_MS_SECOND;
         look_sign(&p, &l);
-        const size_t before = heard.len;
         good = peer_send_signed(&p, &l.as_signed) &&
                peer_wait(&p, FRAME_LOOKUP_REPLY, WIRE_WAIT_MS, &frame) &&
-               expect(f, "the bytes of a reply", heard.len - before, FRAME_REPLY_BYTES);
+               expect(f, "the bytes of a reply", p.frame_bytes, FRAME_REPLY_BYTES);
     }
     peer_close(&p);
     return good;
@@ -255,6 +271,12 @@ static bool sizes(struct federation *f, const struct attack_case *c)
 #define ADD(g, sentence, fn, e, x, y)                                                              \
     attack_add(l, &(struct attack_case){                                                           \
                       .group = g, .name = sentence, .run = fn, .event = e, .a = x, .b = y})
+
+void cases_query_end(struct attack_list *l)
+{
+    ADD("5", "a lookup without details is told from the envelope within 70 s", told_after_a_minute,
+        NULL, 0, 0);
+}
 
 void cases_query(struct attack_list *l)
 {

@@ -352,7 +352,8 @@ bool federation_open(struct federation *f, const char *folder, const char *cpis)
     *f = (struct federation){
         .folder = folder, .cpis = cpis, .arena = arena_make((size_t)64 << 20), .puppet = {-1, -1}};
     const bool good = read_register(f) && read_children(f, "T001.csv", &f->listed) &&
-                      read_children(f, "nobody.csv", &f->nobody) && lead_puppet(f, 0, "D02") &&
+                      read_children(f, "nobody.csv", &f->nobody) &&
+                      read_children(f, "spare.csv", &f->spare) && lead_puppet(f, 0, "D02") &&
                       lead_puppet(f, 1, "D03");
     if (!good) (void)fprintf(stderr, "conformance: no federation stands in %s\n", folder);
     return good;

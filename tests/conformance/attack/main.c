@@ -74,8 +74,14 @@ int main(int argc, char **argv)
     struct options o;
     struct federation f;
     size_t passed = 0, failed = 0;
+    cases_query(&all); /* first: one of them is looked at again a minute later */
     cases_directory(&all);
-    cases_query(&all);
+    cases_message(&all);
+    cases_transport(&all);
+    cases_authority(&all);
+    cases_register(&all);
+    cases_query_end(&all);
+    cases_end(&all);
     if (!parse(argc, argv, &o)) {
         (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--json]\n", stderr);
         return 2;
@@ -93,7 +99,8 @@ int main(int argc, char **argv)
     free(all.list);
     if (o.list) return 0;
     federation_close(&f);
-    if (!o.json) printf("%zu passed, %zu failed\n", passed, failed);
+    printf(o.json ? "{\"passed\":%zu,\"failed\":%zu}\n" : "%zu passed, %zu failed\n", passed,
+           failed);
     if (passed + failed == 0) (void)fputs("conformance: no case has that name\n", stderr);
     return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -51,6 +51,9 @@ extern const struct puppet_entry puppet_evaluations[], puppet_replies[], puppet_
 /* Every frame that goes out, also while there is no act: what a replay needs is kept. */
 void puppet_listen(const struct edit *e);
 
+void puppet_listen_heads(const struct edit *e);
+/* A reply to a lookup becomes absent over the lists of state S. false: it is none. */
+bool puppet_deny_over(struct edit *e, const struct cpis_hash *state);
 /* Helpers of the acts. */
 bool edit_replace(struct edit *e, enum frame_kind kind, struct bytes payload);
 struct signed_message edit_sign(const struct edit *e, enum signed_type type, struct bytes body);

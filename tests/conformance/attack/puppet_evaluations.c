@@ -52,6 +52,7 @@ void puppet_listen(const struct edit *e)
 {
     struct msg_evaluate_reply m;
     if (read_reply(e, &m)) keep(&m);
+    puppet_listen_heads(e);
 }
 
 /* A point of the group that nobody asked for. */

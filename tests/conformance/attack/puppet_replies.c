@@ -133,6 +133,15 @@ static bool deny(struct edit *e)
     return reply_sign(e, &x) && spoil_signed(d, e, &x) && reply_send(e, &x);
 }
 
+bool puppet_deny_over(struct edit *e, const struct cpis_hash *state)
+{
+    struct reply x;
+    if (!reply_read(e, &x)) return false;
+    if (!x.absent) deny_it(&x);
+    x.no.state = *state;
+    return reply_sign(e, &x) && reply_send(e, &x);
+}
+
 /* The statement of the lookup before under this lookup's rh. */
 static bool replay(struct edit *e)
 {

@@ -21,7 +21,7 @@ uint64_t wall_ms(void)
     return (uint64_t)t.tv_sec * 1000U + (uint64_t)t.tv_nsec / 1000000U;
 }
 
-static bool read_identity(struct federation *f, const char *folder, struct identity *ret)
+bool read_identity(struct federation *f, const char *folder, struct identity *ret)
 {
     struct folder_secrets secrets;
     char dir[FOLDER_PATH_BYTES];
@@ -122,6 +122,7 @@ static bool receive(struct peer *p, unsigned ms, struct frame *ret)
     zframe_t *z = zframe_recv(p->socket);
     if (z == NULL) return false;
     keep(zframe_data(z), zframe_size(z));
+    p->frame_bytes = zframe_size(z);
     const struct bytes wire = {arena_copy(&p->arena, zframe_data(z), zframe_size(z)),
                                zframe_size(z)};
     zframe_destroy(&z);

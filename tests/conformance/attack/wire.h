@@ -13,12 +13,14 @@ struct peer { /* a connection to one directory */
     struct identity identity;
     struct cpis_id id;
     zsock_t *socket;
+    size_t frame_bytes; /* of the frame received last, as it came */
     struct arena arena; /* of what was received and made; given back by peer_close */
 };
 /* As the node of `folder` ("Q02", "T009"), to `directory` ("D01"); says hello, and has been
  * answered. false: noted. peer_close on every path. */
 bool peer_open(struct federation *f, const char *folder, const char *directory, struct peer *ret);
 void peer_close(struct peer *p);
+bool read_identity(struct federation *f, const char *folder, struct identity *ret);
 
 bool peer_send_bytes(struct peer *p, struct bytes wire);
 bool peer_send(struct peer *p, enum frame_kind kind, struct bytes payload);
