@@ -30,6 +30,7 @@ SIM_SRC     := $(sort $(wildcard simulations/*.c))
 TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
                  tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/node/http/*.c \
                  tests/simulations/*.c tests/conformance/*.c))
+FAULT_SRC   := $(sort $(wildcard tests/faults/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
 # what a target needs beside node/feed and the libraries of all
@@ -126,6 +127,11 @@ $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+# cpis and cpis-web with tests/faults in front of libc, LMDB and libzmq: it dies, and the disk fails, where it is told to
+$(B)/faults/cpis: $(B)/node/cli/main.o $(call obj,$(FAULT_SRC)) $(NODE) $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/faults/cpis-web: $(B)/node/cli/main.o $(call obj,$(FAULT_SRC)) $(call obj,$(HTTP_SRC)) $(B)/libnode.a $(LIB)
+	$(call link,$(HTTP_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
 demo: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/demo.sh
