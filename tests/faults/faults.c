@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,34 +19,25 @@ enum action { NONE, KILL, POWER, SOME, FULL, READONLY, IO };
 
 static struct {
     bool read, on;
-    char dir[FAULT_PATH_BYTES], hit[FAULT_PATH_BYTES + 16], full[FAULT_PATH_BYTES + 16];
-    int log;
+    char dir[FAULT_PATH_BYTES], full[FAULT_PATH_BYTES + 16];
+    int log, hit;
     char process[32];
     enum action action;
     unsigned long seed, at, passed;
     char point[FAULT_PATH_BYTES];
-} f = {.log = -1};
+} f = {.log = -1, .hit = -1};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* cpis run DIR: "run"; cpis flags import DIR FILE: "import". The first word that is no group. */
-static void name_process(void)
+/* cpis run DIR: "run"; cpis flags import DIR FILE: "import". The first word that is no group. glibc
+ * gives these to a program's constructors; /proc is closed to who is confined. */
+__attribute__((constructor)) static void name_process(int argc, char **argv)
 {
     static const char *const groups[] = {"flags",    "notifications", "register", "accounts",
                                          "ceremony", "evidence",      "log",      "clients"};
-    char line[512];
-    const int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    const ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
-    if (fd >= 0) (void)close(fd);
-    (void)snprintf(f.process, sizeof f.process, "run");
-    if (n <= 0) return;
-    line[n] = '\0';
-    const char *word = line + strlen(line) + 1, *end = line + n;
-    for (size_t i = 0; word < end && i < sizeof groups / sizeof *groups; i++)
-        if (strcmp(word, groups[i]) == 0) {
-            word += strlen(word) + 1;
-            break;
-        }
-    if (word < end && *word != '\0') (void)snprintf(f.process, sizeof f.process, "%.30s", word);
+    const char *word = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; argc > 2 && i < sizeof groups / sizeof *groups; i++)
+        if (strcmp(word, groups[i]) == 0) word = argv[2];
+    (void)snprintf(f.process, sizeof f.process, "%.30s", word);
 }
 
 static void parse(const char *text)
@@ -74,24 +67,28 @@ static void parse(const char *text)
     (void)snprintf(f.point, sizeof f.point, "%s", end + 1);
 }
 
+static int open_own(const char *name)
+{
+    char path[FAULT_PATH_BYTES + 16];
+    (void)snprintf(path, sizeof path, "%s/%s", f.dir, name);
+    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    const int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+    if (fd >= 0) return fd;
+    (void)dprintf(2, "%s: %s\n", path, strerror(errno));
+    _exit(2);
+}
+
 static void set_up(void)
 {
     const char *dir = getenv("CPIS_FAULT_DIR"), *fault = getenv("CPIS_FAULT");
-    char log[FAULT_PATH_BYTES + 16], real[PATH_MAX];
+    char real[PATH_MAX];
     f.read = true;
     if (dir == NULL || realpath(dir, real) == NULL) return;
     (void)snprintf(f.dir, sizeof f.dir, "%s", real);
-    (void)snprintf(log, sizeof log, "%s/.faults.log", f.dir);
-    (void)snprintf(f.hit, sizeof f.hit, "%s/.faults.hit", f.dir);
     (void)snprintf(f.full, sizeof f.full, "%s/.faults.full", f.dir);
-    name_process();
     if (fault != NULL) parse(fault);
-    f.log =
-        (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (f.log < 0) {
-        (void)dprintf(2, "%s: %s\n", log, strerror(errno));
-        _exit(2);
-    }
+    f.log = open_own(".faults.log");
+    f.hit = open_own(".faults.hit");
     f.on = true;
 }
 
@@ -103,19 +100,24 @@ bool faults_on(void)
 
 const char *faults_dir(void) { return f.dir; }
 
-/* Of all processes of the node one only. */
+/* Of all processes of the node one only. Opened before a process confines itself: some may not make
+ * files here. */
 static bool is_ours(void)
 {
-    const int fd = (int)syscall(SYS_openat, AT_FDCWD, f.hit, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    if (fd < 0) return false;
-    (void)syscall(SYS_close, fd);
-    return true;
+    struct stat st;
+    const bool ours = flock(f.hit, LOCK_EX) == 0 && fstat(f.hit, &st) == 0 && st.st_size == 0 &&
+                      syscall(SYS_write, f.hit, "\n", (size_t)1) == 1;
+    (void)flock(f.hit, LOCK_UN);
+    return ours;
 }
 
 static int disk_error(void)
 {
     const bool full = f.action == FULL || f.action == READONLY;
-    if (!full || faccessat(AT_FDCWD, f.full, F_OK, 0) != 0) return 0;
+    struct stat st;
+    if (!full || fstat(f.hit, &st) != 0 || st.st_size == 0 ||
+        faccessat(AT_FDCWD, f.full, F_OK, 0) != 0)
+        return 0;
     return f.action == FULL ? ENOSPC : EROFS;
 }
 
@@ -126,10 +128,7 @@ static int act(void)
     case POWER: unsynced_take_back(0); break;
     case SOME: unsynced_take_back(f.seed); break;
     case FULL:
-    case READONLY:
-        (void)syscall(SYS_close,
-                      (int)syscall(SYS_openat, AT_FDCWD, f.full, O_WRONLY | O_CREAT, 0600));
-        return 0;
+    case READONLY: return 0; /* disk_error says it, of this call and all later ones */
     case IO: return EIO;
     case KILL: break;
     }
@@ -207,4 +206,10 @@ bool faults_path_at(int dirfd, const char *path, char ret[static FAULT_PATH_BYTE
                                : faults_path_of(dirfd, folder))
         n = snprintf(ret, FAULT_PATH_BYTES, "%s/%s", folder, path);
     return n > 0 && n < FAULT_PATH_BYTES;
+}
+
+/* What a process has said to be done must be safe by then. */
+__attribute__((destructor)) static void at_exit(void)
+{
+    if (f.on) (void)faults_point("at", "exit", "");
 }

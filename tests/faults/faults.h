@@ -4,7 +4,8 @@
  *
  *   CPIS_FAULT_DIR=DIR         the node's folder. Without it every call goes straight through.
  *                              DIR/.faults.log gets a line for each point that is passed.
- *   CPIS_FAULT=ACTION:N:POINT  at the N-th passing of POINT in one process, once (DIR/.faults.hit):
+ *   CPIS_FAULT=ACTION:N:POINT  at the N-th passing of POINT in one process, once (DIR/.faults.hit
+ *                              has a byte then):
  *     kill     kill -9
  *     power    what no fsync has made safe is taken back, then kill -9
  *     some:S   of that, pages and names that a seed picks; S goes before N, as some:7:1:POINT
@@ -12,7 +13,8 @@
  *     readonly the same with EROFS
  *     io       this one call says EIO
  *
- * A point is PROCESS WHEN CALL THING: "run before sync data/data.mdb", "run after send lookup".
+ * A point is PROCESS WHEN CALL THING: "run before sync data/data.mdb", "run after send lookup"; and
+ * "run at exit".
  * Digits of a path are written as #. */
 #ifndef CPIS_TESTS_FAULTS_FAULTS_H
 #define CPIS_TESTS_FAULTS_FAULTS_H
