@@ -62,6 +62,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
+.PHONY: crash-points power-cut faults
 .PHONY: authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
@@ -141,6 +142,13 @@ inbox: deps
 # Real processes killed at random moments of a lookup: one record each, no false no.
 kills: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/kills.sh $(ROUNDS)
+# Each role and each command that keeps something dies at every point at which it keeps or sends: by kill -9, or as at a
+# power cut, where only what was synced is still there. ROLES="T001 D01 Q01" POINTS=REGEX chooses.
+FAULTS := build/release/faults/cpis build/release/faults/cpis-web build/release/receiver
+crash-points: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && ACTION=kill tests/e2e/crash_commands.sh && ACTION=kill tests/e2e/crash_points.sh
+power-cut: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && for a in power some; do ACTION=$$a tests/e2e/crash_commands.sh && ACTION=$$a tests/e2e/crash_points.sh || exit 1; done
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 authority: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/authority.sh

@@ -39,8 +39,8 @@ set_up() {
     receiver=$!
     start_all
     hold_ceremony
-    csv 1 900 0 "$W/looked.csv"
-    csv 2 900 0 "$W/taken.csv"
+    csv 1 300 0 "$W/looked.csv"
+    csv 2 300 0 "$W/taken.csv"
     csv 3 1 0 "$W/nobody.csv"
     for node in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$node" "$W/looked.csv" --wait >/dev/null; done
     activate_authorities
@@ -65,19 +65,20 @@ again_if_dead() {
 }
 look() { timeout 40 "$CPIS" lookup "$W/$QUERY" - "${ASKER[@]}" --json <<<"$1" >>"$W/answers.$k" 2>/dev/null || true; }
 publish() { "$CPIS" register publish "$W/D01" "$W/register"; }
-import_row() { "$CPIS" flags import "$D" "$W/row.csv"; }
+import_row() { "$CPIS" flags import "$W/$1" "$W/row.csv"; }
 row() { sed -n "1p;$((k + 1))p" "$W/taken.csv"; }
 everything() { # NODE
     local looking
     look "$(number_of "$W/looked.csv" "$k")" &
     looking=$!
+    row >"$W/row.csv"
+    until_ok 30 import_row T002 || die "an import does not come through"
     if [ "$1" = T001 ]; then
-        row >"$D/feed/in/.drop"
+        cp "$W/row.csv" "$D/feed/in/.drop"
         touch -d '1 minute ago' "$D/feed/in/.drop"
-        mv "$D/feed/in/.drop" "$D/feed/in/plans.csv"
+        mv "$D/feed/in/.drop" "$D/feed/in/plans$k.csv"
     else
-        row >"$W/row.csv"
-        until_ok 30 import_row || die "an import does not come through"
+        until_ok 30 import_row T001 || die "an import does not come through"
     fi
     "$CPIS" register limits "$W/register" RZZ99 --lookups-per-day $((1000000 + k)) >/dev/null
     sign_register
@@ -95,6 +96,10 @@ quiet() {
     "$CPIS" status "$W/$QUERY" --json | jq -e '.query.outbox == 0' || return 1
     for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -e '.directory.copies_waiting == 0' || return 1; done
 }
+waiting() {
+    "$CPIS" status "$W/$QUERY" --json | jq -c .query
+    for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -c '[.directory.copies_waiting, .directory.copies_oldest]'; done
+}
 has_version() { [ "$("$CPIS" status "$W/$1" --json | jq .register.version)" = "$version" ]; }
 flag_found() { lookup --json <<<"$1" >"$W/again" || true; jq -e '.verdict == "flag"' "$W/again"; }
 rids() { "$CPIS" accesses "$W/$1" - --json <<<"$2" | jq -r .rid | sort; }
@@ -110,7 +115,8 @@ check() { # NODE
     ! grep -q '"no_flag"' "$W/answers.$k" || die "a false no"
     until_ok 30 flag_found "$number" || die "the flag is not found: $(cat "$W/again")"
     cat "$W/again" >>"$W/answers.$k"
-    until_ok 60 quiet || die "something is still waiting to be delivered"
+    # what found nobody in is tried again after 5 s, 10 s, ... 80 s
+    until_ok 160 quiet || die "something is still waiting to be delivered: $(waiting)"
     for node in "${AUTHORITIES[@]}"; do
         [ -z "$(rids "$node" "$number" | uniq -d)" ] || die "$node has two records of one lookup"
         until_ok 10 told_each_once "$node" "$number" || die "$node: not one notification for each record"
