@@ -3,7 +3,7 @@
 # something (tests/faults/faults.h), while a child is looked up, a file is taken in, a list is published, a notification is told
 # and a register comes. After each: what was killed is started again, no more. No lookup was ever answered with "no flag", each
 # holder has one record and one notification of each, all plans are held, the webhook was told, the logs verify.
-#   ACTION=kill|power|some ROLES="T001 D01 Q01" POINTS=REGEX tests/e2e/crash_points.sh
+#   ACTION=kill|power|some|full|readonly|io ROLES="T001 D01 Q01" POINTS=REGEX tests/e2e/crash_points.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/build/release/faults/cpis
@@ -54,8 +54,14 @@ alive() { kill -0 "${PIDS[$1]}" 2>/dev/null; }
 is_up() { ! alive "$1" || "$CPIS" status "$W/$1"; }
 start_with() { # NODE FAULT
     rm -f "$W/$1"/.faults.*
+    failing=no
+    if [ -n "$2" ] && disk_fails; then
+        failing=yes
+        touch "$W/$1/.faults.full"
+    fi
     CPIS_FAULT_DIR=$W/$1 ${2:+env CPIS_FAULT="$2"} "$CPIS" run "$W/$1" >>"$W/log/$1.log" 2>&1 &
-    PIDS[$1]=$!
+    armed=$!
+    PIDS[$1]=$armed
     until_ok 20 is_up "$1" || die "$1 neither runs nor dies"
 }
 again_if_dead() {
@@ -72,18 +78,19 @@ everything() { # NODE
     look "$(number_of "$W/looked.csv" "$k")" &
     looking=$!
     row >"$W/row.csv"
-    until_ok 30 import_row T002 || die "an import does not come through"
+    import_row T002 >/dev/null 2>&1 || [ $failing = yes ] || until_ok 30 import_row T002 || die "an import does not come through"
     if [ "$1" = T001 ]; then
         cp "$W/row.csv" "$D/feed/in/.drop"
         touch -d '1 minute ago' "$D/feed/in/.drop"
         mv "$D/feed/in/.drop" "$D/feed/in/plans$k.csv"
     else
-        until_ok 30 import_row T001 || die "an import does not come through"
+        import_row T001 >/dev/null 2>&1 || [ $failing = yes ] || until_ok 30 import_row T001 || die "an import does not come through"
     fi
     "$CPIS" register limits "$W/register" RZZ99 --lookups-per-day $((1000000 + k)) >/dev/null
     sign_register
     version=$(("$("$CPIS" register show "$W/register" --json | jq .version)"))
-    publish >/dev/null 2>&1 || { again_if_dead "$1"; until_ok 30 publish || die "the register can't be published"; }
+    publish >/dev/null 2>&1 ||
+        { again_if_dead "$1"; [ $failing = yes ] || until_ok 30 publish || die "the register can't be published"; }
     wait "$looking" || true
 }
 # The point was passed, and whoever passed it is gone.
@@ -131,6 +138,18 @@ check() { # NODE
     "$CPIS" register verify "$W/$1/register" >/dev/null || die "$1/register does not verify"
     "$CPIS" log verify "$W/$1" >/dev/null || die "$1: the log does not verify"
 }
+is_gone() { ! kill -0 "$armed" 2>/dev/null; }
+disk_fails() { [[ $ACTION =~ ^(full|readonly|io)$ ]]; }
+# The disk is well again, and the node goes on by itself. (One that could not start is started again.)
+at_work_it_lives() { # NODE N
+    rm -f "$W/$1/.faults.full"
+    [ "${2##*:}" = 1 ] || alive "$1" || die "the disk's error ended it: $(tail -n 2 "$W/log/$1.log")"
+    again_if_dead "$1"
+    until_ok 90 ready || die "it does not recover"
+    k=$((k + 1))
+    failing=no
+    everything "$1"
+}
 is_ready_or_dead() { ! alive "$1" || ready; }
 round() { # NODE POINT N
     local tries
@@ -154,6 +173,14 @@ round() { # NODE POINT N
         missed=$((missed + 1))
         stop_node "$1"
         start_node "$1"
+        check "$1"
+        return
+    fi
+    # the mark is made a moment before the death
+    if disk_fails; then
+        at_work_it_lives "$1" "$3"
+    elif [[ $2 == run* ]]; then
+        until_ok 5 is_gone || die "it does not die"
     fi
     again_if_dead "$1"
     check "$1"
@@ -175,6 +202,8 @@ for node in $ROLES; do
         # the first time is at the start, a late one at work; operators are answered as often as they ask
         late=$((count - count / 4))
         [[ $count != 1 && $point != *operator ]] || late=
+        [[ $ACTION != full && $ACTION != readonly ]] || [[ $point =~ \ before\ (write|sync|create|truncate|mkdir|link) ]] || continue
+        [[ $ACTION != io ]] || [[ $point =~ \ before\ (write|sync|create|truncate|mkdir|link|rename|commit) ]] || continue
         for n in 1 $late; do
             round "$node" "$point" "$([ "$ACTION" = some ] && echo "$((RANDOM + 1)):")$n"
             hits=$((hits + 1))

@@ -28,18 +28,6 @@ static struct {
 } f = {.log = -1, .hit = -1};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* cpis run DIR: "run"; cpis flags import DIR FILE: "import". The first word that is no group. glibc
- * gives these to a program's constructors; /proc is closed to who is confined. */
-__attribute__((constructor)) static void name_process(int argc, char **argv)
-{
-    static const char *const groups[] = {"flags",    "notifications", "register", "accounts",
-                                         "ceremony", "evidence",      "log",      "clients"};
-    const char *word = argc > 1 ? argv[1] : "";
-    for (size_t i = 0; argc > 2 && i < sizeof groups / sizeof *groups; i++)
-        if (strcmp(word, groups[i]) == 0) word = argv[2];
-    (void)snprintf(f.process, sizeof f.process, "%.30s", word);
-}
-
 static void parse(const char *text)
 {
     static const struct {
@@ -90,6 +78,19 @@ static void set_up(void)
     f.log = open_own(".faults.log");
     f.hit = open_own(".faults.hit");
     f.on = true;
+}
+
+/* cpis run DIR: "run"; cpis flags import DIR FILE: "import". The first word that is no group. glibc
+ * gives these to a program's constructors, which come before it confines itself. */
+__attribute__((constructor)) static void at_start(int argc, char **argv)
+{
+    static const char *const groups[] = {"flags",    "notifications", "register", "accounts",
+                                         "ceremony", "evidence",      "log",      "clients"};
+    const char *word = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; argc > 2 && i < sizeof groups / sizeof *groups; i++)
+        if (strcmp(word, groups[i]) == 0) word = argv[2];
+    (void)snprintf(f.process, sizeof f.process, "%.30s", word);
+    set_up();
 }
 
 bool faults_on(void)
