@@ -62,7 +62,7 @@ HTTP_LIBS := $(NODE_LIBS) -lmicrohttpd -lgnutls -lcjose -loath -lqrencode -lcurl
 TEST_LIBS := -lcriterion $(HTTP_LIBS)
 
 .PHONY: all sim test demo format format-check lint deps clean check-asan vectors fuzz
-.PHONY: crash-points power-cut faults
+.PHONY: crash-points power-cut faults disk-faults
 .PHONY: authority feed inbox deliver fhir web alerts pages browser kills emulate sweep planted
 .PHONY: bench-lookup bench-web bench-sim bench-chain bench-feed
 .DEFAULT_GOAL := all
@@ -149,6 +149,12 @@ crash-points: deps
 	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && ACTION=kill tests/e2e/crash_commands.sh && ACTION=kill tests/e2e/crash_points.sh
 power-cut: deps
 	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && for a in power some; do ACTION=$$a tests/e2e/crash_commands.sh && ACTION=$$a tests/e2e/crash_points.sh || exit 1; done
+# Stories around real processes (directories lost, clocks off, 72 hours dark, ...), and a disk that is full, read-only or fails
+# at each write of each role.
+faults: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && tests/e2e/faults.sh
+disk-faults: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && for a in full readonly io; do ACTION=$$a tests/e2e/crash_points.sh || exit 1; done
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 authority: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/authority.sh

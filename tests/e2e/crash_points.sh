@@ -150,7 +150,7 @@ at_work_it_lives() { # NODE N
     failing=no
     everything "$1"
 }
-is_ready_or_dead() { ! alive "$1" || ready; }
+is_ready_or_dead() { was_hit "$1" || ! alive "$1" || ready; }
 round() { # NODE POINT N
     local tries
     k=$((k + 1))
