@@ -30,6 +30,7 @@ SIM_SRC     := $(sort $(wildcard simulations/*.c))
 TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
                  tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/node/http/*.c \
                  tests/simulations/*.c tests/conformance/*.c))
+WRAP_MEMORY := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 FAULT_SRC   := $(sort $(wildcard tests/faults/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
@@ -93,7 +94,7 @@ $(B)/cpis-sim: $(B)/simulations/main.o $(call obj,$(SIM_SRC)) $(LIB)
 $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SRC)) $(LIB)
 	$(call link,-ljansson $(CORE_LIBS))
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
-	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
+	$(call link,$(WRAP_MEMORY) $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(FUZZ_LIBS_$*) $(CORE_LIBS))
 $(foreach f,$(FUZZ),$(eval $(B)/replay_$(f): $(call obj,$(FUZZ_SRC_$(f)))))
@@ -130,9 +131,9 @@ $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 # cpis and cpis-web with tests/faults in front of libc, LMDB and libzmq: it dies, and the disk fails, where it is told to
 $(B)/faults/cpis: $(B)/node/cli/main.o $(call obj,$(FAULT_SRC)) $(NODE) $(LIB)
-	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+	$(call link,$(WRAP_MEMORY) $(NODE_LIBS) $(CORE_LIBS))
 $(B)/faults/cpis-web: $(B)/node/cli/main.o $(call obj,$(FAULT_SRC)) $(call obj,$(HTTP_SRC)) $(B)/libnode.a $(LIB)
-	$(call link,$(HTTP_LIBS) $(CORE_LIBS))
+	$(call link,$(WRAP_MEMORY) $(HTTP_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
 demo: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/demo.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make faults: what goes wrong around real processes, one story each: directories lost, a query node lost after a hit or without
 # its disk, an authority restored from an old backup, clocks that are off, an authority dark for 72 hours, a peer that does not
-# read, a full store, too few open files. After each: no false "no", one record of each lookup, the notification delivered, the
+# read, a full store, too few open files, too little memory. After each: no false "no", one record of each lookup, the notification delivered, the
 # logs verify. Clocks are moved by tests/faults/clock.c, 72 hours are no waiting. STORIES="a b" chooses.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -183,6 +183,40 @@ full_store() {
     becomes "$child" flag
     one_record "$child"
 }
+out_of_memory() {
+    local node every asked
+    for node in T001 D01 "$QUERY"; do
+        for every in 97 499 1999; do
+            stop_node "$node"
+            rm -f "$W/$node"/.faults.*
+            CPIS_FAULT_DIR=$W/$node CPIS_FAULT_ALLOC=$every "$CPIS" run "$W/$node" >>"$W/log/$node.log" 2>&1 &
+            PIDS[$node]=$!
+            until_ok 15 "$CPIS" status "$W/$node" || die "$node does not answer"
+            becomes "$nobody" no_flag
+            touch "$W/$node/.faults.memory"
+            asked=()
+            for _ in 1 2 3; do
+                fresh
+                asked+=("$child")
+                { timeout 40 "$CPIS" lookup "$W/$QUERY" - "${ASKER[@]}" --json <<<"$child" || true; } >"$W/answer" 2>/dev/null
+                ! grep -q '"no_flag"' "$W/answer" || die "$node, each ${every}th allocation fails: a false no"
+            done
+            kill -0 "${PIDS[$node]}" || die "$node, each ${every}th allocation fails: it ended: $(tail -n 2 "$W/log/$node.log")"
+            rm "$W/$node/.faults.memory"
+            becomes "$nobody" no_flag 100
+            for child in "${asked[@]}"; do
+                [[ $(never_no "$child") == flag* ]] || die "there is memory again: $(cat "$W/answer")"
+                until_ok 60 each_once "$child" || die "not one record and one notification of each lookup"
+            done
+        done
+    done
+}
+# As many notifications as records, each record of another lookup.
+each_once() {
+    local rids
+    rids=$("$CPIS" accesses "$W/T001" - --json <<<"$1" | jq -r 'select(.scheduled | not) | .rid')
+    [ -n "$rids" ] && [ -z "$(sort <<<"$rids" | uniq -d)" ] && told "$1" T001 "$(wc -l <<<"$rids")"
+}
 too_few_files() {
     local held=() fd pid
     for node in T001 D01 "$QUERY"; do
@@ -202,8 +236,8 @@ too_few_files() {
 found_federation
 start_all
 hold_ceremony
-csv 1 60 0 "$W/T001.csv"
-csv 2 60 0 "$W/T002.csv"
+csv 1 100 0 "$W/T001.csv"
+csv 2 100 0 "$W/T002.csv"
 csv 3 1 0 "$W/nobody.csv"
 csv 4 1 0 "$W/late.csv"
 csv 5 6000 0 "$W/large.csv"
@@ -217,7 +251,7 @@ activate_authorities
 nobody=$(number_of "$W/nobody.csv" 1) late=$(number_of "$W/late.csv" 1)
 becomes "$nobody" no_flag 30
 # the clocks of the last one are days ahead from then on
-for story in ${STORIES:-directories_lost query_lost_after_a_hit peer_that_does_not_read too_few_files clocks_off
+for story in ${STORIES:-directories_lost query_lost_after_a_hit peer_that_does_not_read too_few_files out_of_memory clocks_off
     query_without_its_disk authority_from_an_old_backup full_store authority_dark_72_hours}; do
     at=$SECONDS
     "$story"
