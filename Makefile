@@ -34,6 +34,8 @@ SIM_SRC     := $(sort $(wildcard simulations/*.c))
 TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
                  tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/node/http/*.c \
                  tests/simulations/*.c tests/conformance/*.c))
+WRAP_MEMORY := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+FAULT_SRC   := $(sort $(wildcard tests/faults/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
 # what a target needs beside node/feed and the libraries of all
@@ -102,7 +104,7 @@ $(B)/puppet: $(B)/node/cli/main.o $(NODE) $(call obj,$(PUPPET_SRC)) $(LIB)
 $(B)/conformance: $(B)/tests/conformance/attack/main.o $(call obj,$(ATTACK_SRC)) $(B)/libnode.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
-	$(call link,-Wl$(comma)--wrap=malloc$(comma)--wrap=calloc $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
+	$(call link,$(WRAP_MEMORY) $(SIM_WRAP) $(TEST_LIBS) $(CORE_LIBS))
 $(B)/libsim.a: $(call obj,$(SIM_SRC))
 	@echo "  AR   $@"; rm -f $@
 	$(Q)ar rcs $@ $^
@@ -149,6 +151,11 @@ $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+# cpis and cpis-web with tests/faults in front of libc, LMDB and libzmq: it dies, and the disk fails, where it is told to
+$(B)/faults/cpis: $(B)/node/cli/main.o $(call obj,$(FAULT_SRC)) $(NODE) $(LIB)
+	$(call link,$(WRAP_MEMORY) $(NODE_LIBS) $(CORE_LIBS))
+$(B)/faults/cpis-web: $(B)/node/cli/main.o $(call obj,$(FAULT_SRC)) $(call obj,$(HTTP_SRC)) $(B)/libnode.a $(LIB)
+	$(call link,$(WRAP_MEMORY) $(HTTP_LIBS) $(CORE_LIBS))
 # The main job, on real processes: fails if any of its eight stories fails.
 .PHONY: demo
 demo: deps
@@ -169,6 +176,23 @@ audit: deps
 .PHONY: keys
 keys: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/keys.sh
+# Each role and each command that keeps something dies at every point at which it keeps or sends: by kill -9, or as at a
+# power cut, where only what was synced is still there. ROLES="T001 D01 Q01" POINTS=REGEX chooses.
+FAULTS := build/release/faults/cpis build/release/faults/cpis-web build/release/receiver
+.PHONY: crash-points
+crash-points: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && ACTION=kill tests/e2e/crash_commands.sh && ACTION=kill tests/e2e/crash_points.sh
+.PHONY: power-cut
+power-cut: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && for a in power some; do ACTION=$$a tests/e2e/crash_commands.sh && ACTION=$$a tests/e2e/crash_points.sh || exit 1; done
+# Stories around real processes (directories lost, clocks off, 72 hours dark, ...), and a disk that is full, read-only or fails
+# at each write of each role.
+.PHONY: faults
+faults: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && tests/e2e/faults.sh
+.PHONY: disk-faults
+disk-faults: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && for a in full readonly io; do ACTION=$$a tests/e2e/crash_points.sh || exit 1; done
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 .PHONY: authority
 authority: deps

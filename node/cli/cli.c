@@ -210,6 +210,10 @@ bool cli_write_file(const struct cli *c, const char *path, struct bytes b, unsig
         error = errno;
     }
     if (!ok || !replace) (void)unlink(temp);
+    if (ok) {
+        ok = folder_sync_of(path) == CPIS_OK;
+        error = errno;
+    }
     if (!ok) (void)cli_fail(c, "%s: %s", path, strerror(error));
     return ok;
 }

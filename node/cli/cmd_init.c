@@ -72,7 +72,8 @@ static bool write_descriptor(const struct cli *c, const char *dir, const struct 
     return err == CPIS_OK;
 }
 
-/* The node's keys: made, or (only a new descriptor is wanted) read. */
+/* The node's keys: made, or (only a new descriptor is wanted) read. An init that was cut short has
+ * left no node.conf: the next one goes on with the key that it had made. */
 static bool get_identity(const struct cli *c, const char *dir, const char *passphrase, size_t len,
                          bool make, struct identity *ret)
 {
@@ -82,7 +83,8 @@ static bool get_identity(const struct cli *c, const char *dir, const char *passp
     if (err == CPIS_OK && make) {
         folder_secrets_make(s);
         err = folder_secrets_write(dir, s, passphrase, len, false);
-    } else if (err == CPIS_OK) {
+    }
+    if (err == CPIS_E_STATE || (err == CPIS_OK && !make)) {
         err = folder_secrets_read(dir, passphrase, len, s, &why);
     }
     if (err == CPIS_OK) identity_from(s->seed, ret);

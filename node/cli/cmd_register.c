@@ -107,7 +107,12 @@ static int init_with(const struct cli *c, const char *pass, size_t len)
         return CLI_USAGE;
     if (snprintf(f.next_path, sizeof f.next_path, "%s.next", f.path) >= (int)sizeof f.next_path)
         return cli_fail(c, "too long a path");
-    if (access(f.path, F_OK) == 0 || access(f.next_path, F_OK) == 0)
+    if (access(f.path, F_OK) != 0 && access(f.next_path, F_OK) == 0)
+        return cli_fail(c,
+                        "%s is there already, not signed by enough keys: `cpis register sign %s "
+                        "KEY...` goes on with it",
+                        f.next_path, f.path);
+    if (access(f.path, F_OK) == 0)
         return cli_fail(c, "%s is there already; a federation has one register for ever", f.path);
     if (!gather_roots(c, pass, len, &roots)) return CLI_ERROR;
     if (roots.count == 0 || threshold == 0 || threshold > roots.count)

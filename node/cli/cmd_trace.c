@@ -134,7 +134,7 @@ static bool take_up(struct trace *t, const char *path)
     }
     if (lines > 0) return true;
     json_t *o = first_line(t);
-    const bool ok = write_line(t, o);
+    const bool ok = write_line(t, o) && folder_sync_of(path) == CPIS_OK; /* the file is new */
     json_decref(o);
     if (!ok) (void)cli_fail(t->c, "%s: %s", path, strerror(errno));
     return ok;

@@ -117,18 +117,24 @@ bool register_file_save(const struct cli *c, struct register_file *f)
     return cli_write_file(c, f->next_path, f->next, 0644, true);
 }
 
-/* Version 1 founds the file. */
+/* Version 1 founds the file: whole or not at all. */
 static cpis_err found(const char *path, struct bytes document)
 {
+    char temporary[FOLDER_PATH_BYTES];
     struct chain_writer w;
-    cpis_err err = chain_file_create(path, 0644, &w);
+    const int n = snprintf(temporary, sizeof temporary, "%s.new%ld", path, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof temporary) return CPIS_E_LIMIT;
+    (void)unlink(temporary); /* left by a crash */
+    cpis_err err = chain_file_create(temporary, 0644, &w);
     if (err != CPIS_OK) return err;
     err = chain_file_write(&w, document);
     if (err == CPIS_OK)
         err = chain_file_finish(&w);
     else
         chain_file_abandon(&w);
-    if (err != CPIS_OK) (void)unlink(path);
+    if (err == CPIS_OK && rename(temporary, path) != 0) err = CPIS_E_IO;
+    if (err == CPIS_OK) err = folder_sync_of(path);
+    if (err != CPIS_OK) (void)unlink(temporary);
     return err;
 }
 

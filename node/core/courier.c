@@ -103,8 +103,9 @@ static enum refusal may_look_up(struct courier *c, struct env *e, const struct r
     if (m->bucket >> ep->bucket_bits != 0) return REFUSAL_MALFORMED;
     *ret_event = EVENT_FUTURE;
     if (is_future(m->time, e->wall)) return REFUSAL_FUTURE;
-    *ret_event = EVENT_QUOTA;
-    if (evaluator_count_lookup(c->evaluator, e, from) != CPIS_OK) return REFUSAL_QUOTA;
+    const cpis_err counted = evaluator_count_lookup(c->evaluator, e, from);
+    *ret_event = counted == CPIS_E_NOMEM ? EVENT_BUSY : EVENT_QUOTA;
+    if (counted != CPIS_OK) return counted == CPIS_E_NOMEM ? REFUSAL_BUSY : REFUSAL_QUOTA;
     *ret_epoch = ep;
     return REFUSAL_NONE;
 }

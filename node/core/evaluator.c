@@ -189,7 +189,7 @@ cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
                                 const struct registry_node *asker)
 {
     struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
-    if (q == NULL) return CPIS_E_LIMIT;
+    if (q == NULL) return CPIS_E_NOMEM;
     if (!fits_limit(q->used.lookups, 1, asker->lookups_per_day)) return CPIS_E_LIMIT;
     q->used.lookups++;
     quota_write(e, q);

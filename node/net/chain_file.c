@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,17 +352,6 @@ cpis_err chain_file_finish(struct chain_writer *w)
 
 void chain_file_abandon(struct chain_writer *w) { (void)close(w->fd); }
 
-static cpis_err sync_folder_of(const char *path)
-{
-    char copy[FOLDER_PATH_BYTES];
-    (void)snprintf(copy, sizeof copy, "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return CPIS_E_IO;
-    int rc = fsync(fd);
-    (void)close(fd);
-    return rc == 0 ? CPIS_OK : io_error();
-}
-
 static cpis_err copy_all(struct chain_reader *r, struct chain_writer *w, const struct bytes *more,
                          bool *ret_reading, char why[static CHAIN_WHY_BYTES])
 {
@@ -399,7 +387,7 @@ cpis_err chain_file_copy(const char *from, const char *to, unsigned mode, const 
         else
             chain_file_abandon(&w);
         if (err == CPIS_OK && rename(temporary, to) != 0) err = CPIS_E_IO;
-        if (err == CPIS_OK) err = sync_folder_of(to);
+        if (err == CPIS_OK) err = folder_sync_of(to);
         if (err != CPIS_OK) (void)unlink(temporary);
     }
     chain_file_close(&r);

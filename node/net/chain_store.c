@@ -201,6 +201,7 @@ static cpis_err write_anew(const char *path, const struct view *view, uint64_t v
     if (err != CPIS_OK) return err;
     err = write_links(&w, view, version);
     if (err == CPIS_OK && rename(temporary, path) != 0) err = CPIS_E_IO;
+    if (err == CPIS_OK) err = folder_sync_of(path);
     if (err == CPIS_OK)
         *ret = w.mark;
     else

@@ -329,6 +329,7 @@ static cpis_err take_folder(struct driver *d)
              (long)holder);
         return err;
     }
+    if (err == CPIS_E_FULL) return say(d, err, dir, "the disk is full: free some space");
     if (err != CPIS_OK)
         return say(d, err, dir,
                    "there is no such folder, or this user may not write to it: `cpis init` makes "

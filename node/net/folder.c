@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,9 +48,27 @@ cpis_err folder_socket(const char *dir, char ret[static FOLDER_SOCKET_BYTES])
     return folder_path(dir, FOLDER_SOCKET, FOLDER_SOCKET_BYTES, ret);
 }
 
+static cpis_err sync_folder(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return io_error();
+    int rc = fsync(fd);
+    (void)close(fd);
+    return rc == 0 ? CPIS_OK : io_error();
+}
+
+cpis_err folder_sync_of(const char *path)
+{
+    char copy[FOLDER_PATH_BYTES];
+    const int n = snprintf(copy, sizeof copy, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof copy) return CPIS_E_LIMIT;
+    return sync_folder(dirname(copy));
+}
+
 static cpis_err make_one(const char *path)
 {
-    if (mkdir(path, 0700) == 0 || errno == EEXIST) return CPIS_OK;
+    if (mkdir(path, 0700) == 0) return folder_sync_of(path);
+    if (errno == EEXIST) return CPIS_OK;
     return io_error() == CPIS_E_FULL ? CPIS_E_FULL : CPIS_E_IO;
 }
 
@@ -175,15 +194,6 @@ static cpis_err write_all(int fd, struct bytes b)
         at += (size_t)n;
     }
     return fsync(fd) == 0 ? CPIS_OK : io_error();
-}
-
-static cpis_err sync_folder(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return CPIS_E_IO;
-    int rc = fsync(fd);
-    (void)close(fd);
-    return rc == 0 ? CPIS_OK : io_error();
 }
 
 /* replace: by rename; else by link, which fails if the name is taken. */

@@ -40,7 +40,8 @@
 CPIS_CHECK cpis_err folder_path(const char *dir, const char *name, size_t cap, char *ret);
 /* DIR/control.sock. CPIS_E_LIMIT: over 107 bytes, which no socket can have: use a shorter DIR. */
 CPIS_CHECK cpis_err folder_socket(const char *dir, char ret[static FOLDER_SOCKET_BYTES]);
-/* Makes DIR and its folders, 0700; what is there stays. CPIS_E_IO (see errno), CPIS_E_LIMIT. */
+/* Makes DIR and its folders, 0700, durably; what is there stays. CPIS_E_IO (see errno),
+ * CPIS_E_FULL, CPIS_E_LIMIT. */
 CPIS_CHECK cpis_err folder_make(const char *dir);
 
 struct folder_lock {
@@ -48,8 +49,8 @@ struct folder_lock {
 };
 /* Held until folder_unlock or the end of the process; not inherited by fork. CPIS_E_BUSY: process
  * *ret_holder has it (0: one that can't be seen from here). CPIS_E_NOTFOUND: no such folder.
- * CPIS_E_IO. A process that closes another descriptor of DIR/lock loses it (POSIX): nothing else
- * opens that file in the process that holds it. */
+ * CPIS_E_FULL. CPIS_E_IO. A process that closes another descriptor of DIR/lock loses it (POSIX):
+ * nothing else opens that file in the process that holds it. */
 CPIS_CHECK cpis_err folder_lock(const char *dir, struct folder_lock *ret, pid_t *ret_holder);
 void folder_unlock(struct folder_lock *l);
 /* Does another process run a node here? Takes no lock. *ret_holder may be 0 although true. */
@@ -77,4 +78,7 @@ CPIS_CHECK cpis_err folder_read(const char *dir, const char *name, size_t max, u
                                 size_t *ret_len);
 /* Replaces DIR/name whole and durably, 0600. CPIS_E_IO, CPIS_E_FULL, CPIS_E_LIMIT. */
 CPIS_CHECK cpis_err folder_write(const char *dir, const char *name, struct bytes b);
+/* What was made, renamed or taken away beside `path` is on disk, names and all: a file's own fsync
+ * does not see to its name. CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_FULL, CPIS_E_LIMIT. */
+CPIS_CHECK cpis_err folder_sync_of(const char *path);
 #endif

@@ -152,6 +152,24 @@ Test(cli, init_makes_a_folder_that_is_its_owners_alone)
     cr_assert_neq(run("%s", "test -e $W/d"), 0, "nothing is left of a refused init");
 }
 
+Test(cli, an_init_that_was_cut_short_goes_on_with_the_key_it_had_made)
+{
+    make_query();
+    expect(0, NULL, "cp $W/q/identity.key $W/before && rm $W/q/node.conf $W/q/descriptor");
+    expect(0, NULL, "$CPIS init $W/q --role query --org RZZ99 --name Hospital --register $W/reg");
+    expect(0, NULL, "cmp $W/q/identity.key $W/before && test -s $W/q/descriptor");
+    expect(0, NULL, "rm $W/q/node.conf && printf x >$W/q/identity.key");
+    expect(1, "backup", "$CPIS init $W/q --role query --org RZZ99 --name H --register $W/reg");
+}
+
+Test(cli, a_founding_that_was_cut_short_says_how_to_go_on)
+{
+    expect(0, NULL,
+           "$CPIS register init $W/new --keys $W/n1 $W/n2 --threshold 2 && mv $W/new "
+           "$W/new.next");
+    expect(1, "register sign", "$CPIS register init $W/new --keys $W/n1 $W/n2 --threshold 2");
+}
+
 Test(cli, a_register_goes_from_init_by_admit_and_sign_to_verify)
 {
     make_query();

@@ -69,7 +69,7 @@ static cpis_err view_scan(void *ctx, enum table t, const uint8_t *prefix, size_t
     struct af_store *s = ctx;
     const struct af_row **found = malloc((s->count + 1) * sizeof *found);
     size_t count = 0;
-    assert(found != NULL);
+    if (found == NULL) return CPIS_E_NOMEM; /* as the store may say, too */
     for (size_t i = 0; i < s->count; i++) {
         const struct af_row *r = &s->row[i];
         if (r->table == t && r->key_len >= prefix_len &&

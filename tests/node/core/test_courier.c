@@ -773,7 +773,7 @@ Test(courier, out_of_memory_is_never_an_absence)
         cr_assert_eq(df_sent(&d, DF_QUERY, FRAME_LOOKUP_REPLY, &payload), 1);
         cr_assert_eq(lookup_reply_decode(payload, &d.a, &r), CPIS_OK);
         if (r.outcome == LOOKUP_REFUSED)
-            cr_assert_eq(r.reason, REFUSAL_BUSY);
+            cr_assert_eq(r.reason, REFUSAL_BUSY, "allocation %d: %d", n, (int)r.reason);
         else
             (void)statement(&r, SIGNED_PRESENT);
     }

@@ -38,6 +38,18 @@ Test(folder, is_made_for_its_owner_only_and_again_without_harm)
     cr_assert_eq(folder_make("build/no/such/parent"), CPIS_E_IO);
 }
 
+Test(folder, what_was_made_beside_a_path_is_made_safe_or_it_is_told)
+{
+    char path[FOLDER_PATH_BYTES], longer[FOLDER_PATH_BYTES + 8];
+    cr_assert_eq(folder_path(place_dir(), "register", sizeof path, path), CPIS_OK);
+    cr_assert_eq(folder_sync_of(path), CPIS_OK);
+    cr_assert_eq(folder_sync_of("no-folder-is-named"), CPIS_OK);
+    cr_assert_eq(folder_sync_of("build/no/such/parent"), CPIS_E_NOTFOUND);
+    memset(longer, 'a', sizeof longer);
+    longer[sizeof longer - 1] = '\0';
+    cr_assert_eq(folder_sync_of(longer), CPIS_E_LIMIT);
+}
+
 Test(folder, a_socket_path_over_107_bytes_is_refused)
 {
     char dir[FOLDER_SOCKET_BYTES], path[FOLDER_SOCKET_BYTES];

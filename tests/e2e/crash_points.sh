@@ -1,0 +1,224 @@
+#!/usr/bin/env bash
+# make crash-points, make power-cut: an authority, a directory and a query node die at every point at which they keep or send
+# something (tests/faults/faults.h), while a child is looked up, a file is taken in, a list is published, a notification is told
+# and a register comes. After each: what was killed is started again, no more. No lookup was ever answered with "no flag", each
+# holder has one record and one notification of each, all plans are held, the webhook was told, the logs verify.
+#   ACTION=kill|power|some|full|readonly|io ROLES="T001 D01 Q01" POINTS=REGEX tests/e2e/crash_points.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+CPIS=$PWD/build/release/faults/cpis
+RECEIVER=$PWD/build/release/receiver
+ACTION=${ACTION:-kill} ROLES=${ROLES:-T001 D01 Q01} POINTS=${POINTS:-.}
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-crash.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+receiver=
+finish() {
+    local status=$?
+    stop_all
+    [ -z "$receiver" ] || kill "$receiver" 2>/dev/null || true
+    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+AUTHORITIES=(T001 T002)
+D=$W/T001 began=$SECONDS k=0
+
+# --- a federation whose two authorities both hold each child that is looked up ---
+set_up() {
+    local port
+    port=$(free_port)
+    (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$W/key" && echo >>"$W/key")
+    : >"$W/received" && : >"$W/refused"
+    found_federation
+    sed -i "s|^webhook_url = .*|webhook_url = \"http://127.0.0.1:$port/inbox\";|
+        s|^webhook_key_file = .*|webhook_key_file = \"$W/key\";|; s|^pattern_count = .*|pattern_count = 0;|" "$D/node.conf"
+    sed -i "s|^pattern_count = .*|pattern_count = 0;|" "$W/T002/node.conf"
+    "$RECEIVER" http "$port" "$W/key" "$W/received" "$W/refused" &
+    receiver=$!
+    start_all
+    hold_ceremony
+    csv 1 300 0 "$W/looked.csv"
+    csv 2 300 0 "$W/taken.csv"
+    csv 3 1 0 "$W/nobody.csv"
+    for node in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$node" "$W/looked.csv" --wait >/dev/null; done
+    activate_authorities
+    nobody=$(number_of "$W/nobody.csv" 1)
+    until_ok 30 ready || die "the federation did not become complete"
+}
+ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
+
+# --- one round: the node runs with the fault, everything happens once, it is started again if it died ---
+alive() { kill -0 "${PIDS[$1]}" 2>/dev/null; }
+is_up() { ! alive "$1" || "$CPIS" status "$W/$1"; }
+start_with() { # NODE FAULT
+    rm -f "$W/$1"/.faults.*
+    failing=no
+    if [ -n "$2" ] && disk_fails; then
+        failing=yes
+        touch "$W/$1/.faults.full"
+    fi
+    CPIS_FAULT_DIR=$W/$1 ${2:+env CPIS_FAULT="$2"} "$CPIS" run "$W/$1" >>"$W/log/$1.log" 2>&1 &
+    armed=$!
+    PIDS[$1]=$armed
+    until_ok 20 is_up "$1" || die "$1 neither runs nor dies"
+}
+again_if_dead() {
+    alive "$1" && return
+    wait "${PIDS[$1]}" 2>/dev/null || true
+    start_node "$1"
+}
+look() { timeout 40 "$CPIS" lookup "$W/$QUERY" - "${ASKER[@]}" --json <<<"$1" >>"$W/answers.$k" 2>/dev/null || true; }
+publish() { "$CPIS" register publish "$W/D01" "$W/register"; }
+import_row() { "$CPIS" flags import "$W/$1" "$W/row.csv"; }
+row() { sed -n "1p;$((k + 1))p" "$W/taken.csv"; }
+everything() { # NODE
+    local looking
+    look "$(number_of "$W/looked.csv" "$k")" &
+    looking=$!
+    row >"$W/row.csv"
+    import_row T002 >/dev/null 2>&1 || [ $failing = yes ] || until_ok 30 import_row T002 || die "an import does not come through"
+    if [ "$1" = T001 ]; then
+        cp "$W/row.csv" "$D/feed/in/.drop"
+        touch -d '1 minute ago' "$D/feed/in/.drop"
+        mv "$D/feed/in/.drop" "$D/feed/in/plans$k.csv"
+    else
+        import_row T001 >/dev/null 2>&1 || [ $failing = yes ] || until_ok 30 import_row T001 || die "an import does not come through"
+    fi
+    "$CPIS" register limits "$W/register" RZZ99 --lookups-per-day $((1000000 + k)) >/dev/null
+    sign_register
+    version=$(("$("$CPIS" register show "$W/register" --json | jq .version)"))
+    publish >/dev/null 2>&1 ||
+        { again_if_dead "$1"; [ $failing = yes ] || until_ok 30 publish || die "the register can't be published"; }
+    wait "$looking" || true
+}
+# The point was passed, and whoever passed it is gone.
+was_hit() { [ -s "$W/$1/.faults.hit" ]; }
+
+# --- what must be so after it ---
+number_held() { [ "$("$CPIS" flags show "$D" - --json <<<"$1" | jq -s length)" -ge 1 ]; }
+quiet() {
+    local d
+    "$CPIS" status "$W/$QUERY" --json | jq -e '.query.outbox == 0' || return 1
+    for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -e '.directory.copies_waiting == 0' || return 1; done
+}
+waiting() {
+    "$CPIS" status "$W/$QUERY" --json | jq -c .query
+    for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -c '[.directory.copies_waiting, .directory.copies_oldest]'; done
+}
+has_version() { [ "$("$CPIS" status "$W/$1" --json | jq .register.version)" = "$version" ]; }
+flag_found() { lookup --json <<<"$1" >"$W/again" || true; jq -e '.verdict == "flag"' "$W/again"; }
+rids() { "$CPIS" accesses "$W/$1" - --json <<<"$2" | jq -r .rid | sort; }
+told_each_once() { # NODE NUMBER
+    "$CPIS" notifications list "$W/$1" --json |
+        jq -se --arg n "$2" --argjson want "$(rids "$1" "$2" | wc -l)" 'map(select(.nhs_number == $n)) | length == $want'
+}
+nothing_waits() { [ -z "$(find "$D/feed/in" "$D/feed/work" -type f)" ]; }
+check() { # NODE
+    local number node
+    number=$(number_of "$W/looked.csv" "$k")
+    until_ok 60 ready || die "it does not recover"
+    ! grep -q '"no_flag"' "$W/answers.$k" || die "a false no"
+    until_ok 30 flag_found "$number" || die "the flag is not found: $(cat "$W/again")"
+    cat "$W/again" >>"$W/answers.$k"
+    # what found nobody in is tried again after 5 s, 10 s, ... 80 s
+    until_ok 160 quiet || die "something is still waiting to be delivered: $(waiting)"
+    for node in "${AUTHORITIES[@]}"; do
+        [ -z "$(rids "$node" "$number" | uniq -d)" ] || die "$node has two records of one lookup"
+        until_ok 10 told_each_once "$node" "$number" || die "$node: not one notification for each record"
+    done
+    [ "$(rids T001 "$number")" = "$(rids T002 "$number")" ] || die "the holders do not have the same lookups"
+    for rid in $(jq -r 'select(.verdict == "flag" or .verdict == "flag_details_to_follow") | .rid' "$W/answers.$k"); do
+        rids T001 "$number" | grep -qx "$rid" || die "read and not recorded"
+    done
+    until_ok 60 nothing_waits || die "feed: a file is left: $(find "$D/feed" -type f | tail -n 3)"
+    until_ok 30 number_held "$(number_of "$W/taken.csv" "$k")" || die "a plan that was taken in is not held"
+    until_ok 30 has_version "$1" || die "$1 does not have the newest register"
+    "$CPIS" register verify "$W/$1/register" >/dev/null || die "$1/register does not verify"
+    "$CPIS" log verify "$W/$1" >/dev/null || die "$1: the log does not verify"
+}
+is_gone() { ! kill -0 "$armed" 2>/dev/null; }
+disk_fails() { [[ $ACTION =~ ^(full|readonly|io)$ ]]; }
+# The disk is well again, and the node goes on by itself. (One that could not start is started again.)
+at_work_it_lives() { # NODE N
+    rm -f "$W/$1/.faults.full"
+    [ "${2##*:}" = 1 ] || alive "$1" || die "the disk's error ended it: $(tail -n 2 "$W/log/$1.log")"
+    again_if_dead "$1"
+    until_ok 90 ready || die "it does not recover"
+    k=$((k + 1))
+    failing=no
+    everything "$1"
+}
+is_ready_or_dead() { was_hit "$1" || ! alive "$1" || ready; }
+round() { # NODE POINT N
+    local tries
+    k=$((k + 1))
+    at="$1: ${2:-no fault} ($3)"
+    stop_node "$1"
+    start_with "$1" "$([ -z "$2" ] || echo "$ACTION:${3}:$2")"
+    [ "${3##*:}" = 1 ] || until_ok 60 is_ready_or_dead "$1" || die "it does not become ready"
+    for tries in 1 2 3; do
+        again_if_dead "$1"
+        [ "$tries" = 1 ] || until_ok 60 is_ready_or_dead "$1" || die "it does not become ready"
+        again_if_dead "$1"
+        everything "$1"
+        [ "$1" != T001 ] || until_ok 10 nothing_waits || true
+        [ -n "$2" ] || cp "$W/$1/.faults.log" "$W/$1.passed"
+        { [ -n "$2" ] && [ "$tries" != 3 ] && ! until_ok 4 was_hit "$1"; } || break
+        k=$((k + 1))
+    done
+    if [ -n "$2" ] && ! was_hit "$1"; then
+        say "$at: NOT HIT"
+        missed=$((missed + 1))
+        stop_node "$1"
+        start_node "$1"
+        check "$1"
+        return
+    fi
+    # the mark is made a moment before the death
+    if disk_fails; then
+        at_work_it_lives "$1" "$3"
+    elif [[ $2 == run* ]]; then
+        until_ok 5 is_gone || die "it does not die"
+    fi
+    again_if_dead "$1"
+    check "$1"
+}
+# the shell's own words about what was killed
+exec 2> >(grep -v 'Killed .*CPIS_FAULT_DIR' >&2)
+die() { printf 'crash points: %s: %s\n' "${at:-start}" "$*" >&2; exit 1; }
+
+set_up
+hits=0 missed=0
+for node in $ROLES; do
+    round "$node" "" 0
+    sort "$W/$node.passed" | uniq -c >"$W/$node.points"
+    while read -r _ point; do
+        grep -qF " $point" "$W/$node.points" || die "$node never passes '$point' any more: see tests/e2e/crash_points.txt"
+    done < <(grep "^$node " tests/e2e/crash_points.txt)
+    grep -E "$POINTS" "$W/$node.points" >"$W/$node.chosen" || true
+    while read -r -u 9 count point; do
+        # the first time is at the start, a late one at work; operators are answered as often as they ask
+        late=$((count - count / 4))
+        [[ $count != 1 && $point != *operator ]] || late=
+        [[ $ACTION != full && $ACTION != readonly ]] || [[ $point =~ \ before\ (write|sync|create|truncate|mkdir|link) ]] || continue
+        [[ $ACTION != io ]] || [[ $point =~ \ before\ (write|sync|create|truncate|mkdir|link|rename|commit) ]] || continue
+        for n in 1 $late; do
+            round "$node" "$point" "$([ "$ACTION" = some ] && echo "$((RANDOM + 1)):")$n"
+            hits=$((hits + 1))
+            printf '%-5s %-66s at its %3s. time   ok\n' "$node" "$point" "$n"
+        done
+    done 9<"$W/$node.chosen"
+done
+for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
+    "$CPIS" log verify "$W/$node" >/dev/null || die "$node: the log does not verify"
+done
+notified() { # every notification of T001 has arrived at the webhook
+    local ids
+    ids=$(awk '$1 == 204 && $2 == "notification" {print $3}' "$W/received" | sort -un | wc -l)
+    [ "$ids" = "$("$CPIS" notifications list "$D" --json | jq -s length)" ]
+}
+[[ " $ROLES " != *" T001 "* ]] || until_ok 90 notified || die "the webhook was not told of each notification"
+[ "$missed" = 0 ] || die "$missed points were not hit"
+say "$ACTION at $hits points, each hit: no false no, one record and one notification each, nothing lost; $((SECONDS - began)) s"
