@@ -197,14 +197,6 @@ static cpis_err write_all(int fd, struct bytes b)
 }
 
 /* replace: by rename; else by link, which fails if the name is taken. */
-/* path: as folder_path made it, so with a slash. */
-static cpis_err sync_folder_of(const char *path)
-{
-    char folder[FOLDER_PATH_BYTES];
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return sync_folder(folder);
-}
-
 static cpis_err place(const char *dir, const char *name, struct bytes b, bool replace)
 {
     char path[FOLDER_PATH_BYTES], temporary[FOLDER_PATH_BYTES + 4];
@@ -220,7 +212,7 @@ static cpis_err place(const char *dir, const char *name, struct bytes b, bool re
     if (err == CPIS_OK && (replace ? rename(temporary, path) : link(temporary, path)) != 0)
         err = errno == EEXIST ? CPIS_E_STATE : io_error();
     if (err != CPIS_OK || !replace) (void)unlink(temporary);
-    return err == CPIS_OK ? sync_folder_of(path) : err;
+    return err == CPIS_OK ? folder_sync_of(path) : err;
 }
 
 cpis_err folder_write(const char *dir, const char *name, struct bytes b)
