@@ -254,7 +254,7 @@ static void say_signed(const struct audit_finding *f, const char *who, const cha
             ret, SENTENCE_BYTES,
             "%s went back: it signed \"absent\" over version %llu of the list of %s, and "
             "had signed over version %llu before (a directory restored from a backup "
-            "must not).",
+            "must not; or its clock was put back).",
             who, (unsigned long long)f->entry, other, (unsigned long long)f->found);
         return;
     case AUDIT_NOT_SIGNED:

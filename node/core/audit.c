@@ -322,8 +322,8 @@ static cpis_err take_absence(struct audit *a, size_t file, const struct row_evid
         for (size_t i = 0; i < listed->count; i++)
             denied |= id_equal(&listed->authority[i], &h.authority_id) &&
                       hash_equal(&listed->list[i], &list);
-        err = take_stated(a, &(struct audit_stated){b.directory_id, h.authority_id, file, b.time,
-                                                    h.version, b.rh});
+        err = take_stated(a, &(struct audit_stated){b.directory_id, h.authority_id, file, h.epoch,
+                                                    b.time, h.version, b.rh});
         if (err == CPIS_OK && denied)
             err = audit_find(a, &(struct audit_finding){.fault = AUDIT_DENIED,
                                                         .who = b.directory_id,

@@ -229,13 +229,12 @@ static int by_time(const void *x, const void *y)
     int order = id_compare(&a->directory, &b->directory);
     if (order == 0) order = id_compare(&a->authority, &b->authority);
     if (order != 0) return order;
+    if (a->epoch != b->epoch) return a->epoch > b->epoch ? 1 : -1;
     if (a->time != b->time) return a->time > b->time ? 1 : -1;
     return (a->version > b->version) - (a->version < b->version);
 }
 
-/* Versions of an authority's lists count over all epochs, but a directory may hold an older one of
- * an older epoch beside: only absences over lists that it had replaced are compared, those of one
- * directory and authority in order of time. */
+/* Within one epoch: about a switch a directory may hold an older list in the older one beside. */
 static cpis_err judge_stated(struct audit *a)
 {
     cpis_err err = CPIS_OK;
@@ -243,7 +242,8 @@ static cpis_err judge_stated(struct audit *a)
     for (size_t i = 1; err == CPIS_OK && i < a->stated_count; i++) {
         const struct audit_stated *s = &a->stated[i], *before = &a->stated[i - 1];
         if (!id_equal(&s->directory, &before->directory) ||
-            !id_equal(&s->authority, &before->authority) || s->version >= before->version)
+            !id_equal(&s->authority, &before->authority) || s->epoch != before->epoch ||
+            s->version >= before->version)
             continue;
         const struct audit_finding f = {.fault = AUDIT_ROLLED_BACK,
                                         .who = s->directory,

@@ -35,6 +35,7 @@ struct audit_said { /* one signed message */
 struct audit_stated { /* a directory's absence, by what version of an authority's list */
     struct cpis_id directory, authority;
     size_t file;
+    uint32_t epoch;
     uint64_t time, version;
     struct cpis_hash rh;
 };
