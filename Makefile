@@ -108,7 +108,7 @@ $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B
 $(B)/libsim.a: $(call obj,$(SIM_SRC))
 	@echo "  AR   $@"; rm -f $@
 	$(Q)ar rcs $@ $^
-FUZZ_WITH := $(call obj,$(HISTORY_SRC) $(FEED_SRC) node/net/chain_file.c) $(B)/libsim.a $(LIB)
+FUZZ_WITH := $(call obj,$(HISTORY_SRC) $(FEED_SRC) node/net/chain_file.c node/net/folder.c) $(B)/libsim.a $(LIB)
 FUZZ_LIBS := $(SIM_WRAP) $(FEED_LIBS) -ljansson -lconfig $(CORE_LIBS)
 $(FUZZ:%=$(B)/replay_%): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/fuzz_replay.o $(FUZZ_WITH)
 	$(call link,$(FUZZ_LIBS_$*) $(FUZZ_LIBS))
