@@ -158,14 +158,14 @@ round() { # NODE POINT N
     stop_node "$1"
     start_with "$1" "$([ -z "$2" ] || echo "$ACTION:${3}:$2")"
     [ "${3##*:}" = 1 ] || until_ok 60 is_ready_or_dead "$1" || die "it does not become ready"
-    for tries in 1 2 3; do
+    for tries in 1 2 3 4 5 6; do # which directories are asked is drawn
         again_if_dead "$1"
         [ "$tries" = 1 ] || until_ok 60 is_ready_or_dead "$1" || die "it does not become ready"
         again_if_dead "$1"
         everything "$1"
         [ "$1" != T001 ] || until_ok 10 nothing_waits || true
         [ -n "$2" ] || cp "$W/$1/.faults.log" "$W/$1.passed"
-        { [ -n "$2" ] && [ "$tries" != 3 ] && ! until_ok 4 was_hit "$1"; } || break
+        { [ -n "$2" ] && [ "$tries" != 6 ] && ! until_ok 4 was_hit "$1"; } || break
         k=$((k + 1))
     done
     if [ -n "$2" ] && ! was_hit "$1"; then
