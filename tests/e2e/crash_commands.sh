@@ -25,7 +25,7 @@ die() { printf 'crash commands: %s: %s\n' "${at:-start}" "$*" >&2; exit 1; }
 # command NAME: NAME_before makes F, NAME_run is the command, NAME_check looks at what it has left
 run_with() { # NAME FAULT
     local got=0
-    rm -f "$F"/.faults.*
+    rm -rf "$F"/.faults.*
     (
         export CPIS_FAULT_DIR=$F
         [ -z "$2" ] || export CPIS_FAULT=$2
@@ -86,7 +86,7 @@ editing_check() { "$CPIS" register show "$F/register" --next | grep -q "version"
 
 accounts_before() { cp -r "$W/T001/node.conf" "$W/T001/identity.key" "$F"; }
 accounts_run() { # the second time it may be there
-    "$CPIS" accounts list "$F" 2>/dev/null | grep -q '^nurse1' ||
+    env -u CPIS_FAULT_DIR -u CPIS_FAULT "$CPIS" accounts list "$F" 2>/dev/null | grep -q '^nurse1' ||
         "$CPIS" accounts add "$F" nurse1 --role officer --display "N. Urse" --password-file "$W/password" --keep
 }
 accounts_check() { [ "$("$CPIS" accounts list "$F" | grep -c '^nurse1')" = 1 ]; }
