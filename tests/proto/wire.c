@@ -67,7 +67,7 @@ static const struct {
     {"row_history", "=32 q"},
     {"row_elsewhere", "t10 =16 q q"},
     {"row_tell", "w q"},
-    {"row_log_entry", "q 1-16 =32 q"},
+    {"row_log_entry", "q 1-17 =32 q"},
     {"row_copy", "=32 =16 q q q <4096 <4096 <4096"},
     {"row_quota", "q q"},
     {"row_asked", "q b"},
