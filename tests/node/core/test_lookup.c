@@ -693,6 +693,38 @@ Test(lookup, a_lost_request_for_heads_is_repeated)
     cr_expect_gt(again, 0);
 }
 
+/* Of those to whom the last step sent the lookup the first that is none of `these`; 0: none. */
+static unsigned another_than(const unsigned these[static VF_T])
+{
+    const size_t n = sent_to();
+    for (size_t k = 0; k < n; k++)
+        if (who[k] != these[0] && who[k] != these[1] && who[k] != these[2]) return who[k];
+    return 0;
+}
+
+/* It names lists that nobody knows; its heads come, it is asked again, and says the same. */
+Test(lookup, a_directory_that_never_says_what_can_be_judged_is_replaced)
+{
+    begin();
+    const unsigned first[VF_T] = {who[0], who[1], who[2]};
+    const struct cpis_hash nobodys = {{3}};
+    const cpis_ms until = v.now + LOOKUP_REPLY_WAIT + 3 * LOOKUP_ASK_AGAIN;
+    unsigned another = 0;
+    say_absent(first[0]);
+    say_absent(first[1]);
+    while (another == 0 && v.now < until) {
+        say_absent_of(first[2], &nobodys);
+        another = another_than(first);
+        if (another == 0) show_heads(first[2]);
+        if (another == 0) another = another_than(first);
+        if (another == 0) tick(LOOKUP_ASK_AGAIN / 2);
+        if (another == 0) another = another_than(first);
+    }
+    cr_assert_neq(another, 0, "nobody else was asked");
+    say_absent(another);
+    expect_given(VERDICT_NO_FLAG, REASON_NONE);
+}
+
 Test(lookup, a_lagging_directory_is_asked_again_with_the_same_bytes_then_it_is_incomplete)
 {
     const struct signed_message before = head[0];
