@@ -84,9 +84,9 @@ static void print_register(const struct msg_register *r, size_t signatures)
                  r->root_keys.len / SIGN_PUBLIC_BYTES, r->root_threshold, signatures);
     for (size_t i = 0; i < r->nodes_count; i++) {
         const struct msg_descriptor *d = &r->nodes[i].descriptor;
-        (void)printf("%-9s %-8s %-10s %-30s %s%s%s\n", conf_role_name((enum node_role)d->role),
+        (void)printf("%-9s %-8s %-10s %-30s %s%s%s%s\n", conf_role_name((enum node_role)d->role),
                      d->code, state_name(r->nodes[i].state), d->name, d->endpoint, d->emergency,
-                     d->office[0] != '\0' ? d->office : "");
+                     d->office[0] != '\0' ? ", in office hours " : "", d->office);
     }
     for (size_t i = 0; i < r->epochs_count; i++) {
         wall_format_london(r->epochs[i].not_before, from);
