@@ -122,8 +122,6 @@ static size_t found(enum audit_fault fault, size_t *ret_others, struct audit_fin
     for (size_t i = 0; i < audit_count(audit); i++) {
         if (audit_finding(audit, i)->fault != fault) {
             ++*ret_others;
-            cr_log_warn("another finding: %d (evidence %d)", (int)audit_finding(audit, i)->fault,
-                        (int)audit_finding(audit, i)->evidence);
             continue;
         }
         if (n++ == 0 && ret != NULL) *ret = *audit_finding(audit, i);
