@@ -219,7 +219,7 @@ alerts:
 # A query node's HTTP: FHIR over TLS, three naive clients, while processes are killed and come back.
 .PHONY: web
 web:
-	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="openssl curl"
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web && CPIS_BIN=build/release/cpis tests/e2e/web.sh
 # What browsers get of the pages: the NHS design system and our own, from node/http/web, under names that hold their
 # hashes. It alone needs npm: without it all else builds and runs, and a node says that it has no pages.
