@@ -18,7 +18,6 @@
 #define FEED_ROWS_MAX            3U /* plans of one record */
 #define FEED_WHERE_BYTES         192U
 #define FEED_SEQUENCE_DIGITS_MAX 18U
-#define FEED_RECORDS_MAX         ((uint32_t)1 << 30) /* 100 MB can't hold so many */
 
 /* code of CP-IS, our detail of it, reason */
 #define FEED_FAULTS(X)                                                                             \
