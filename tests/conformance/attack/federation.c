@@ -2,7 +2,6 @@
 #include "node/net/chain_file.h"
 #include "tests/conformance/attack/attack.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,9 +63,7 @@ bool command(struct federation *f, const char *format, ...)
     return pclose(p) == 0;
 }
 
-/* All JSON values that the command says, in one array: for json_decref. */
-__attribute__((format(printf, 2, 3))) static json_t *told(struct federation *f, const char *format,
-                                                          ...)
+json_t *told(struct federation *f, const char *format, ...)
 {
     json_t *all = json_array(), *one;
     va_list ap;
@@ -100,7 +97,9 @@ void ask(struct federation *f, const char *number, char ret[static VERDICT_BYTES
     (void)snprintf(what, sizeof what, "lookup %s/Q01 - %s --json", f->folder, ASKER);
     json_t *all = told_about(f, number, what);
     const char *v = json_string_value(json_object_get(json_array_get(all, 0), "verdict"));
+    const char *rid = json_string_value(json_object_get(json_array_get(all, 0), "rid"));
     (void)snprintf(ret, VERDICT_BYTES, "%s", v != NULL ? v : "none");
+    (void)snprintf(f->rid, sizeof f->rid, "%s", rid != NULL ? rid : "");
     json_decref(all);
 }
 
