@@ -32,9 +32,11 @@ AUTHORITIES=(T001 T002)
 found_federation
 # whose keys an attacker has: no process runs on these folders
 "$CPIS" init "$W/Q02" --role query --org RZZ98 --name "Test Hospital 2" --register "$W/register" >/dev/null
+"$CPIS" init "$W/Q03" --role query --org RZZ97 --name "Test Hospital 3" --register "$W/register" >/dev/null
 "$CPIS" init "$W/T009" --role authority --org T009 --name "Testborough 9" --emergency 02079460109 \
     --register "$W/register" >/dev/null
 "$CPIS" register admit "$W/register" --active "$W/Q02/descriptor" >/dev/null
+"$CPIS" register admit "$W/register" --active "$W/Q03/descriptor" --evaluations-per-day 12 >/dev/null
 "$CPIS" register admit "$W/register" "$W/T009/descriptor" >/dev/null
 sign_register
 for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do cp "$W/register" "$W/$node/register"; done

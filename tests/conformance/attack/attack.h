@@ -74,6 +74,8 @@ bool attack_fails(struct federation *f, const char *format, ...)
 
 /* false: told on stderr. federation_close on every path. */
 bool federation_open(struct federation *f, const char *folder, const char *cpis);
+/* After a new version in FOLDER/register. */
+bool federation_reload(struct federation *f);
 void federation_close(struct federation *f);
 /* The node of this folder in the register; it must be there. */
 const struct msg_register_node *federation_node(const struct federation *f, const char *folder);

@@ -283,6 +283,7 @@ const struct msg_register_node *federation_node(const struct federation *f, cons
 {
     const char *code = strcmp(folder, "Q01") == 0 ? "RZZ99" : folder;
     code = strcmp(folder, "Q02") == 0 ? "RZZ98" : code;
+    code = strcmp(folder, "Q03") == 0 ? "RZZ97" : code;
     for (size_t i = 0; i < f->reg.nodes_count; i++)
         if (strcmp(f->reg.nodes[i].descriptor.code, code) == 0) return &f->reg.nodes[i];
     (void)fprintf(stderr, "conformance: %s is not in the register\n", folder);
@@ -356,6 +357,11 @@ bool federation_open(struct federation *f, const char *folder, const char *cpis)
                       lead_puppet(f, 1, "D03");
     if (!good) (void)fprintf(stderr, "conformance: no federation stands in %s\n", folder);
     return good;
+}
+
+bool federation_reload(struct federation *f)
+{
+    return read_register(f) || attack_fails(f, "the register can't be read");
 }
 
 void federation_close(struct federation *f)

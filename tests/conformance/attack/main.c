@@ -83,6 +83,7 @@ int main(int argc, char **argv)
     cases_message(&all);
     cases_transport(&all);
     cases_authority(&all);
+    cases_member(&all);
     cases_register(&all);
     cases_query_end(&all);
     cases_end(&all);
