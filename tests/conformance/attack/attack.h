@@ -58,6 +58,7 @@ void attack_add(struct attack_list *l, const struct attack_case *c);
 void cases_directory(struct attack_list *l);
 void cases_decided(struct attack_list *l); /* D01 is gone: the liar's word is needed */
 void cases_member(struct attack_list *l);
+void cases_member_end(struct attack_list *l);
 void cases_message(struct attack_list *l);
 void cases_transport(struct attack_list *l);
 void cases_query(struct attack_list *l);

@@ -196,6 +196,23 @@ static bool revoked(struct federation *f, const struct attack_case *c)
     return good && verdicts_right(f);
 }
 
+/* The share of a revoked directory is of no more use: with D02 silent only D01 is left, and that is
+ * one of t. The register in force may be one that a case has sent: the stewards go on from it. */
+static bool directory_revoked(struct federation *f, const struct attack_case *c)
+{
+    char verdict[VERDICT_BYTES];
+    (void)c;
+    if (!files(f, "cp D01/register register") || !federation_reload(f) || !verdicts_right(f))
+        return false;
+    bool good = change_register(f, "revoke", "D03") && verdicts_right(f) &&
+                puppet_act(f, 0, "reply silent", "Q01");
+    if (good) ask(f, next_child(&f->nobody), verdict);
+    const uint64_t silent = puppet_stop(f, 0);
+    if (good && silent == 0) return attack_fails(f, "D02 was not asked");
+    return good && (strcmp(verdict, "unknown") == 0 || strcmp(verdict, "incomplete") == 0 ||
+                    attack_fails(f, "with one directory in force the verdict is %s", verdict));
+}
+
 #define ADD(sentence, fn)                                                                          \
     attack_add(l, &(struct attack_case){.group = "11", .name = sentence, .run = fn})
 
@@ -209,4 +226,10 @@ void cases_member(struct attack_list *l)
     ADD("a directory set back to an old copy of its folder denies nobody", set_back);
     ADD("a limit spread over all directories is one limit at each, on every connection", spread);
     ADD("a revoked query node gets nothing more on its open connection", revoked);
+}
+
+/* There is no way back: only what two registers of one version need is left after it. */
+void cases_member_end(struct attack_list *l)
+{
+    ADD("no verdict rests on a revoked directory with an open connection", directory_revoked);
 }

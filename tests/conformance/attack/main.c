@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     cases_member(&all);
     cases_register(&all);
     cases_query_end(&all);
+    cases_member_end(&all);
     cases_end(&all);
     if (!parse(argc, argv, &o)) {
         (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--slow] [--json]\n",
