@@ -93,6 +93,7 @@ int main(int argc, char **argv)
                     stderr);
         return 2;
     }
+    zsys_handler_set(NULL); /* Ctrl-C ends this too, not only the nodes */
     if (sodium_init() < 0 || (!o.list && !federation_open(&f, o.folder, o.cpis))) return 2;
     for (size_t i = 0; i < all.count; i++) {
         if (!is_chosen(&o, &all.list[i])) continue;
