@@ -215,7 +215,7 @@ static bool directory_revoked(struct federation *f, const struct attack_case *c)
     (void)c;
     if (!files(f, "cp D01/register register") || !federation_reload(f) || !verdicts_right(f))
         return false;
-    bool good = change_register(f, "revoke", "D03") && verdicts_right(f) &&
+    bool good = change_register(f, "revoke", "D03") && asked(f, next_child(&f->listed), true) &&
                 puppet_act(f, 0, "reply silent", "Q01");
     if (good) ask(f, next_child(&f->nobody), verdict);
     const uint64_t silent = puppet_stop(f, 0);
