@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The attacks of proto/README.md against real processes: founds a federation in a temporary folder, runs the target's
 # nodes, two directories in an attacker's hands, and then the cases (attack/). Ends with "N passed, N failed".
-#   tests/conformance/conformance.sh [TARGET, default build/release/cpis] [--list] [--only TEXT] [--json]
+#   tests/conformance/conformance.sh [TARGET, default build/release/cpis] [--list] [--only TEXT] [--slow] [--json]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 B=build/release
@@ -12,14 +12,31 @@ CPIS=$(realpath "$TARGET")
 W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-conf.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-trap 'status=$?; stop_all; [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W" >&2; exit $status' EXIT
+# The cases stop and start nodes: who runs at last stands in pid/.
+end_all() {
+    local file pid node
+    mkdir -p "$W/pid"
+    [ -f "$W/attacked" ] || for node in "${!PIDS[@]}"; do echo "${PIDS[$node]}" >"$W/pid/$node"; done
+    for file in "$W"/pid/*; do
+        [ -f "$file" ] || continue
+        pid=$(cat "$file")
+        kill -CONT "$pid" 2>/dev/null || continue # a case may have frozen it
+        kill -TERM "$pid" 2>/dev/null || continue
+        until_ok 15 gone "$pid" || kill -KILL "$pid" 2>/dev/null || true
+    done
+    PIDS=()
+}
+gone() { ! kill -0 "$1"; }
+trap 'status=$?; end_all; [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W" >&2; exit $status' EXIT
 AUTHORITIES=(T001 T002)
 found_federation
 # whose keys an attacker has: no process runs on these folders
 "$CPIS" init "$W/Q02" --role query --org RZZ98 --name "Test Hospital 2" --register "$W/register" >/dev/null
+"$CPIS" init "$W/Q03" --role query --org RZZ97 --name "Test Hospital 3" --register "$W/register" >/dev/null
 "$CPIS" init "$W/T009" --role authority --org T009 --name "Testborough 9" --emergency 02079460109 \
     --register "$W/register" >/dev/null
 "$CPIS" register admit "$W/register" --active "$W/Q02/descriptor" >/dev/null
+"$CPIS" register admit "$W/register" --active "$W/Q03/descriptor" --evaluations-per-day 12 >/dev/null
 "$CPIS" register admit "$W/register" "$W/T009/descriptor" >/dev/null
 sign_register
 for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do cp "$W/register" "$W/$node/register"; done
@@ -40,4 +57,7 @@ activate_authorities
 nobody=$(number_of "$W/nobody.csv" 1)
 ready() { lookup --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
 until_ok 60 ready || die "the federation did not become complete"
+mkdir "$W/pid"
+for node in "${!PIDS[@]}"; do echo "${PIDS[$node]}" >"$W/pid/$node"; done
+touch "$W/attacked"
 $B/conformance "$W" "$CPIS" "$@"

@@ -10,10 +10,13 @@
 #include "proto/nhs_number.h"
 #include "tests/conformance/attack/puppet.h"
 
+#include <jansson.h>
+
 #define ATTACK_NAME_BYTES 160U
 #define ATTACK_WHY_BYTES  512U
 #define VERDICT_BYTES     32U
-#define DIRECTORIES       3U
+#define DIRECTORIES       3
+#define RID_BYTES         64U
 #define CHILDREN_MAX      1024U
 
 struct children { /* of one file; a case takes those that no case before it has looked at */
@@ -31,6 +34,8 @@ struct federation {
     struct children nobody;  /* by no authority */
     struct children spare;   /* by no authority yet */
     int puppet[2];           /* D02, D03 */
+    char rid[RID_BYTES];     /* of the last lookup of Q01 */
+    bool away;               /* D01 is gone */
     char why[ATTACK_WHY_BYTES];
 };
 
@@ -41,6 +46,9 @@ struct attack_case {
     const char *act;   /* of a puppet, if one acts */
     const char *event; /* that the target must count, or NULL */
     unsigned a, b;     /* of the case */
+    bool away;         /* D01 is gone meanwhile */
+    bool convicts;     /* the evidence of a lookup proves that D02 lied */
+    bool slow;         /* only with --slow */
 };
 struct attack_list {
     struct attack_case *list;
@@ -48,6 +56,9 @@ struct attack_list {
 };
 void attack_add(struct attack_list *l, const struct attack_case *c);
 void cases_directory(struct attack_list *l);
+void cases_decided(struct attack_list *l); /* D01 is gone: the liar's word is needed */
+void cases_member(struct attack_list *l);
+void cases_member_end(struct attack_list *l);
 void cases_message(struct attack_list *l);
 void cases_transport(struct attack_list *l);
 void cases_query(struct attack_list *l);
@@ -64,6 +75,8 @@ bool attack_fails(struct federation *f, const char *format, ...)
 
 /* false: told on stderr. federation_close on every path. */
 bool federation_open(struct federation *f, const char *folder, const char *cpis);
+/* After a new version in FOLDER/register. */
+bool federation_reload(struct federation *f);
 void federation_close(struct federation *f);
 /* The node of this folder in the register; it must be there. */
 const struct msg_register_node *federation_node(const struct federation *f, const char *folder);
@@ -98,6 +111,8 @@ long long status_number(struct federation *f, const char *node, const char *path
 double metric(struct federation *f, const char *node, const char *name);
 bool node_runs(struct federation *f, const char *node);
 /* `cpis` with these arguments; what it answers is not looked at. */
+/* All JSON values that the command says, in one array: for json_decref. */
+json_t *told(struct federation *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool command(struct federation *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* which: 0 is D02, 1 is D03 */
@@ -106,4 +121,20 @@ uint64_t puppet_acts(struct federation *f, unsigned which);
 uint64_t puppet_stop(struct federation *f, unsigned which);
 bool puppet_send(struct federation *f, unsigned which, const char *peer, struct bytes frame);
 void pause_ms(unsigned ms);
+
+/* --- processes.c: false is noted --- */
+bool node_signal(struct federation *f, const char *node, int number);
+bool node_stop(struct federation *f, const char *node);
+bool node_start(struct federation *f, const char *node);
+bool federation_away(struct federation *f, bool away);
+
+/* --- convict.c: who lied, by name --- */
+
+/* Q01's log names D02 with this event, and nobody else. */
+bool log_names_liar(struct federation *f, const char *event);
+/* The evidence of the last lookup into `file` of the folder; it must verify offline. */
+bool evidence_keep(struct federation *f, const char *file);
+/* `cpis log audit` over files of the folder convicts (with `denied`) exactly these nodes: names
+ * separated by blanks, files as well. */
+bool audit_convicts(struct federation *f, const char *files, const char *nodes);
 #endif

@@ -215,6 +215,20 @@ static bool list_case(struct federation *f, const struct attack_case *c)
     return good && others_right(f);
 }
 
+bool first_list_refused(struct federation *f, const char *folder, unsigned reason)
+{
+    static struct draft d;
+    struct peer p = {.f = f};
+    const struct own t009 = own;
+    const struct attack_case c = {.b = reason};
+    own = (struct own){.version = 0};
+    const bool good = peer_open(f, folder, "D01", &p) && draft_make(&p, FIRST, &d) &&
+                      send_update(&p, &d) && refused_list(&p, &c);
+    own = t009;
+    peer_close(&p);
+    return good;
+}
+
 /* The child whose token was copied is found, at its authority, once. */
 static bool copied(struct federation *f, const struct attack_case *c)
 {

@@ -34,6 +34,21 @@ static bool come_first(struct federation *f)
            puppet_act(f, 1, "slow", "Q01");
 }
 
+/* Counted, and, if it is one that the log tells, with the liar's name. */
+static bool noticed(struct federation *f, const struct attack_case *c, const struct events *before)
+{
+    if (c->event == NULL) return true;
+    return event_rises(f, "Q01", before, c->event, 1) &&
+           (strcmp(c->event, "EVENT_STATE_UNKNOWN") == 0 || log_names_liar(f, c->event));
+}
+
+/* What anybody can prove of it afterwards: the liar's name, and nobody else's. */
+static bool proven(struct federation *f, const struct attack_case *c)
+{
+    return evidence_keep(f, "evidence.bin") &&
+           audit_convicts(f, "evidence.bin", c->convicts ? "D02" : "");
+}
+
 static bool act_and_look(struct federation *f, const struct attack_case *c)
 {
     struct events before;
@@ -47,7 +62,7 @@ static bool act_and_look(struct federation *f, const struct attack_case *c)
     (void)puppet_stop(f, 1);
     const uint64_t acts = puppet_stop(f, 0);
     if (good && acts == 0) return attack_fails(f, "the attacker was never asked");
-    return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1));
+    return good && proven(f, c) && noticed(f, c, &before);
 }
 
 /* A list grows, so that heads are streamed, and the wrong ones of D02 with them. */
@@ -74,7 +89,7 @@ static bool act_and_publish(struct federation *f, const struct attack_case *c)
     (void)puppet_stop(f, 1);
     const uint64_t acts = puppet_stop(f, 0);
     if (good && acts == 0) return attack_fails(f, "no heads were streamed");
-    return good && (c->event == NULL || event_rises(f, "Q01", &before, c->event, 1));
+    return good && noticed(f, c, &before);
 }
 
 static const struct kind {
@@ -196,6 +211,12 @@ static void add(struct attack_list *l, const struct kind *k, unsigned a, unsigne
     (void)snprintf(c.name, sizeof c.name, "%s%s", format, rest);
     attack_add(l, &c);
 }
+/* Over the very list that the honest one proves to hold the child. */
+static void convict(struct attack_case *c)
+{
+    c->convicts = true;
+    (void)strncat(c->name, ", and is convicted by its name", sizeof c->name - strlen(c->name) - 1);
+}
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
 void cases_directory(struct attack_list *l)
@@ -206,6 +227,8 @@ void cases_directory(struct attack_list *l)
     }
     for (size_t i = 0; i < COUNT(denials); i++) {
         add(l, &denials[i], LISTED, 0, "a listed child is found when a directory ");
+        if (strcmp(denials[i].act, "deny") == 0 || strcmp(denials[i].act, "deny three times") == 0)
+            convict(&l->list[l->count - 1]);
         add(l, &denials[i], NOBODY, 0, "a child in no list is no flag when a directory ");
     }
     const struct kind replay = {"2", "reply replayed", "a directory replays its statement", NULL};

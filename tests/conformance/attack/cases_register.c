@@ -33,6 +33,7 @@ enum breach {
     EXPIRES_BEFORE,
     AUTHORITY_GONE,
     AUTHORITY_REVOKED,
+    AUTHORITY_RETIRED,
     NODE_TWICE,
     DESCRIPTOR_CHANGED,
     DESCRIPTOR_UNSIGNED,
@@ -65,6 +66,7 @@ static const char *const breach_texts[BREACHES] = {
     "that ends before it begins",
     "without an authority that is counted",
     "that revokes an authority that is counted",
+    "that retires an authority without seven days' notice",
     "with one node twice",
     "with a name that the node has not signed",
     "with a node's wrong signature",
@@ -130,6 +132,7 @@ static void break_nodes(enum breach w, struct federation *f, struct arena *a,
         memmove(&nodes[t001], &nodes[t001 + 1], (r->nodes_count - t001) * sizeof *nodes);
     }
     if (w == AUTHORITY_REVOKED) nodes[t001].state = NODE_REVOKED;
+    if (w == AUTHORITY_RETIRED) nodes[t001].state = NODE_RETIRED;
     if (w == NODE_TWICE) nodes[r->nodes_count++] = nodes[t001];
     if (w == DESCRIPTOR_CHANGED) nodes[t001].descriptor.name[0] ^= 1;
     if (w == DESCRIPTOR_UNSIGNED) nodes[t001].signature.b[2] ^= 1U;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define SILENT_MS 400
+#define MONITOR   "inproc://stranger"
 
 static bool still_right(struct federation *f)
 {
@@ -27,7 +28,8 @@ static bool still_right(struct federation *f)
 
 /* --- who may connect --- */
 
-enum stranger { UNKNOWN_KEY, WRONG_SECRET, WRONG_SERVER, NO_CURVE, PLAIN };
+enum stranger { UNKNOWN_KEY, WRONG_SECRET, WRONG_SERVER, NO_CURVE, PLAIN, MEMBER };
+#define HELLOS 5U
 
 static zsock_t *dial(struct federation *f, enum stranger s)
 {
@@ -36,7 +38,7 @@ static zsock_t *dial(struct federation *f, enum stranger s)
     zsock_t *z = zsock_new(ZMQ_DEALER);
     identity_keygen(&own);
     if (!read_identity(f, "Q02", &known)) return z;
-    if (s == UNKNOWN_KEY || s == WRONG_SECRET || s == WRONG_SERVER) {
+    if (s != NO_CURVE && s != PLAIN) {
         const struct identity *claims = s == UNKNOWN_KEY ? &own : &known;
         zsock_set_curve_publickey_bin(z, claims->pub.transport.b);
         zsock_set_curve_secretkey_bin(z, s == WRONG_SECRET ? own.transport.b : claims->transport.b);
@@ -50,23 +52,50 @@ static zsock_t *dial(struct federation *f, enum stranger s)
     zsock_set_linger(z, 0);
     zsock_set_sndtimeo(z, SILENT_MS);
     zsock_set_rcvtimeo(z, SILENT_MS);
+    (void)zmq_socket_monitor(zsock_resolve(z), MONITOR, ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
     (void)zsock_connect(z, "%s", d->endpoint);
     return z;
 }
 
+/* Valid hellos over it: how many handshakes came to an end, how many messages were received. */
+static bool say_hellos(zsock_t *z, unsigned hellos, struct arena *a, unsigned *ret_handshakes,
+                       unsigned *ret_heard)
+{
+    struct bytes payload, wire;
+    zsock_t *monitor = zsock_new_pair(">" MONITOR);
+    bool good = monitor != NULL;
+    for (unsigned i = 0; good && i < hellos && *ret_heard == 0; i++) {
+        const struct msg_hello m = {.session = wall_ms(), .register_version = 1};
+        good = hello_encode(&m, a, &payload) == CPIS_OK &&
+               frame_wrap(FRAME_HELLO, payload, a, &wire) == CPIS_OK;
+        if (good) (void)zmq_send(zsock_resolve(z), wire.p, wire.len, ZMQ_DONTWAIT);
+        zframe_t *answer = zframe_recv(z);
+        *ret_heard += answer != NULL;
+        zframe_destroy(&answer);
+    }
+    if (monitor != NULL) zsock_set_rcvtimeo(monitor, 0);
+    for (zmsg_t *m; good && (m = zmsg_recv(monitor)) != NULL; zmsg_destroy(&m))
+        *ret_handshakes += zmsg_size(m) > 0;
+    zsock_destroy(&monitor);
+    return good;
+}
+
+/* Its handshake does not end and not one message comes, whatever valid hello it says; a member who
+ * does the same is answered, so that silence shows something. */
 static bool stranger(struct federation *f, const struct attack_case *c)
 {
     struct arena a = arena_make(1U << 16);
-    struct bytes payload, wire;
-    const struct msg_hello m = {.session = 1, .register_version = 1};
+    unsigned handshakes = 0, heard_of = 0;
+    const bool member = c->a == MEMBER;
     const double refused = metric(f, "D01", "cpis_connections_refused_total");
     zsock_t *z = dial(f, (enum stranger)c->a);
-    bool good = hello_encode(&m, &a, &payload) == CPIS_OK &&
-                frame_wrap(FRAME_HELLO, payload, &a, &wire) == CPIS_OK;
-    if (good) (void)zmq_send(zsock_resolve(z), wire.p, wire.len, 0);
-    zframe_t *answer = zframe_recv(z);
-    if (answer != NULL) good = attack_fails(f, "a stranger was answered");
-    zframe_destroy(&answer);
+    bool good =
+        say_hellos(z, c->a == UNKNOWN_KEY || member ? HELLOS : 1, &a, &handshakes, &heard_of);
+    if (good && !member && heard_of > 0) good = attack_fails(f, "a stranger was answered");
+    if (good && !member && handshakes > 0) good = attack_fails(f, "a stranger was let in");
+    if (good && member && (heard_of == 0 || handshakes == 0))
+        good = attack_fails(f, "a member was not answered");
+    (void)zmq_socket_monitor(zsock_resolve(z), NULL, 0);
     zsock_destroy(&z);
     arena_free(&a);
     if (good && c->a == UNKNOWN_KEY &&
@@ -260,7 +289,9 @@ static bool stolen_routing_id(struct federation *f, const struct attack_case *c)
 
 void cases_transport(struct attack_list *l)
 {
-    ADD("a key that no register holds is not let in, and counted", stranger, UNKNOWN_KEY);
+    ADD("a member who says hello in the way of those below is answered", stranger, MEMBER);
+    ADD("a key that no register holds gets nothing at all for valid hellos, and is counted",
+        stranger, UNKNOWN_KEY);
     ADD("a member's public key without its secret is not let in", stranger, WRONG_SECRET);
     ADD("who does not know the directory's key is not let in", stranger, WRONG_SERVER);
     ADD("a connection without CURVE is not let in", stranger, NO_CURVE);

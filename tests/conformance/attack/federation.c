@@ -2,7 +2,6 @@
 #include "node/net/chain_file.h"
 #include "tests/conformance/attack/attack.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,9 +63,7 @@ bool command(struct federation *f, const char *format, ...)
     return pclose(p) == 0;
 }
 
-/* All JSON values that the command says, in one array: for json_decref. */
-__attribute__((format(printf, 2, 3))) static json_t *told(struct federation *f, const char *format,
-                                                          ...)
+json_t *told(struct federation *f, const char *format, ...)
 {
     json_t *all = json_array(), *one;
     va_list ap;
@@ -100,7 +97,9 @@ void ask(struct federation *f, const char *number, char ret[static VERDICT_BYTES
     (void)snprintf(what, sizeof what, "lookup %s/Q01 - %s --json", f->folder, ASKER);
     json_t *all = told_about(f, number, what);
     const char *v = json_string_value(json_object_get(json_array_get(all, 0), "verdict"));
+    const char *rid = json_string_value(json_object_get(json_array_get(all, 0), "rid"));
     (void)snprintf(ret, VERDICT_BYTES, "%s", v != NULL ? v : "none");
+    (void)snprintf(f->rid, sizeof f->rid, "%s", rid != NULL ? rid : "");
     json_decref(all);
 }
 
@@ -284,6 +283,7 @@ const struct msg_register_node *federation_node(const struct federation *f, cons
 {
     const char *code = strcmp(folder, "Q01") == 0 ? "RZZ99" : folder;
     code = strcmp(folder, "Q02") == 0 ? "RZZ98" : code;
+    code = strcmp(folder, "Q03") == 0 ? "RZZ97" : code;
     for (size_t i = 0; i < f->reg.nodes_count; i++)
         if (strcmp(f->reg.nodes[i].descriptor.code, code) == 0) return &f->reg.nodes[i];
     (void)fprintf(stderr, "conformance: %s is not in the register\n", folder);
@@ -357,6 +357,11 @@ bool federation_open(struct federation *f, const char *folder, const char *cpis)
                       lead_puppet(f, 1, "D03");
     if (!good) (void)fprintf(stderr, "conformance: no federation stands in %s\n", folder);
     return good;
+}
+
+bool federation_reload(struct federation *f)
+{
+    return read_register(f) || attack_fails(f, "the register can't be read");
 }
 
 void federation_close(struct federation *f)

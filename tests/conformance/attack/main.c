@@ -1,5 +1,5 @@
 /* The attacks, one after the other, against a federation that stands: conformance.sh runs this.
- *   conformance FOLDER CPIS [--list] [--only TEXT] [--json]
+ *   conformance FOLDER CPIS [--list] [--only TEXT] [--slow] [--json]
  * Exit 0: all passed; 1: some failed; 2: there is nothing to attack. */
 #include "tests/conformance/attack/attack.h"
 
@@ -21,7 +21,7 @@ void attack_add(struct attack_list *l, const struct attack_case *c)
 
 struct options {
     const char *folder, *cpis, *only; /* only: NULL: all */
-    bool list, json;
+    bool list, json, slow;
 };
 
 static bool parse(int argc, char **argv, struct options *ret)
@@ -32,6 +32,8 @@ static bool parse(int argc, char **argv, struct options *ret)
             ret->list = true;
         else if (strcmp(argv[i], "--json") == 0)
             ret->json = true;
+        else if (strcmp(argv[i], "--slow") == 0)
+            ret->slow = true;
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             ret->only = argv[++i];
         else if (ret->folder == NULL)
@@ -48,6 +50,7 @@ static bool parse(int argc, char **argv, struct options *ret)
 static bool is_chosen(const struct options *o, const struct attack_case *c)
 {
     char group[32];
+    if (c->slow && !o->slow && !o->list) return false;
     (void)snprintf(group, sizeof group, "group %s", c->group);
     return o->only == NULL || strcmp(group, o->only) == 0 || strstr(c->name, o->only) != NULL;
 }
@@ -56,7 +59,7 @@ static bool run_one(struct federation *f, const struct options *o, const struct 
 {
     const cpis_ms began = (cpis_ms)zclock_mono();
     f->why[0] = '\0';
-    const bool passed = c->run(f, c);
+    const bool passed = federation_away(f, c->away) && c->run(f, c);
     const unsigned long long took = (unsigned long long)((cpis_ms)zclock_mono() - began);
     if (o->json) /* no name or reason holds a quote or a backslash */
         printf("{\"group\":%s,\"name\":\"%s\",\"passed\":%s,\"ms\":%llu,\"why\":\"%s\"}\n",
@@ -76,21 +79,27 @@ int main(int argc, char **argv)
     size_t passed = 0, failed = 0;
     cases_query(&all); /* first: one of them is looked at again a minute later */
     cases_directory(&all);
+    cases_decided(&all);
     cases_message(&all);
     cases_transport(&all);
     cases_authority(&all);
+    cases_member(&all);
     cases_register(&all);
     cases_query_end(&all);
+    cases_member_end(&all);
     cases_end(&all);
     if (!parse(argc, argv, &o)) {
-        (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--json]\n", stderr);
+        (void)fputs("usage: conformance FOLDER CPIS [--list] [--only TEXT] [--slow] [--json]\n",
+                    stderr);
         return 2;
     }
+    zsys_handler_set(NULL); /* Ctrl-C ends this too, not only the nodes */
     if (sodium_init() < 0 || (!o.list && !federation_open(&f, o.folder, o.cpis))) return 2;
     for (size_t i = 0; i < all.count; i++) {
         if (!is_chosen(&o, &all.list[i])) continue;
         if (o.list)
-            printf("%2s  %s\n", all.list[i].group, all.list[i].name);
+            printf("%2s  %s%s\n", all.list[i].group, all.list[i].name,
+                   all.list[i].slow ? " (--slow)" : "");
         else if (run_one(&f, &o, &all.list[i]))
             passed++;
         else
@@ -98,6 +107,8 @@ int main(int argc, char **argv)
     }
     free(all.list);
     if (o.list) return 0;
+    f.why[0] = '\0';
+    if (!federation_away(&f, false)) (void)fprintf(stderr, "conformance: %s\n", f.why);
     federation_close(&f);
     printf(o.json ? "{\"passed\":%zu,\"failed\":%zu}\n" : "%zu passed, %zu failed\n", passed,
            failed);

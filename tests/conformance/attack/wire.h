@@ -56,6 +56,10 @@ bool look_details(struct peer *p, const struct looked *l, const char *number,
                   struct msg_details *ret);
 bool look_send_details(struct peer *p, const struct msg_details *d);
 
+/* As the authority of `folder` to D01: a whole first list, right but for who sends it. It must be
+ * refused for this reason (enum refusal). */
+bool first_list_refused(struct federation *f, const char *folder, unsigned reason);
+
 /* All that any peer of this process has received: what a harvester has. */
 struct heard {
     uint8_t *p;
