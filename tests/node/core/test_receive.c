@@ -14,6 +14,7 @@ static struct vf v; /* registers, keys and signed messages; its own node is not 
 static struct node *node;
 static struct rows *rows;
 static unsigned events[EVENT_COUNT], sends, writes;
+static struct result last; /* of a command */
 static const unsigned receiver_number[ROLES + 1] = {0, 101, 1, 201};
 static const unsigned sender_number[ROLES + 1] = {0, 102, 2, 201};
 
@@ -27,6 +28,7 @@ static void take_outputs(void)
         events[o.type == OUT_EVENT ? o.event : EVENT_FRAME_MALFORMED] += o.type == OUT_EVENT;
         sends += o.type == OUT_SEND;
         writes += o.type == OUT_PERSIST || o.type == OUT_DELETE;
+        if (o.type == OUT_RESULT) last = *(const struct result *)o.result;
         if (o.type == OUT_PERSIST)
             rows_put(rows, o.table, o.key.p, o.key.len, o.value.p, o.value.len);
         if (o.type == OUT_DELETE) rows_delete(rows, o.table, o.key.p, o.key.len);
@@ -668,4 +670,52 @@ Test(receive, random_changes_of_right_frames_never_crash_a_directory)
 Test(receive, random_changes_of_right_frames_never_crash_a_query_node)
 {
     bombard(ROLE_QUERY, ROUNDS);
+}
+
+/* --- what its operator wants of it --- */
+
+static void expect_no(enum command_type type, const char *why)
+{
+    const struct command c = {.id = 4, .type = type};
+    const struct view view = rows_view(rows);
+    const struct node_in in = {
+        .now = v.now, .wall = v.wall, .view = &view, .type = NODE_COMMAND, .command = &c};
+    last = (struct result){.why = "no result"};
+    node_step(node, &in);
+    take_outputs();
+    cr_expect_eq(last.type, RESULT_DONE, "command %d", type);
+    cr_expect_eq(last.err, CPIS_E_STATE, "command %d", type);
+    cr_expect_str_eq(last.why, why, "command %d", type);
+    cr_expect_eq(sends + writes, 0, "command %d", type);
+}
+
+Test(receive, a_command_for_another_role_is_refused_and_does_nothing)
+{
+    static const enum node_role role_of[] = {[COMMAND_LOOKUP] = ROLE_QUERY,
+                                             [COMMAND_CHANGES] = ROLE_AUTHORITY,
+                                             [COMMAND_UNDO_IMPORT] = ROLE_AUTHORITY,
+                                             [COMMAND_NOTIFICATION] = ROLE_AUTHORITY,
+                                             [COMMAND_TEST] = ROLE_AUTHORITY,
+                                             [COMMAND_CONFIRM_SHRINK] = ROLE_AUTHORITY,
+                                             [COMMAND_CONFIRM_RESTORE] = ROLE_AUTHORITY,
+                                             [COMMAND_CEREMONY] = ROLE_DIRECTORY,
+                                             [COMMAND_ACCEPT_HEADS] = ROLE_DIRECTORY};
+    for (enum node_role role = ROLE_AUTHORITY; role <= ROLE_QUERY; role++) {
+        open_role(role);
+        for (unsigned t = COMMAND_LOOKUP; t <= COMMAND_ACCEPT_HEADS; t++)
+            if (t != COMMAND_REGISTER && role_of[t] != role)
+                expect_no((enum command_type)t, "this node's role can't do that");
+    }
+}
+
+Test(receive, a_node_that_is_not_in_force_yet_takes_children_in_and_no_other_command)
+{
+    static const enum command_type refused[] = {COMMAND_UNDO_IMPORT, COMMAND_NOTIFICATION,
+                                                COMMAND_TEST, COMMAND_CONFIRM_SHRINK,
+                                                COMMAND_CONFIRM_RESTORE};
+    open_node(777, ROLE_AUTHORITY, CPIS_E_NOTFOUND);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        expect_no(refused[i], "this node is not in force in its register yet");
+    open_node(777, ROLE_QUERY, CPIS_E_NOTFOUND);
+    expect_no(COMMAND_LOOKUP, "this node is not in force in its register yet");
 }
