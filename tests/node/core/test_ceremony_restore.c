@@ -123,18 +123,23 @@ static struct bytes dealing_row(const struct cpis_id *holders, size_t n, uint32_
     return whole(&s);
 }
 
-static struct signed_message acceptance(uint32_t index, size_t elements)
+static struct signed_message accepted_by(const struct cpis_id *holders, size_t n, uint32_t t,
+                                         uint32_t index, size_t elements)
 {
     const uint8_t commitments[3 * OPRF_ELEMENT_BYTES] = {1};
     const struct msg_share_accepted m = {
         .epoch = 1,
         .index = index,
-        .threshold = 2,
-        .holders = {(const uint8_t *)three(), 3 * CPIS_ID_BYTES},
+        .threshold = t,
+        .holders = {(const uint8_t *)holders, n * CPIS_ID_BYTES},
         .commitments = {commitments, elements * OPRF_ELEMENT_BYTES}};
     struct bytes body;
     cr_assert_eq(share_accepted_encode(&m, &a, &body), CPIS_OK);
     return signed_by(2, SIGNED_SHARE_ACCEPTED, body);
+}
+static struct signed_message acceptance(uint32_t index, size_t elements)
+{
+    return accepted_by(three(), 3, 2, index, elements);
 }
 
 static void expect_start(cpis_err err, const char *what)
@@ -176,7 +181,9 @@ Test(ceremony_restore, a_row_of_our_own_that_can_not_be_stops_the_start_and_leav
 Test(ceremony_restore, a_message_that_can_not_have_been_kept_stops_the_start_and_leaves_nothing)
 {
     const struct bytes own = own_row(3, 2, SELF, 0), dealing = dealing_row(three(), 3, 2);
-    const struct signed_message short_one = acceptance(2, 1), right = acceptance(2, 2);
+    const struct signed_message short_one = acceptance(2, 1), right = acceptance(2, 2),
+                                without_us = accepted_by(three(), 2, 2, 2, 2),
+                                too_high = accepted_by(three() + 1, 2, 3, 1, 3);
     struct bytes body;
     const uint8_t many[THRESHOLD_SEALED_BYTES * 3] = {7};
     const struct msg_dealing_reveal m = {
@@ -196,6 +203,8 @@ Test(ceremony_restore, a_message_that_can_not_have_been_kept_stops_the_start_and
                 {"a dealer of no place", true, DEALING, 0, dealing},
                 {"a reveal from behind the holders", true, REVEAL, 4, whole(&revealed)},
                 {"a reveal of no place", true, REVEAL, 0, whole(&revealed)},
+                {"an acceptance among others", false, ACCEPTED, 2, whole(&without_us)},
+                {"an acceptance of more than there are", false, ACCEPTED, 1, whole(&too_high)},
                 {"too few commitments", true, ACCEPTED, 2, whole(&short_one)},
                 {"an acceptance from behind", true, ACCEPTED, 4, whole(&right)},
                 {"an acceptance of no place", true, ACCEPTED, 0, whole(&right)},

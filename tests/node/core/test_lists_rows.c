@@ -83,6 +83,41 @@ Test(lists_rows, a_row_that_can_not_be_stops_the_start)
     expect_no_start(TABLE_TELL, zeros, TELL_KEY - 1, word, "a word to nobody there can be");
 }
 
+/* All else is as it should be: the key alone is one byte too long, or another authority's. */
+Test(lists_rows, a_list_under_a_key_that_is_not_its_own_stops_the_start)
+{
+    uint8_t key[LIST_KEY + 1] = {0};
+    struct bytes head, salt;
+    df_push(&d, DF_AUTHORITY, &first);
+    key_of(DF_AUTHORITY, NULL, key);
+    const struct rf_row *row = rf_store_find(d.store, TABLE_HEAD, key, HEAD_KEY);
+    head = (struct bytes){arena_copy(&d.a, row->value.p, row->value.len), row->value.len};
+    take_away(TABLE_HEAD, key, HEAD_KEY);
+    put(TABLE_HEAD, key, HEAD_KEY + 1, head);
+    cr_expect_eq(df_restart(&d), CPIS_E_STORE, "a head's key is too long");
+    take_away(TABLE_HEAD, key, HEAD_KEY + 1);
+    put(TABLE_HEAD, key, HEAD_KEY, head);
+    key_of(DF_AUTHORITY, &first.entry[3].token, key);
+    salt = (struct bytes){first.entry[3].salt.b, SALT_BYTES};
+    take_away(TABLE_LIST, key, LIST_KEY);
+    put(TABLE_LIST, key, LIST_KEY + 1, salt);
+    cr_expect_eq(df_restart(&d), CPIS_E_STORE, "an entry's key is too long");
+    take_away(TABLE_LIST, key, LIST_KEY + 1);
+    put(TABLE_LIST, key, LIST_KEY, salt);
+    cr_expect_eq(df_restart(&d), CPIS_OK);
+    for (size_t i = 0; i < first.n; i++) {
+        key_of(DF_AUTHORITY, &first.entry[i].token, key);
+        take_away(TABLE_LIST, key, LIST_KEY);
+        key_of(DF_AUTHORITY2, &first.entry[i].token, key);
+        put(TABLE_LIST, key, LIST_KEY, (struct bytes){first.entry[i].salt.b, SALT_BYTES});
+    }
+    key_of(DF_AUTHORITY, NULL, key);
+    take_away(TABLE_HEAD, key, HEAD_KEY);
+    key_of(DF_AUTHORITY2, NULL, key);
+    put(TABLE_HEAD, key, HEAD_KEY, head);
+    cr_expect_eq(df_restart(&d), CPIS_E_STORE, "one authority's list under another's name");
+}
+
 Test(lists_rows, a_head_kept_from_before_that_can_not_be_read_stops_the_start)
 {
     static const uint8_t junk[1] = {0xff};

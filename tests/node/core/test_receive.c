@@ -719,3 +719,65 @@ Test(receive, a_node_that_is_not_in_force_yet_takes_children_in_and_no_other_com
     open_node(777, ROLE_QUERY, CPIS_E_NOTFOUND);
     expect_no(COMMAND_LOOKUP, "this node is not in force in its register yet");
 }
+
+Test(receive, a_nodes_log_head_is_signed_by_it_and_is_what_its_log_stands_at)
+{
+    open_role(ROLE_DIRECTORY);
+    tick(CPIS_MS_SECOND);
+    struct node_status st;
+    struct bytes b;
+    struct signed_message s;
+    struct msg_log_head m;
+    const struct identity keys = rf_identity(receiver_number[ROLE_DIRECTORY]);
+    node_status(node, v.now, v.wall, &st);
+    cr_assert_eq(node_log_head(node, &v.a, &b), CPIS_OK);
+    cr_assert_eq(signed_message_decode(b, &v.a, &s), CPIS_OK);
+    cr_assert_eq(s.type, SIGNED_LOG_HEAD);
+    cr_expect_eq(sign_check(&keys.pub.sign, SIGNED_LOG_HEAD, registry_net(v.registry), s.body.p,
+                            s.body.len, &s.signature),
+                 CPIS_OK);
+    cr_assert_eq(log_head_decode(s.body, &v.a, &m), CPIS_OK);
+    cr_expect(id_equal(&m.node_id, node_id(node)));
+    cr_expect_eq(m.sequence, st.log.sequence);
+    cr_expect(hash_equal(&m.head, &st.log.head));
+    cr_expect_eq(m.time, v.wall);
+    struct arena none = arena_make(0);
+    cr_expect_eq(node_log_head(node, &none, &b), CPIS_E_NOMEM);
+    arena_free(&none);
+}
+
+Test(receive, a_query_node_tells_the_newest_head_of_each_authority_and_others_none)
+{
+    struct newest_head heads[4];
+    open_role(ROLE_AUTHORITY);
+    cr_expect_eq(node_heads(node, heads, 4), 0);
+    open_role(ROLE_QUERY);
+    cr_expect_eq(node_heads(node, heads, 4), 0);
+    const struct vf_list l = vf_list(&v, 102, NULL);
+    struct msg_head_shown shown = {true, vf_head(&v, &l)};
+    const struct msg_heads m = {1, 1, VF_EPOCH, true, true, &shown, 1};
+    struct bytes b;
+    send_raw(2, hello_frame(8));
+    cr_assert_eq(heads_encode(&m, &v.a, &b), CPIS_OK);
+    send_raw(2, frame(FRAME_HEADS, b));
+    const struct cpis_id author = rf_id(102);
+    cr_assert_eq(node_heads(node, heads, 4), 1);
+    cr_expect(id_equal(&heads[0].authority, &author));
+    cr_expect_eq(heads[0].version, l.version);
+}
+
+Test(receive, other_settings_count_from_then_on_for_the_role_that_has_them)
+{
+    const struct quota_conf quotas = {.lookups_a_day = 0};
+    const struct inbox_conf inbox = {.escalate_after = CPIS_MS_HOUR};
+    struct answer_policy policy = {.never = {.count = 0}};
+    cr_assert_eq(answer_roles_parse("R0670", &policy.never), CPIS_OK);
+    for (enum node_role role = ROLE_AUTHORITY; role <= ROLE_QUERY; role++) {
+        open_role(role);
+        const struct view view = rows_view(rows);
+        cr_expect_eq(node_configure(node, v.now, v.wall, &view, &quotas, &inbox, &policy), CPIS_OK);
+        cr_expect_eq(node_configure(node, v.now, v.wall, &view, NULL, NULL, NULL), CPIS_OK);
+        take_outputs();
+        tick(CPIS_MS_SECOND);
+    }
+}
