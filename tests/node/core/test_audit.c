@@ -512,7 +512,7 @@ Test(audit, a_message_that_says_nothing_of_a_log_convicts_nobody)
     expect_only(AUDIT_NONE, NULL);
 }
 
-Test(audit, evidence_of_no_number_or_without_a_head_or_with_a_wrong_inclusion_convicts_nobody_else)
+Test(audit, evidence_with_a_part_that_is_wrong_denies_nothing)
 {
     struct audit_finding f;
     record_flag(true);
