@@ -34,7 +34,7 @@ SIM_SRC     := $(sort $(wildcard simulations/*.c))
 TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c tests/storage/*.c tests/node/core/*.c \
                  tests/node/net/*.c tests/node/feed/*.c tests/node/cli/*.c tests/node/http/*.c \
                  tests/simulations/*.c tests/conformance/*.c))
-WRAP_MEMORY := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+WRAP_MEMORY := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=arena_take,--wrap=node_step
 FAULT_SRC   := $(sort $(wildcard tests/faults/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))

@@ -4,6 +4,7 @@
 #include "node/core/lookup.h"
 #include "simulations/rows.h"
 #include "simulations/sim.h"
+#include "tests/fail_malloc.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -425,7 +426,10 @@ Test(federation, equal_seeds_give_equal_traces)
 
 /* --- seeds: everything at once, then healed --- */
 
-static void faults_and_healing(uint64_t seed)
+static size_t refused; /* pieces of memory, in all runs */
+
+/* memory: of a million pieces that steps ask for while there are faults, so many are refused. */
+static void faults_and_healing(uint64_t seed, uint32_t memory)
 {
     struct sim_conf conf = quiet;
     struct nhs_number held[6];
@@ -441,6 +445,7 @@ static void faults_and_healing(uint64_t seed)
     for (unsigned i = 0; i < 6; i++)
         held[i] = child(sim_authority(s, i % 4), i, 1 + i % 3, 1);
     sim_faults(s, true);
+    (void)fail_memory_in_steps(memory, seed);
     for (unsigned i = 0; i < 24; i++) {
         struct nhs_number nobody = sim_number(100 + i);
         while (sim_is_down(s, query))
@@ -449,8 +454,12 @@ static void faults_and_healing(uint64_t seed)
         sim_run(s, 400);
     }
     sim_run(s, 10 * CPIS_MS_SECOND);
+    refused += fail_memory_in_steps(0, 0);
     sim_faults(s, false); /* the safety phase is over: now everything must come to rest */
-    cr_assert(sim_settle(s, CPIS_MS_HOUR), "seed %llu: not settled", (unsigned long long)seed);
+    const bool settled = sim_settle(s, CPIS_MS_HOUR);
+    char what[160];
+    sim_unsettled(s, what, sizeof what);
+    cr_assert(settled, "seed %llu: not settled: %s", (unsigned long long)seed, what);
     for (unsigned i = 0; i < 24; i++) {
         const struct sim_verdict *v = sim_verdict(s, asked[i]);
         if (!v->given || i % 2 != 0) continue;
@@ -470,12 +479,18 @@ TestSuite(federation_seeds, .init = only_sodium, .timeout = 300);
 Test(federation_seeds, no_false_no_and_every_authority_hears_1)
 {
     for (uint64_t i = 100; i < 140; i++)
-        faults_and_healing(i);
+        faults_and_healing(i, 0);
 }
 Test(federation_seeds, no_false_no_and_every_authority_hears_2)
 {
     for (uint64_t i = 200; i < 240; i++)
-        faults_and_healing(i);
+        faults_and_healing(i, 0);
+}
+Test(federation_seeds, no_false_no_and_every_authority_hears_when_memory_fails_in_the_steps)
+{
+    for (uint64_t i = 300; i < 340; i++)
+        faults_and_healing(i, 8000);
+    cr_expect_gt(refused, 1000, "only %zu", refused);
 }
 
 /* --- a register of many versions --- */

@@ -487,3 +487,56 @@ Test(audit, evidence_that_does_not_hold_convicts_nobody)
     expect_only(AUDIT_EVIDENCE, &f);
     cr_expect_eq(f.evidence, EVIDENCE_VERDICT);
 }
+
+Test(audit, a_fault_that_two_files_show_is_told_once)
+{
+    authority.count = 1;
+    line(&authority, v.wall + 10, LOG_IMPORT_UNDONE, 0);
+    give(&authority, 0);
+    const struct signed_message m = ack_of(&authority, ACK_RECORDED, 2);
+    hold(7, &m);
+    hold(8, &m); /* a copy, at another directory */
+    struct audit_finding f;
+    expect_only(AUDIT_ACK_UNRECORDED, &f);
+    cr_expect_eq(f.who.b[0], rf_id(VF_AUTHORITY).b[0]);
+}
+
+Test(audit, a_message_that_says_nothing_of_a_log_convicts_nobody)
+{
+    const struct msg_lookup_reply m = {.rh = asked.rh, .outcome = LOOKUP_REFUSED};
+    struct bytes b;
+    cr_assert_eq(lookup_reply_encode(&m, &v.a, &b), CPIS_OK);
+    const struct signed_message s = vf_sign(&v, DIRECTORY, SIGNED_DEALING, b);
+    cr_assert_eq(signed_message_encode(&s, &v.a, &b), CPIS_OK);
+    cr_assert_eq(audit_held(audit, 7, b), CPIS_OK);
+    expect_only(AUDIT_NONE, NULL);
+}
+
+Test(audit, evidence_with_a_part_that_is_wrong_denies_nothing)
+{
+    struct audit_finding f;
+    record_flag(true);
+    ev.nhs_number[0] = '8';
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    expect_only(AUDIT_EVIDENCE, &f);
+    cr_expect_eq(f.evidence, EVIDENCE_NUMBER);
+    audit_free(&audit);
+    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+    record_flag(true);
+    ev.heads_count--; /* the last one's hash stands beside the absences, without the head */
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    size_t others;
+    cr_expect_eq(found(AUDIT_EVIDENCE, &others, &f), 1);
+    audit_free(&audit);
+    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+    record_flag(true);
+    struct vf_list wrong = list[0];
+    wrong.entry[0].salt.b[0] ^= 1; /* its paths do not lead to the root that was signed */
+    const struct cpis_hash state = vf_state(VF_EPOCH, heads, VF_AUTHORITIES);
+    struct msg_present p = vf_present(&v, &asked, 1, &state, &list[0], 1);
+    struct msg_inclusion *inclusion = (struct msg_inclusion *)(uintptr_t)p.inclusions;
+    inclusion->salt.b[0] ^= 1;
+    statements[0].statement = vf_sign_present(&v, 1, &p);
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    cr_expect_eq(found(AUDIT_DENIED, &others, &f), 0, "nothing proves that it held the child");
+}

@@ -1,6 +1,7 @@
 #include "proto/visible.h"
 #include "tests/node/core/authority_fixture.h"
 
+#include <assert.h>
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <string.h>
@@ -387,4 +388,65 @@ Test(children, a_restart_finds_them_all_in_order)
     cr_assert_eq(count, 20);
     for (size_t i = 1; i < count; i++)
         cr_assert_lt(nhs_number_compare(&all[i - 1], &all[i]), 0);
+}
+
+Test(children, more_than_one_block_of_children_are_all_held_and_found_again)
+{
+    const unsigned many = 600; /* room is made for 256, then for twice as many, and again */
+    for (unsigned i = 1; i <= many; i++) {
+        const struct child_change c = af_upsert(i, 0);
+        cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    }
+    cr_expect_eq(children_count(f.children), many);
+    for (unsigned i = 1; i <= many; i++)
+        cr_expect(visible(i), "%u", i);
+    cr_expect_not(visible(many + 1));
+}
+
+static void put_row(unsigned key_of, const struct row_child *r)
+{
+    const struct nhs_number n = af_number(key_of);
+    struct env *e = af_begin(&f);
+    EMIT_ROW(e, TABLE_CHILD, n.digits, NHS_NUMBER_DIGITS, row_child, r);
+    af_commit(&f);
+}
+
+Test(children, a_row_that_can_not_be_stops_the_start)
+{
+    struct child_change c = af_upsert(1, 0);
+    cr_assert_eq(apply(&c), OUTCOME_ADDED);
+    struct row_child right = row(1);
+    struct row_plan plan = right.plans[0]; /* what `row` gave lies in the step's scratch */
+    right.plans = &plan;
+    const struct row_plan wrong[] = {
+        {.plan = plan.plan, .start = 202613010900, .birth_date = plan.birth_date},
+        {.plan = plan.plan,
+         .start = plan.start,
+         .end = 202602300900,
+         .birth_date = plan.birth_date},
+        {.plan = PLAN_CPP, .start = plan.start, .birth_date = 20260230}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct row_plan plans[1] = {wrong[i]};
+        struct row_child bad = right;
+        bad.plans = plans;
+        put_row(1, &bad);
+        cr_expect_eq(af_restart_try(&f), CPIS_E_STORE, "plan %zu", i);
+    }
+    const struct nhs_number number = af_number(1), other = af_number(2);
+    struct env *e = af_begin(&f);
+    emit_delete(e, TABLE_CHILD, number.digits, NHS_NUMBER_DIGITS);
+    af_commit(&f);
+    put_row(2, &right);
+    cr_expect_eq(af_restart_try(&f), CPIS_E_STORE, "under another child's key");
+    put_row(1, &right);
+    e = af_begin(&f);
+    emit_persist(e, TABLE_CHILD, other.digits, NHS_NUMBER_DIGITS,
+                 (struct bytes){(const uint8_t *)"\xff", 1});
+    af_commit(&f);
+    cr_expect_eq(af_restart_try(&f), CPIS_E_STORE, "no row at all");
+    e = af_begin(&f);
+    emit_delete(e, TABLE_CHILD, other.digits, NHS_NUMBER_DIGITS);
+    af_commit(&f);
+    cr_expect_eq(af_restart_try(&f), CPIS_OK);
+    cr_expect(visible(1));
 }

@@ -367,6 +367,28 @@ Test(evidence, of_two_answers_of_one_version_the_one_that_tells_more_stands)
         }
 }
 
+Test(evidence, of_one_authoritys_answers_the_newest_is_gathered_and_of_others_one_each)
+{
+    const struct cpis_id one = rf_id(101), two = rf_id(102), three = rf_id(103);
+    const struct judged_answer said[] = {
+        {.authority = one, .status = ANSWER_NONE_NOW, .head_version = 7},
+        {.authority = two, .status = ANSWER_FLAGS, .head_version = 3},
+        {.authority = one, .status = ANSWER_FLAGS, .head_version = 8},    /* newer */
+        {.authority = one, .status = ANSWER_NONE_NOW, .head_version = 6}, /* older */
+        {.authority = two, .status = ANSWER_NONE_NOW, .head_version = 3}, /* tells less */
+        {.authority = three, .status = ANSWER_FLAGS, .head_version = 1}}; /* no room */
+    struct judged_answer kept[2];
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        evidence_add_answer(kept, &count, 2, &said[i]);
+    cr_assert_eq(count, 2);
+    cr_expect(id_equal(&kept[0].authority, &one));
+    cr_expect_eq(kept[0].head_version, 8);
+    cr_expect_eq(kept[0].status, ANSWER_FLAGS);
+    cr_expect(id_equal(&kept[1].authority, &two));
+    cr_expect_eq(kept[1].status, ANSWER_FLAGS);
+}
+
 Test(evidence, an_answer_to_another_lookup_is_a_replay)
 {
     struct msg_answer m = vf_answer(&v, &asked, 102, ANSWER_NONE_NOW, 7);

@@ -403,6 +403,25 @@ Test(inbox, the_time_goes_on_over_a_restart_and_what_was_opened_once_is_opened)
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
 }
 
+Test(inbox, after_a_restart_what_came_by_an_earlier_clock_is_due_first)
+{
+    struct row_notification n;
+    seen_at(1, "RJ1", "");
+    f.wall -= CPIS_MS_HOUR; /* the system's clock was set back */
+    seen_at(2, "RJ1", "");
+    pass(2 * CPIS_MS_HOUR);
+    af_restart(&f);
+    af_forget(&f);
+    pass(WAIT - 2 * CPIS_MS_HOUR);
+    tick();
+    cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
+    cr_assert(get(2, &n));
+    cr_expect_neq(n.escalated, 0, "the second one, by its own time");
+    pass(CPIS_MS_HOUR);
+    tick();
+    cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 2);
+}
+
 Test(inbox, many_that_are_due_at_once_are_escalated_in_several_ticks)
 {
     uint64_t id;

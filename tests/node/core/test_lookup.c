@@ -1007,3 +1007,48 @@ Test(lookup, too_many_at_once_are_busy)
     cr_assert_not_null(given());
     cr_expect_eq(given()->reason, REASON_BUSY);
 }
+
+Test(lookup, an_answer_that_does_not_open_is_named_and_the_next_one_counts)
+{
+    begin();
+    say_present(who[0]);
+    say_absent(who[1]);
+    say_absent(who[2]);
+    const struct cpis_id id = rf_id(1);
+    struct msg_answer m = vf_answer(&v, &asked, 102, ANSWER_FLAGS, list[1].version);
+    m.ciphertext[9] ^= 1;
+    const struct signed_message s = vf_sign_answer(&v, 102, &m);
+    lookups_recv_answer(lookups, vf_begin(&v), &id, &s);
+    vf_commit(&v);
+    cr_expect_eq(vf_events(&v, EVENT_ANSWER_UNREADABLE), 1);
+    cr_expect_null(given());
+    answer(102, ANSWER_FLAGS, list[1].version);
+    expect_given(VERDICT_FLAG, REASON_NONE);
+}
+
+Test(lookup, evaluations_that_nobody_waits_for_are_another_machines)
+{
+    const struct tokens_done done = {.job = 999};
+    bool mine = true;
+    start();
+    lookups_tokens_done(lookups, vf_begin(&v), &done, &mine);
+    vf_commit(&v);
+    cr_expect_not(mine);
+    cr_expect_eq(lookups_active(lookups), 1);
+    cr_expect_null(given());
+}
+
+Test(lookup, a_register_that_is_no_longer_confirmed_while_it_runs_is_unknown_at_once)
+{
+    vf_hear_times(&v, VF_T);
+    vf_pass(&v, REGISTER_UNKNOWN_AFTER - CPIS_MS_SECOND);
+    begin();
+    const cpis_ms began = v.now;
+    for (size_t i = 0; i + 1 < VF_T; i++)
+        say_absent(who[i]);
+    cr_assert_null(given());
+    vf_pass(&v, CPIS_MS_SECOND + 1);
+    say_absent(who[VF_T - 1]);
+    expect_given(VERDICT_UNKNOWN, REASON_REGISTER);
+    cr_expect_lt(v.now, began + LOOKUP_BUDGET);
+}

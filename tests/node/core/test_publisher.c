@@ -798,3 +798,112 @@ Test(publisher, a_version_is_live_only_when_it_is_in_every_epoch)
     }
     cr_assert_eq(af_status(&f, 1).version_live, s.version);
 }
+
+/* --- what directories show that can not be --- */
+
+static struct msg_heads show_of_1(struct msg_head_shown *shown, uint32_t epoch)
+{
+    shown->head.signature.b[0] ^= 1;
+    return (struct msg_heads){
+        .epoch = epoch, .whole = true, .ready = true, .heads = shown, .heads_count = 1};
+}
+
+Test(publisher, a_wrong_head_of_an_epoch_that_is_over_counts_for_nothing)
+{
+    af_add(&f, 1, 3);
+    struct msg_head_shown shown = {.in_state = true, .head = f.dir[0].held[0].as_signed};
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        f.dir[d].no_heads_of = 1;
+    miss_the_switch();
+    af_run(&f, CPIS_MS_MINUTE);
+    af_forget(&f);
+    const struct msg_heads m = show_of_1(&shown, 1);
+    for (unsigned d = 1; d <= AF_DIRS; d++) {
+        publisher_recv_heads(f.publisher, af_begin(&f), af_node(&f, d), &m);
+        af_commit(&f);
+    }
+    cr_expect_eq(af_events(&f, EVENT_SIGNATURE_WRONG), AF_DIRS);
+    cr_expect_not(publisher_is_unsure(f.publisher));
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_expect_eq(held_version(1, 2), 0, "the old list has been shown by nobody");
+}
+
+Test(publisher, only_directories_show_what_is_held)
+{
+    af_add(&f, 1, 1);
+    struct msg_head_shown shown = {.in_state = true, .head = f.dir[0].held[0].as_signed};
+    const struct msg_heads m = show_of_1(&shown, 1);
+    af_forget(&f);
+    publisher_recv_heads(f.publisher, af_begin(&f), af_node(&f, 102), &m);
+    af_commit(&f);
+    cr_expect_eq(af_events(&f, EVENT_ROLE_WRONG), 1);
+    cr_expect_eq(f.outs, 1);
+}
+
+Test(publisher, a_child_that_had_left_before_the_backup_is_taken_over_with_the_salt_it_has_now)
+{
+    af_add(&f, 1, 3);
+    af_remove(&f, 3, 1);
+    publisher_confirm_shrink(f.publisher, af_begin(&f));
+    af_commit(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_assert_not(af_holds(&f, 1, 1, 3));
+    af_copy_rows(&f, &backup); /* its entry is kept there, and not listed */
+    af_add(&f, 3, 1);
+    cr_assert(af_holds(&f, 1, 1, 3));
+    af_use_rows(&f, &backup);
+    af_restart(&f);
+    af_run(&f, 20 * CPIS_MS_SECOND);
+    cr_expect(af_holds(&f, 1, 1, 3), "it stays listed until an officer has confirmed");
+    af_restart(&f);
+    af_run(&f, 20 * CPIS_MS_SECOND);
+    cr_expect(af_holds(&f, 1, 1, 3), "after a restart too");
+    cr_expect_eq(af_events(&f, EVENT_LIST_REFUSED), 0);
+}
+
+Test(publisher, restored_in_two_epochs_each_list_follows_its_own_unknown_head)
+{
+    af_next_register(&f, add_epoch_2);
+    af_add(&f, 1, 3);
+    af_run(&f, CPIS_MS_MINUTE);
+    cr_assert_gt(held_version(1, 2), 0);
+    af_copy_rows(&f, &backup);
+    af_add(&f, 4, 1);
+    af_run(&f, CPIS_MS_MINUTE);
+    const uint64_t before[2] = {held_version(1, 1), held_version(1, 2)};
+    af_use_rows(&f, &backup);
+    af_restart(&f);
+    af_run(&f, CPIS_MS_MINUTE);
+    for (uint32_t epoch = 1; epoch <= 2; epoch++) {
+        cr_expect_gt(held_version(1, epoch), before[epoch - 1], "epoch %u", (unsigned)epoch);
+        cr_expect(af_holds(&f, 1, epoch, 4), "epoch %u", (unsigned)epoch);
+    }
+}
+
+static cpis_err (*scan_in_order)(void *ctx, enum table t, const uint8_t *prefix, size_t prefix_len,
+                                 bool newest_first, row_fn fn, void *arg);
+static cpis_err scan_entries_from_the_end(void *ctx, enum table t, const uint8_t *prefix,
+                                          size_t prefix_len, bool newest_first, row_fn fn,
+                                          void *arg)
+{
+    const bool turned = t == TABLE_ENTRY ? !newest_first : newest_first;
+    return scan_in_order(ctx, t, prefix, prefix_len, turned, fn, arg);
+}
+
+/* A real store hides its keys: entries come in any order. */
+Test(publisher, lists_stand_by_epoch_whatever_order_their_rows_come_in)
+{
+    af_next_register(&f, add_epoch_2);
+    af_add(&f, 1, 3);
+    af_run(&f, CPIS_MS_MINUTE);
+    scan_in_order = f.store.view.scan;
+    f.store.view.scan = scan_entries_from_the_end;
+    cr_assert_eq(af_restart_try(&f), CPIS_OK);
+    af_run(&f, CPIS_MS_MINUTE);
+    struct publisher_status s[AF_EPOCHS];
+    cr_assert_eq(publisher_status(f.publisher, s, AF_EPOCHS), 2);
+    cr_expect_eq(s[0].epoch, 1);
+    cr_expect_eq(s[1].epoch, 2);
+    cr_expect_eq(s[0].real, 3);
+    cr_expect_eq(s[1].real, 3);
+}

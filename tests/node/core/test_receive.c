@@ -14,6 +14,7 @@ static struct vf v; /* registers, keys and signed messages; its own node is not 
 static struct node *node;
 static struct rows *rows;
 static unsigned events[EVENT_COUNT], sends, writes;
+static struct result last; /* of a command */
 static const unsigned receiver_number[ROLES + 1] = {0, 101, 1, 201};
 static const unsigned sender_number[ROLES + 1] = {0, 102, 2, 201};
 
@@ -27,6 +28,7 @@ static void take_outputs(void)
         events[o.type == OUT_EVENT ? o.event : EVENT_FRAME_MALFORMED] += o.type == OUT_EVENT;
         sends += o.type == OUT_SEND;
         writes += o.type == OUT_PERSIST || o.type == OUT_DELETE;
+        if (o.type == OUT_RESULT) last = *(const struct result *)o.result;
         if (o.type == OUT_PERSIST)
             rows_put(rows, o.table, o.key.p, o.key.len, o.value.p, o.value.len);
         if (o.type == OUT_DELETE) rows_delete(rows, o.table, o.key.p, o.key.len);
@@ -668,4 +670,114 @@ Test(receive, random_changes_of_right_frames_never_crash_a_directory)
 Test(receive, random_changes_of_right_frames_never_crash_a_query_node)
 {
     bombard(ROLE_QUERY, ROUNDS);
+}
+
+/* --- what its operator wants of it --- */
+
+static void expect_no(enum command_type type, const char *why)
+{
+    const struct command c = {.id = 4, .type = type};
+    const struct view view = rows_view(rows);
+    const struct node_in in = {
+        .now = v.now, .wall = v.wall, .view = &view, .type = NODE_COMMAND, .command = &c};
+    last = (struct result){.why = "no result"};
+    node_step(node, &in);
+    take_outputs();
+    cr_expect_eq(last.type, RESULT_DONE, "command %d", type);
+    cr_expect_eq(last.err, CPIS_E_STATE, "command %d", type);
+    cr_expect_str_eq(last.why, why, "command %d", type);
+    cr_expect_eq(sends + writes, 0, "command %d", type);
+}
+
+Test(receive, a_command_for_another_role_is_refused_and_does_nothing)
+{
+    static const enum node_role role_of[] = {[COMMAND_LOOKUP] = ROLE_QUERY,
+                                             [COMMAND_CHANGES] = ROLE_AUTHORITY,
+                                             [COMMAND_UNDO_IMPORT] = ROLE_AUTHORITY,
+                                             [COMMAND_NOTIFICATION] = ROLE_AUTHORITY,
+                                             [COMMAND_TEST] = ROLE_AUTHORITY,
+                                             [COMMAND_CONFIRM_SHRINK] = ROLE_AUTHORITY,
+                                             [COMMAND_CONFIRM_RESTORE] = ROLE_AUTHORITY,
+                                             [COMMAND_CEREMONY] = ROLE_DIRECTORY,
+                                             [COMMAND_ACCEPT_HEADS] = ROLE_DIRECTORY};
+    for (enum node_role role = ROLE_AUTHORITY; role <= ROLE_QUERY; role++) {
+        open_role(role);
+        for (unsigned t = COMMAND_LOOKUP; t <= COMMAND_ACCEPT_HEADS; t++)
+            if (t != COMMAND_REGISTER && role_of[t] != role)
+                expect_no((enum command_type)t, "this node's role can't do that");
+    }
+}
+
+Test(receive, a_node_that_is_not_in_force_yet_takes_children_in_and_no_other_command)
+{
+    static const enum command_type refused[] = {COMMAND_UNDO_IMPORT, COMMAND_NOTIFICATION,
+                                                COMMAND_TEST, COMMAND_CONFIRM_SHRINK,
+                                                COMMAND_CONFIRM_RESTORE};
+    open_node(777, ROLE_AUTHORITY, CPIS_E_NOTFOUND);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        expect_no(refused[i], "this node is not in force in its register yet");
+    open_node(777, ROLE_QUERY, CPIS_E_NOTFOUND);
+    expect_no(COMMAND_LOOKUP, "this node is not in force in its register yet");
+}
+
+Test(receive, a_nodes_log_head_is_signed_by_it_and_is_what_its_log_stands_at)
+{
+    open_role(ROLE_DIRECTORY);
+    tick(CPIS_MS_SECOND);
+    struct node_status st;
+    struct bytes b;
+    struct signed_message s;
+    struct msg_log_head m;
+    const struct identity keys = rf_identity(receiver_number[ROLE_DIRECTORY]);
+    node_status(node, v.now, v.wall, &st);
+    cr_assert_eq(node_log_head(node, &v.a, &b), CPIS_OK);
+    cr_assert_eq(signed_message_decode(b, &v.a, &s), CPIS_OK);
+    cr_assert_eq(s.type, SIGNED_LOG_HEAD);
+    cr_expect_eq(sign_check(&keys.pub.sign, SIGNED_LOG_HEAD, registry_net(v.registry), s.body.p,
+                            s.body.len, &s.signature),
+                 CPIS_OK);
+    cr_assert_eq(log_head_decode(s.body, &v.a, &m), CPIS_OK);
+    cr_expect(id_equal(&m.node_id, node_id(node)));
+    cr_expect_eq(m.sequence, st.log.sequence);
+    cr_expect(hash_equal(&m.head, &st.log.head));
+    cr_expect_eq(m.time, v.wall);
+    struct arena none = arena_make(0);
+    cr_expect_eq(node_log_head(node, &none, &b), CPIS_E_NOMEM);
+    arena_free(&none);
+}
+
+Test(receive, a_query_node_tells_the_newest_head_of_each_authority_and_others_none)
+{
+    struct newest_head heads[4];
+    open_role(ROLE_AUTHORITY);
+    cr_expect_eq(node_heads(node, heads, 4), 0);
+    open_role(ROLE_QUERY);
+    cr_expect_eq(node_heads(node, heads, 4), 0);
+    const struct vf_list l = vf_list(&v, 102, NULL);
+    struct msg_head_shown shown = {true, vf_head(&v, &l)};
+    const struct msg_heads m = {1, 1, VF_EPOCH, true, true, &shown, 1};
+    struct bytes b;
+    send_raw(2, hello_frame(8));
+    cr_assert_eq(heads_encode(&m, &v.a, &b), CPIS_OK);
+    send_raw(2, frame(FRAME_HEADS, b));
+    const struct cpis_id author = rf_id(102);
+    cr_assert_eq(node_heads(node, heads, 4), 1);
+    cr_expect(id_equal(&heads[0].authority, &author));
+    cr_expect_eq(heads[0].version, l.version);
+}
+
+Test(receive, other_settings_count_from_then_on_for_the_role_that_has_them)
+{
+    const struct quota_conf quotas = {.lookups_a_day = 0};
+    const struct inbox_conf inbox = {.escalate_after = CPIS_MS_HOUR};
+    struct answer_policy policy = {.never = {.count = 0}};
+    cr_assert_eq(answer_roles_parse("R0670", &policy.never), CPIS_OK);
+    for (enum node_role role = ROLE_AUTHORITY; role <= ROLE_QUERY; role++) {
+        open_role(role);
+        const struct view view = rows_view(rows);
+        cr_expect_eq(node_configure(node, v.now, v.wall, &view, &quotas, &inbox, &policy), CPIS_OK);
+        cr_expect_eq(node_configure(node, v.now, v.wall, &view, NULL, NULL, NULL), CPIS_OK);
+        take_outputs();
+        tick(CPIS_MS_SECOND);
+    }
 }

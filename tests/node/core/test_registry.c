@@ -747,6 +747,24 @@ Test(registry, a_key_is_renewed_by_a_node_that_replaces_the_old_one)
     accept(&m);
 }
 
+Test(registry, a_successor_is_found_through_one_that_replaced_and_has_gone_itself)
+{
+    const struct cpis_id old = rf_id(101), last = rf_id(105);
+    struct cpis_id found[4];
+    for (unsigned number = 104; number <= 105; number++) { /* each renews its key once */
+        struct msg_register m = next();
+        with(&m, number, ROLE_AUTHORITY, "301")->replaces = rf_id(number == 104 ? 101 : 104);
+        accept(&m);
+        m = next();
+        in(&m, number)->state = NODE_ACTIVE;
+        without(&m, number == 104 ? 101 : 104);
+        accept(&m);
+    }
+    cr_assert_null(registry_node(r, &old));
+    cr_assert_eq(registry_successors(r, &old, found, 4), 1);
+    cr_expect(id_equal(&found[0], &last));
+}
+
 Test(registry, a_revoked_node_is_out_of_force_and_its_time_is_known)
 {
     const struct cpis_id id = rf_id(201);

@@ -264,6 +264,15 @@ Test(steward, notices_expected_and_successors_are_set_and_taken_away)
     cr_assert_eq(steward_set_notice(&m, &a, &notice, &why), CPIS_OK);
     cr_assert_eq(m.notices_count, 1);
     cr_assert_eq(m.notices[0].until, notice.until);
+    struct msg_register_notice second = {rf_id(102), RF_T0, RF_T0 + 8 * CPIS_MS_DAY};
+    cr_assert_eq(steward_set_notice(&m, &a, &second, &why), CPIS_OK);
+    second.until++; /* the second one is found, too, and the first stays as it is */
+    cr_assert_eq(steward_set_notice(&m, &a, &second, &why), CPIS_OK);
+    cr_assert_eq(m.notices_count, 2);
+    cr_assert_eq(m.notices[0].until, notice.until);
+    cr_assert_eq(m.notices[1].until, second.until);
+    second.until = 0;
+    cr_assert_eq(steward_set_notice(&m, &a, &second, &why), CPIS_OK);
     cr_assert_eq(steward_set_successors(&m, &a, &id, to, 2, &why), CPIS_OK);
     cr_assert_eq(steward_set_successors(&m, &a, &nobody, to, 2, &why), CPIS_E_NOTFOUND);
     cr_assert_eq(steward_set_successors(&m, &a, &id, to, SUCCESSORS_MAX + 1, &why), CPIS_E_LIMIT);
