@@ -25,7 +25,8 @@ began=$SECONDS next=0
 verdict() { { lookup --json "${@:2}" <<<"$1" || true; } >"$W/answer" 2>/dev/null; jq -r .verdict "$W/answer"; }
 is() { [ "$(verdict "$1" --scheduled)" = "$2" ]; } # NUMBER VERDICT, silently
 becomes() { until_ok "${3:-60}" is "$1" "$2" || die "$1 is not $2 but $(cat "$W/answer")"; }
-never_no() { # a flagged child, whatever else is said
+# A flagged child, whatever else is said. In $( ) it ends the script by an assignment, or where a check wants a word that is said.
+never_no() {
     local got
     got=$(verdict "$1")
     [ "$got" != no_flag ] || die "a false no: $(cat "$W/answer")"
@@ -93,6 +94,7 @@ query_without_its_disk() {
     one_record "$child"
 }
 authority_from_an_old_backup() {
+    local was
     "$CPIS" backup "$W/T002" "$W/backup" >/dev/null
     "$CPIS" flags import "$W/T002" "$W/late.csv" --wait >/dev/null
     becomes "$late" flag
@@ -101,7 +103,8 @@ authority_from_an_old_backup() {
     "$CPIS" restore "$W/backup" "$W/T002" >/dev/null
     start_node T002
     sleep 3
-    [ "$(never_no "$late")" != flag ] || die "the backup does not hold this child"
+    was=$(never_no "$late")
+    [ "$was" != flag ] || die "the backup does not hold this child"
     cat "$W/T002.csv" <(tail -n +2 "$W/late.csv") >"$W/all.csv"
     "$CPIS" flags import "$W/T002" "$W/all.csv" --snapshot >/dev/null
     "$CPIS" flags confirm-restore "$W/T002" >"$W/out" 2>&1 || die "$(cat "$W/out")"
