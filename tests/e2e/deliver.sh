@@ -38,6 +38,7 @@ receive() { # starts the receiver
 }
 arrived() { awk '$1 == 204 {print $2, $3}' "$W/received" | sort -u | sort -k2n; }
 ids() { arrived | awk -v e="$1" '$1 == e {print $2}' | tr '\n' ' '; }
+has_notification() { [ -n "$("$CPIS" notifications list "$D" --json)" ]; }
 has_arrived() { arrived | grep -qx "$1 $2"; }
 told() { grep -q "event=$1 " "$W/log/T001.log"; }
 doctor_says() { { "$CPIS" doctor "$D" || true; } | grep -qF "$1"; }
@@ -77,7 +78,7 @@ until_ok 30 complete || die "the federation did not become complete"
 
 # --- what was there before: opened ones are not told ---
 look "${child[0]}"
-until_ok 5 test -n "$("$CPIS" notifications list "$D" --json)" || die "no notification"
+until_ok 5 has_notification || die "no notification"
 "$CPIS" notifications ack "$D" 1 --by "A. Duty"
 stop_node T001
 set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
@@ -226,7 +227,7 @@ starttls=$(free_port)
 "$RECEIVER" smtp "127.0.0.2:$starttls" "$W/safe" starttls "$W/tls.pem" "$W/tls.key" duty "a right word" &
 others+=($!)
 mail_to "smtp://127.0.0.2:$starttls"
-until_ok 20 says_since 'MAIL_WAITS.*certificate' || says_since 'MAIL_WAITS.*SSL' || die "an unknown certificate of a mail server is not told"
+until_ok 20 says_since 'MAIL_WAITS.*\(certificate\|SSL\)' || die "an unknown certificate of a mail server is not told"
 set_key mail_ca_file "\"$W/tls.pem\""
 mail_to "smtp://127.0.0.2:$starttls"
 until_ok 20 says_since 'MAIL_REFUSED.*SMTP 530' || die "that the server wants to know who this is is not told"
@@ -261,7 +262,7 @@ set_key feed false
 PIDS[T001]=$!
 until_ok 15 "$CPIS" status "$D" || die "the node does not answer"
 tell
-until_ok 20 grep -q 'WEBHOOK_WAITS.*certificate' "$W/log/T001.log" || { until_ok 5 grep -q 'WEBHOOK_WAITS.*SSL' "$W/log/T001.log" || die "an unknown certificate is not told: $(tail -n 3 "$W/log/T001.log")"; }
+until_ok 20 grep -q 'WEBHOOK_WAITS.*\(certificate\|SSL\)' "$W/log/T001.log" || die "an unknown certificate is not told: $(tail -n 3 "$W/log/T001.log")"
 [ ! -s "$W/tls.in" ] || die "something was said to a receiver that nobody vouches for"
 stop_node T001
 set_key webhook_ca_file "\"$W/tls.pem\""
