@@ -39,6 +39,19 @@ one_record() { # NUMBER [NODE [COUNT]]
     until_ok 160 recorded "$@" || die "not one record of each lookup: $("$CPIS" accesses "$W/${2:-T001}" - --json <<<"$1")"
     until_ok 10 told "$@" || die "not one notification of each lookup"
 }
+# As many notifications as records, each record of another lookup.
+each_once() { # NUMBER
+    local rids
+    rids=$("$CPIS" accesses "$W/T001" - --json <<<"$1" | jq -r 'select(.scheduled | not) | .rid')
+    [ -n "$rids" ] && [ -z "$(sort <<<"$rids" | uniq -d)" ] && told "$1" T001 "$(wc -l <<<"$rids")"
+}
+# What was asked while something was wrong is found now, and each look at it has its one record.
+recorded_now() { # NUMBER...
+    for child; do
+        [[ $(never_no "$child") == flag* ]] || die "all is well again: $(cat "$W/answer")"
+        until_ok 160 each_once "$child" || die "not one record and one notification of each lookup: $("$CPIS" accesses "$W/T001" - --json <<<"$child")"
+    done
+}
 logs_verify() { for node in "${!PIDS[@]}"; do "$CPIS" log verify "$W/$node" >/dev/null || die "$node: the log does not verify"; done; }
 start_at() { # NODE SECONDS: with its clock so far ahead
     CPIS_FAULT_CLOCK=$2 "$CPIS" run "$W/$1" >>"$W/log/$1.log" 2>&1 &
@@ -48,6 +61,7 @@ start_at() { # NODE SECONDS: with its clock so far ahead
 set_key() { sed -i "s|^$2 = .*|$2 = $3;|" "$W/$1/node.conf"; }
 
 directories_lost() {
+    local asked=()
     fresh
     stop_node D03 KILL
     becomes "$nobody" no_flag
@@ -57,12 +71,14 @@ directories_lost() {
     for _ in 1 2 3; do
         [ "$(verdict "$nobody" --scheduled)" = unknown ] || die "with one directory: $(cat "$W/answer")"
         fresh
+        asked+=("$child")
         never_no "$child" >/dev/null
     done
     start_node D02
     start_node D03
     becomes "$nobody" no_flag
     [ "$(never_no "$child")" = flag ] || die "they are back: $(cat "$W/answer")"
+    recorded_now "${asked[@]}"
 }
 query_lost_after_a_hit() {
     local was
@@ -80,6 +96,10 @@ query_lost_after_a_hit() {
     one_record "$child"
 }
 query_without_its_disk() {
+    local before
+    fresh
+    before=$child
+    [ "$(never_no "$before")" = flag ] || die "$(cat "$W/answer")"
     stop_node "$QUERY" KILL
     rm -rf "${W:?}/$QUERY"
     "$CPIS" init "$W/$QUERY" --role query --org RZZ97 --name "Test Hospital" --register "$W/register" >/dev/null
@@ -92,6 +112,7 @@ query_without_its_disk() {
     fresh
     [ "$(never_no "$child")" = flag ] || die "$(cat "$W/answer")"
     one_record "$child"
+    one_record "$before" # which the node that asked can't know any more
 }
 authority_from_an_old_backup() {
     local was
@@ -207,23 +228,15 @@ out_of_memory() {
             kill -0 "${PIDS[$node]}" || die "$node, each ${every}th allocation fails: it ended: $(tail -n 2 "$W/log/$node.log")"
             rm "$W/$node/.faults.memory"
             becomes "$nobody" no_flag 100
-            for child in "${asked[@]}"; do
-                [[ $(never_no "$child") == flag* ]] || die "there is memory again: $(cat "$W/answer")"
-                until_ok 60 each_once "$child" || die "not one record and one notification of each lookup"
-            done
+            recorded_now "${asked[@]}"
         done
     done
 }
-# As many notifications as records, each record of another lookup.
-each_once() {
-    local rids
-    rids=$("$CPIS" accesses "$W/T001" - --json <<<"$1" | jq -r 'select(.scheduled | not) | .rid')
-    [ -n "$rids" ] && [ -z "$(sort <<<"$rids" | uniq -d)" ] && told "$1" T001 "$(wc -l <<<"$rids")"
-}
 too_few_files() {
-    local held=() fd pid
+    local asked=() pid
     for node in T001 D01 "$QUERY"; do
         fresh
+        asked+=("$child")
         pid=${PIDS[$node]}
         prlimit --pid "$pid" --nofile="$(find "/proc/$pid/fd" -mindepth 1 | wc -l):"
         for _ in 1 2 3; do timeout 5 "$CPIS" status "$W/$node" >/dev/null 2>&1 || true; done
@@ -234,6 +247,7 @@ too_few_files() {
         becomes "$nobody" no_flag
         [ "$(never_no "$child")" = flag ] || die "$node has files again: $(cat "$W/answer")"
     done
+    recorded_now "${asked[@]}"
 }
 
 found_federation
