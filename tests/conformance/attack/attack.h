@@ -90,9 +90,13 @@ bool is_flag(const char *verdict); /* with or without details */
 struct records {
     unsigned accesses, complete, notifications, twins, late;
 };
-struct records records_of(struct federation *f, const char *number);
+/* false, noted: T001 can't be asked. */
+bool records_of(struct federation *f, const char *number, struct records *ret);
 /* Waits until there are at least so many accesses, at most some seconds. */
-struct records records_wait(struct federation *f, const char *number, unsigned accesses);
+bool records_wait(struct federation *f, const char *number, unsigned accesses, struct records *ret);
+/* After a moment in which one would have come that must not. */
+bool records_settled(struct federation *f, const char *number, struct records *ret);
+bool no_records(struct federation *f, const char *number); /* after such a moment */
 
 #define EVENTS_MAX 96U
 struct events { /* all counters of a node at one moment */
@@ -110,9 +114,11 @@ long long status_number(struct federation *f, const char *node, const char *path
 /* A counter of `cpis metrics NODE`, by its whole name; -1: none. */
 double metric(struct federation *f, const char *node, const char *name);
 bool node_runs(struct federation *f, const char *node);
-/* `cpis` with these arguments; what it answers is not looked at. */
-/* All JSON values that the command says, in one array: for json_decref. */
-json_t *told(struct federation *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* All JSON values that `cpis` with these arguments says, in one array: for json_decref. NULL,
+ * noted: its exit code is not `wanted`. */
+json_t *told(struct federation *f, int wanted, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What it answers is not looked at, but for its exit code: 0. */
 bool command(struct federation *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* which: 0 is D02, 1 is D03 */

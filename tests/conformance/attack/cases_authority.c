@@ -174,7 +174,8 @@ static bool others_right(struct federation *f)
     const char *number = next_child(&f->listed);
     ask(f, number, verdict);
     if (!is_flag(verdict)) return attack_fails(f, "a listed child: the verdict is %s", verdict);
-    const struct records r = records_wait(f, number, 1);
+    struct records r;
+    if (!records_wait(f, number, 1, &r)) return false;
     if (r.accesses != 1) return attack_fails(f, "%u records", r.accesses);
     ask(f, next_child(&f->nobody), verdict);
     return strcmp(verdict, "no_flag") == 0 ||
@@ -239,7 +240,8 @@ static bool copied(struct federation *f, const struct attack_case *c)
     if (!event_rises(f, "T001", &before, "EVENT_LISTED_ELSEWHERE", 1)) return false;
     ask(f, number, verdict);
     if (!is_flag(verdict)) return attack_fails(f, "the child copied: the verdict is %s", verdict);
-    const struct records r = records_wait(f, number, 1);
+    struct records r;
+    if (!records_wait(f, number, 1, &r)) return false;
     return r.accesses == 1 || attack_fails(f, "the child copied: %u records", r.accesses);
 }
 

@@ -19,7 +19,8 @@ static bool look(struct federation *f, bool listed)
         return strcmp(verdict, "no_flag") == 0 ||
                attack_fails(f, "a child in no list: the verdict is %s", verdict);
     if (!is_flag(verdict)) return attack_fails(f, "a listed child: the verdict is %s", verdict);
-    const struct records r = records_wait(f, number, 1);
+    struct records r;
+    if (!records_wait(f, number, 1, &r)) return false;
     return (r.accesses == 1 && r.notifications == 1) ||
            attack_fails(f, "read, with %u records and %u notifications", r.accesses,
                         r.notifications);

@@ -110,14 +110,14 @@ static bool has_details(enum stealth s)
 static bool judge(struct federation *f, const char *number, enum stealth s)
 {
     const unsigned wanted = s == RID_AGAIN ? 2 : 1;
-    struct records r = records_wait(f, number, wanted);
-    for (unsigned i = 0; has_details(s) && i < 100 && r.notifications == 0; i++) {
+    struct records r;
+    bool good = records_wait(f, number, wanted, &r);
+    for (unsigned i = 0; good && has_details(s) && i < 100 && r.notifications == 0; i++) {
         pause_ms(20);
-        r = records_of(f, number);
+        good = records_of(f, number, &r);
     }
-    pause_ms(150); /* for a second record that must not come */
-    r = records_of(f, number);
-    return expect(f, "records", r.accesses, wanted) &&
+    return good && records_settled(f, number, &r) && /* a second one must not come */
+           expect(f, "records", r.accesses, wanted) &&
            expect(f, "marked as twins", r.twins > 0, s == RID_AGAIN) &&
            expect(f, "marked as late", r.late, s == LATE) &&
            (!has_details(s) || expect(f, "notifications", r.notifications, 1));
@@ -151,12 +151,14 @@ static bool told_after_a_minute(struct federation *f, const struct attack_case *
     const struct attack_case look = {.a = WITHOUT_DETAILS};
     (void)c;
     if (without_details == NULL && !stealth(f, &look)) return false; /* chosen alone */
-    struct records r = records_of(f, without_details);
-    for (unsigned i = 0; i < 140 && r.notifications == 0; i++) {
+    struct records r;
+    bool good = records_of(f, without_details, &r);
+    for (unsigned i = 0; good && i < 140 && r.notifications == 0; i++) {
         pause_ms(500);
-        r = records_of(f, without_details);
+        good = records_of(f, without_details, &r);
     }
-    return expect(f, "records", r.accesses, 1) && expect(f, "notifications", r.notifications, 1);
+    return good && expect(f, "records", r.accesses, 1) &&
+           expect(f, "notifications", r.notifications, 1);
 }
 
 /* --- refused, and no record --- */
@@ -205,7 +207,7 @@ static bool refused(struct federation *f, const struct attack_case *c)
     }
     peer_close(&p);
     if (good && c->event != NULL) good = event_rises(f, "D01", &before, c->event, 1);
-    return good && expect(f, "records", records_of(f, number).accesses, 0);
+    return good && no_records(f, number);
 }
 
 /* --- harvest --- */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #define COMMAND_BYTES 1024U
 #define WAIT_MS       6000U
 #define STEP_MS       20U
+#define SETTLE_MS     200U /* for a record that must not come */
 
 static const char *const event_names[] = {
 #define CPIS_X(name, level, text) #name,
@@ -63,39 +65,47 @@ bool command(struct federation *f, const char *format, ...)
     return pclose(p) == 0;
 }
 
-json_t *told(struct federation *f, const char *format, ...)
+/* All that a command says; *ret_exit stays where it was not started, and is -1 where it did not end
+ * by itself. */
+static json_t *read_all(FILE *p, int *ret_exit)
 {
     json_t *all = json_array(), *one;
-    va_list ap;
-    va_start(ap, format);
-    FILE *p = start(f, format, ap);
-    va_end(ap);
     if (p == NULL) return all;
     while ((one = json_loadf(p, JSON_DISABLE_EOF_CHECK, NULL)) != NULL)
         (void)json_array_append_new(all, one);
-    (void)pclose(p);
+    const int status = pclose(p);
+    *ret_exit = status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     return all;
 }
 
+json_t *told(struct federation *f, int wanted, const char *format, ...)
+{
+    va_list ap;
+    int is = -1;
+    va_start(ap, format);
+    json_t *all = read_all(start(f, format, ap), &is);
+    va_end(ap);
+    if (is == wanted) return all;
+    (void)attack_fails(f, "the command ended with %d, not %d: %s", is, wanted, format);
+    json_decref(all);
+    return NULL;
+}
+
 /* The number goes over standard input. */
-static json_t *told_about(struct federation *f, const char *number, const char *what)
+static json_t *told_about(struct federation *f, const char *number, const char *what, int *ret_exit)
 {
     char line[2 * COMMAND_BYTES];
-    json_t *all = json_array(), *one;
     (void)snprintf(line, sizeof line, "echo %s | %s %s 2>/dev/null", number, f->cpis, what);
-    FILE *p = popen(line, "r");
-    if (p == NULL) return all;
-    while ((one = json_loadf(p, JSON_DISABLE_EOF_CHECK, NULL)) != NULL)
-        (void)json_array_append_new(all, one);
-    (void)pclose(p);
-    return all;
+    *ret_exit = -1;
+    return read_all(popen(line, "r"), ret_exit);
 }
 
 void ask(struct federation *f, const char *number, char ret[static VERDICT_BYTES])
 {
     char what[COMMAND_BYTES];
     (void)snprintf(what, sizeof what, "lookup %s/Q01 - %s --json", f->folder, ASKER);
-    json_t *all = told_about(f, number, what);
+    int code; /* each verdict has its own */
+    json_t *all = told_about(f, number, what, &code);
     const char *v = json_string_value(json_object_get(json_array_get(all, 0), "verdict"));
     const char *rid = json_string_value(json_object_get(json_array_get(all, 0), "rid"));
     (void)snprintf(ret, VERDICT_BYTES, "%s", v != NULL ? v : "none");
@@ -108,48 +118,70 @@ bool is_flag(const char *verdict)
     return strcmp(verdict, "flag") == 0 || strcmp(verdict, "flag_details_to_follow") == 0;
 }
 
-struct records records_of(struct federation *f, const char *number)
+static bool notifications_of(struct federation *f, const char *number, struct records *ret)
 {
-    struct records r = {0};
-    char what[COMMAND_BYTES];
     size_t i;
-    json_t *one;
-    (void)snprintf(what, sizeof what, "accesses %s/T001 - --json", f->folder);
-    json_t *all = told_about(f, number, what);
-    json_array_foreach(all, i, one)
-    {
-        const char *state = json_string_value(json_object_get(one, "state"));
-        r.accesses++;
-        r.complete += state != NULL && strcmp(state, "complete") == 0;
-        r.twins += json_is_true(json_object_get(one, "twin"));
-        r.late += json_is_true(json_object_get(one, "late"));
-    }
-    json_decref(all);
-    all = told(f, "notifications list %s/T001 --json", f->folder);
+    json_t *one, *all = told(f, 0, "notifications list %s/T001 --json", f->folder);
     json_array_foreach(all, i, one)
     {
         const char *of = json_string_value(json_object_get(one, "nhs_number"));
-        r.notifications += of != NULL && strcmp(of, number) == 0;
+        ret->notifications += of != NULL && strcmp(of, number) == 0;
     }
     json_decref(all);
-    return r;
+    return all != NULL;
 }
 
-struct records records_wait(struct federation *f, const char *number, unsigned accesses)
+bool records_of(struct federation *f, const char *number, struct records *ret)
 {
-    struct records r = records_of(f, number);
-    for (unsigned waited = 0; r.accesses < accesses && waited < WAIT_MS; waited += STEP_MS) {
-        pause_ms(STEP_MS);
-        r = records_of(f, number);
+    char what[COMMAND_BYTES];
+    size_t i;
+    int code;
+    json_t *one;
+    *ret = (struct records){0};
+    (void)snprintf(what, sizeof what, "accesses %s/T001 - --json", f->folder);
+    json_t *all = told_about(f, number, what, &code);
+    json_array_foreach(all, i, one)
+    {
+        const char *state = json_string_value(json_object_get(one, "state"));
+        ret->accesses++;
+        ret->complete += state != NULL && strcmp(state, "complete") == 0;
+        ret->twins += json_is_true(json_object_get(one, "twin"));
+        ret->late += json_is_true(json_object_get(one, "late"));
     }
-    return r;
+    json_decref(all);
+    if (code != 0) return attack_fails(f, "the records can't be read: exit %d", code);
+    return notifications_of(f, number, ret);
+}
+
+bool records_wait(struct federation *f, const char *number, unsigned accesses, struct records *ret)
+{
+    bool good = records_of(f, number, ret);
+    for (unsigned waited = 0; good && ret->accesses < accesses && waited < WAIT_MS;
+         waited += STEP_MS) {
+        pause_ms(STEP_MS);
+        good = records_of(f, number, ret);
+    }
+    return good;
+}
+
+bool records_settled(struct federation *f, const char *number, struct records *ret)
+{
+    pause_ms(SETTLE_MS);
+    return records_of(f, number, ret);
+}
+
+bool no_records(struct federation *f, const char *number)
+{
+    struct records r;
+    return records_settled(f, number, &r) &&
+           (r.accesses == 0 || attack_fails(f, "%u records of what was to leave none", r.accesses));
 }
 
 /* --- counters --- */
 
 static json_t *status(struct federation *f, const char *node)
 {
-    json_t *all = told(f, "status %s/%s --json", f->folder, node);
+    json_t *all = told(f, 0, "status %s/%s --json", f->folder, node);
     json_t *one = json_incref(json_array_get(all, 0));
     json_decref(all);
     return one;
