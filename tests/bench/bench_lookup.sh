@@ -3,10 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/build/release/cpis
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-bench.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-trap 'stop_all; rm -rf "$W"' EXIT
 count=${LOOKUPS:-1000}
 found_federation
 start_all
@@ -17,11 +15,9 @@ for authority in "${AUTHORITIES[@]}"; do
     "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null
     i=$((i + 1))
 done
-activate_authorities
 csv 9 "$((count / 2))" 0 "$W/nobody.csv"
-first=$(number_of "$W/nobody.csv" 1)
-ready() { lookup --scheduled --json <<<"$first" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+nobody=$(number_of "$W/nobody.csv" 1)
+become_complete
 sleep 2
 hits=$(tail -q -n +2 "$W"/T00?.csv | cut -d, -f1 | sed -n "1,$((count / 2))p")
 paste -d '\n' <(echo "$hits") <(tail -n +2 "$W/nobody.csv" | cut -d, -f1) | grep . | build/release/bench_lookup "$W/$QUERY"

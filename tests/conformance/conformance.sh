@@ -9,11 +9,10 @@ TARGET=$B/cpis
 case "${1:-}" in "" | --*) ;; *) TARGET=$1; shift ;; esac
 for argument; do [ "$argument" != --list ] || exec $B/conformance --list; done
 CPIS=$(realpath "$TARGET")
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-conf.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 # The cases stop and start nodes: who runs at last stands in pid/.
-end_all() {
+at_end() {
     local file pid node
     mkdir -p "$W/pid"
     [ -f "$W/attacked" ] || for node in "${!PIDS[@]}"; do echo "${PIDS[$node]}" >"$W/pid/$node"; done
@@ -27,7 +26,6 @@ end_all() {
     PIDS=()
 }
 gone() { ! kill -0 "$1"; }
-trap 'status=$?; end_all; [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W" >&2; exit $status' EXIT
 AUTHORITIES=(T001 T002)
 found_federation
 # whose keys an attacker has: no process runs on these folders
@@ -53,10 +51,8 @@ csv 1 700 0 "$W/T001.csv"
 csv 2 700 0 "$W/nobody.csv"
 csv 3 100 0 "$W/spare.csv"
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
-activate_authorities
 nobody=$(number_of "$W/nobody.csv" 1)
-ready() { lookup --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 60 ready || die "the federation did not become complete"
+become_complete
 mkdir "$W/pid"
 for node in "${!PIDS[@]}"; do echo "${PIDS[$node]}" >"$W/pid/$node"; done
 touch "$W/attacked"

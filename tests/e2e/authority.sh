@@ -4,21 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-authority.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-began=$SECONDS
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
 AUTHORITIES=(T001 T002)
-same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
 held() { "$CPIS" flags show "$W/$1" - --json <<<"$2"; }
 verdict() { lookup --scheduled --json <<<"$1" | jq -r .verdict || true; }
 says() { [ "$(verdict "$1")" = "$2" ]; }
@@ -35,8 +23,7 @@ old=$(number_of "$W/T001.csv" 2)
 today=$(TZ=Europe/London date +%F) yesterday=$(TZ=Europe/London date -d yesterday +%F) week=$(TZ=Europe/London date -d '+7 days' +%F)
 echo "$mother,1999-04-05,Givenmother,Familymother,M1,UCPP,2026-05-01,$yesterday,," >>"$W/T001.csv"
 for authority in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null; done
-activate_authorities
-until_ok 30 says "$nobody" no_flag || die "the federation did not become complete"
+become_complete
 
 # --- the numbers that people ring ---
 "$CPIS" register drill "$W/T001/register" --list "$W/ring.csv" >"$W/drill" && got=0 || got=$?
@@ -121,7 +108,7 @@ upload() { # $1: its number; of rows 1 to 6
 codes() { jq -r '[.failed[].code] | join(" ")' "$1"; }
 traced >"$W/traced.csv"
 chmod 0600 "$W/traced.csv"
-sed -i "s|^traced_numbers = .*|traced_numbers = \"$W/traced.csv\";|" "$W/T002/node.conf"
+set_key T002 traced_numbers "\"$W/traced.csv\""
 stop_node T002 # a node is confined to the files that its settings name when it starts
 start_node T002
 same "$("$CPIS" flags check "$W/T002" --json | jq -rs '[.[].finding | select(startswith("traced"))] | sort | join(" ")' || true)" \
@@ -154,7 +141,7 @@ same "$(codes "$W/T002/feed/out/again.xml.report.json")" "CPR05 CPR01 CPR03" "th
 grep -q "judged anew" "$W/T002/feed/out/again.xml.report.json" || die "it is not said that the file was judged anew"
 same "$("$CPIS" stats "$W/T002" --json | jq -r '.records_traced | "\(.numerator) of \(.denominator)"')" "301 of 312" "the match rate of three files"
 "$CPIS" stats "$W/T002" | grep -q '^records that agree with tracing  *301 of 312, 96 %$' || die "stats do not say the match rate"
-sed -i 's|^traced_numbers = .*|traced_numbers = "";|' "$W/T002/node.conf"
+set_key T002 traced_numbers '""'
 say "traced: five codes, a sensitive child found contact-only, the new number to the officer alone; what is held stays"
 
 # --- a trace: killed and taken up, each number once; then its share of the day is used up ---

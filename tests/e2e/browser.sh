@@ -5,18 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-browser.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-began=$SECONDS
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 
 CHROMIUM=${CHROMIUM:-$(command -v chromium)} || die "there is no chromium: apt-get install chromium"
 PASSWORD='seven violet anvils'
@@ -29,8 +19,9 @@ serve() {
     local node=$1 port
     shift
     port=$(free_port)
-    sed -i "s|^web_listen = .*|web_listen = \"127.0.0.1:$port\";|; s|^web_second_factor = .*|web_second_factor = false;|
-        s|^\\( *\\)setting = .*|\\1setting = \"emergency department\";|" "$W/$node/node.conf"
+    set_key "$node" web_listen "\"127.0.0.1:$port\""
+    set_key "$node" web_second_factor false
+    set_key "$node" setting '"emergency department"'
     set -- "${@/#/--role=}"
     [ "$node" != "$QUERY" ] || set -- "$@" --lookups both --user-id 200009876204 --job-code R0110 --job "Emergency nurse"
     "$CPIS" accounts add "$W/$node" tester --display "Test NURSE" "$@" --password-file - --keep <<<"$PASSWORD" >/dev/null

@@ -9,21 +9,12 @@ cd "$(dirname "$0")/../.."
 CPIS=$PWD/build/release/faults/cpis
 RECEIVER=$PWD/build/release/receiver
 ACTION=${ACTION:-kill} ROLES=${ROLES:-T001 D01 Q01} POINTS=${POINTS:-.}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-crash.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 receiver=
-finish() {
-    local status=$?
-    stop_all
-    [ -z "$receiver" ] || kill "$receiver" 2>/dev/null || true
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+at_end() { [ -z "$receiver" ] || kill "$receiver" 2>/dev/null; }
 AUTHORITIES=(T001 T002)
-D=$W/T001 began=$SECONDS k=0 checked=0 # rounds begun; rounds whose lookup was checked
+D=$W/T001 k=0 checked=0 # rounds begun; rounds whose lookup was checked
 
 # --- a federation whose two authorities both hold each child that is looked up ---
 set_up() {
@@ -32,9 +23,9 @@ set_up() {
     (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$W/key" && echo >>"$W/key")
     : >"$W/received" && : >"$W/refused"
     found_federation
-    sed -i "s|^webhook_url = .*|webhook_url = \"http://127.0.0.1:$port/inbox\";|
-        s|^webhook_key_file = .*|webhook_key_file = \"$W/key\";|; s|^pattern_count = .*|pattern_count = 0;|" "$D/node.conf"
-    sed -i "s|^pattern_count = .*|pattern_count = 0;|" "$W/T002/node.conf"
+    set_key T001 webhook_url "\"http://127.0.0.1:$port/inbox\""
+    set_key T001 webhook_key_file "\"$W/key\""
+    for node in "${AUTHORITIES[@]}"; do set_key "$node" pattern_count 0; done
     "$RECEIVER" http "$port" "$W/key" "$W/received" "$W/refused" &
     receiver=$!
     start_all
@@ -43,11 +34,9 @@ set_up() {
     csv 2 300 0 "$W/taken.csv"
     csv 3 1 0 "$W/nobody.csv"
     for node in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$node" "$W/looked.csv" --wait >/dev/null; done
-    activate_authorities
     nobody=$(number_of "$W/nobody.csv" 1)
-    until_ok 30 ready || die "the federation did not become complete"
+    become_complete
 }
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
 
 # --- one round: the node runs with the fault, everything happens once, it is started again if it died ---
 alive() { kill -0 "${PIDS[$1]}" 2>/dev/null; }

@@ -7,24 +7,13 @@ cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
 RECEIVER=$PWD/build/release/receiver
 KILLS=${KILLS:-6}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-deliver.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-began=$SECONDS
 others=()
-finish() {
-    local status=$?
-    stop_all
-    [ ${#others[@]} = 0 ] || kill "${others[@]}" 2>/dev/null || true
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+at_end() { [ ${#others[@]} = 0 ] || kill "${others[@]}" 2>/dev/null; }
 
 AUTHORITIES=(T001)
 D=$W/T001
-same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
 tell() { "$CPIS" notifications test "$D" --by "A. Duty" >/dev/null; }
 look() { # NUMBER: the flag is found, or its details follow
     local got=0
@@ -56,7 +45,6 @@ reload() {
     until_ok 5 answered || die "no answer to SIGHUP"
     grep 'SIGHUP: ' "$W/log/T001.log" | tail -n 1 | grep -qF "taken: $1" || die "not taken: $1: $(tail -n 2 "$W/log/T001.log")"
 }
-set_key() { sed -i "s|^$1 = .*|$1 = $2;|" "$D/node.conf"; }
 
 port=$(free_port)
 : >"$W/received"
@@ -68,22 +56,20 @@ start_all
 hold_ceremony
 csv 3 8 0 "$W/T001.csv"
 "$CPIS" flags import "$D" "$W/T001.csv" --wait >/dev/null
-activate_authorities
 child=()
 for i in 1 2 3 4; do child+=("$(number_of "$W/T001.csv" "$i")"); done
 csv 8 1 0 "$W/spare.csv"
 nobody=$(number_of "$W/spare.csv" 1)
-complete() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 complete || die "the federation did not become complete"
+become_complete
 
 # --- what was there before: opened ones are not told ---
 look "${child[0]}"
 until_ok 5 has_notification || die "no notification"
 "$CPIS" notifications ack "$D" 1 --by "A. Duty"
 stop_node T001
-set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
-set_key webhook_key_file "\"$W/secrets/key\""
-set_key pattern_count 0
+set_key T001 webhook_url "\"http://127.0.0.1:$port/inbox\""
+set_key T001 webhook_key_file "\"$W/secrets/key\""
+set_key T001 pattern_count 0
 start_node T001
 receive
 look "${child[0]}"
@@ -113,11 +99,11 @@ until_ok 60 has_arrived notification 7 || die "what was refused does not arrive 
 say "2. a child that fails holds up no other"
 
 # --- by a timer: what there is, then it ends and says whether all has arrived ---
-set_key webhook_url '""'
+set_key T001 webhook_url '""'
 reload webhook_url
 ended() { ! pgrep -f "^cpis deliver $D\$" >/dev/null; }
 until_ok 10 ended || die "it runs although there is nobody to tell"
-set_key webhook_url "\"http://127.0.0.1:$port/inbox\""
+set_key T001 webhook_url "\"http://127.0.0.1:$port/inbox\""
 echo "${child[2]}" >"$W/refused"
 look "${child[2]}" # 10
 look "${child[3]}" # 11
@@ -173,12 +159,12 @@ stop_node T001
 : >"$W/mails"
 smtp=$(free_port)
 start_node T001
-set_key mail_every_minutes 1
+set_key T001 mail_every_minutes 1
 reload mail_every_minutes
-set_key escalate_after_minutes 1
-set_key mail_url "\"smtp://127.0.0.1:$smtp\""
-set_key mail_from '"cpis@authority.test.example"'
-set_key mail_to '"duty@authority.test.example"'
+set_key T001 escalate_after_minutes 1
+set_key T001 mail_url "\"smtp://127.0.0.1:$smtp\""
+set_key T001 mail_from '"cpis@authority.test.example"'
+set_key T001 mail_to '"duty@authority.test.example"'
 reload "escalate_after_minutes, mail_url, mail_from, mail_to"
 until_ok 20 told MAIL_WAITS || die "that the mail server is away is not told"
 "$RECEIVER" smtp "$smtp" "$W/mails" &
@@ -201,7 +187,7 @@ subject 2 | grep -qE "^CP-IS T001: 1 new, oldest 00:0[0-9]; [0-9]+ unopened for 
 say "6. a mail says how many, once a period, over restarts and deaths, when its server is back"
 "$RECEIVER" smtp "127.0.0.2:$smtp" "$W/elsewhere" &
 others+=($!)
-set_key mail_url "\"smtp://127.0.0.2:$smtp\"" # to us a machine as any other
+set_key T001 mail_url "\"smtp://127.0.0.2:$smtp\"" # to us a machine as any other
 stop_node T001
 rm "$D/feed/mail.state" # as if never one was sent
 start_node T001
@@ -215,7 +201,7 @@ openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext su
 mail_to() { # URL: a mail to that server, as if never one was sent
     stop_node T001
     rm -f "$D/feed/mail.state"
-    set_key mail_url "\"$1\""
+    set_key T001 mail_url "\"$1\""
     before=$(wc -l <"$W/log/T001.log")
     start_node T001
 }
@@ -228,11 +214,11 @@ starttls=$(free_port)
 others+=($!)
 mail_to "smtp://127.0.0.2:$starttls"
 until_ok 20 says_since 'MAIL_WAITS.*\(certificate\|SSL\)' || die "an unknown certificate of a mail server is not told"
-set_key mail_ca_file "\"$W/tls.pem\""
+set_key T001 mail_ca_file "\"$W/tls.pem\""
 mail_to "smtp://127.0.0.2:$starttls"
 until_ok 20 says_since 'MAIL_REFUSED.*SMTP 530' || die "that the server wants to know who this is is not told"
-set_key mail_user '"duty"'
-set_key mail_password_file "\"$W/password\""
+set_key T001 mail_user '"duty"'
+set_key T001 mail_password_file "\"$W/password\""
 mail_to "smtp://127.0.0.2:$starttls"
 until_ok 20 says_since 'MAIL_REFUSED.*SMTP 535' || die "a wrong password is not told"
 [ ! -s "$W/safe" ] || die "a mail was sent before all was right"
@@ -256,8 +242,8 @@ mkfifo "$W/answer.fifo"
 openssl s_server -accept "127.0.0.1:$tls" -key "$W/tls.key" -cert "$W/tls.pem" -quiet <"$W/answer.fifo" >"$W/tls.in" 2>/dev/null &
 others+=($!)
 exec 7>"$W/answer.fifo"
-set_key webhook_url "\"https://localhost:$tls/inbox\""
-set_key feed false
+set_key T001 webhook_url "\"https://localhost:$tls/inbox\""
+set_key T001 feed false
 "$CPIS" run "$D" >>"$W/log/T001.log" 2>&1 &
 PIDS[T001]=$!
 until_ok 15 "$CPIS" status "$D" || die "the node does not answer"
@@ -265,7 +251,7 @@ tell
 until_ok 20 grep -q 'WEBHOOK_WAITS.*\(certificate\|SSL\)' "$W/log/T001.log" || die "an unknown certificate is not told: $(tail -n 3 "$W/log/T001.log")"
 [ ! -s "$W/tls.in" ] || die "something was said to a receiver that nobody vouches for"
 stop_node T001
-set_key webhook_ca_file "\"$W/tls.pem\""
+set_key T001 webhook_ca_file "\"$W/tls.pem\""
 start_node T001
 until_ok 20 grep -q '"event":"test"' "$W/tls.in" || die "nothing arrives over TLS"
 grep -q '^CPIS-Signature: t=' "$W/tls.in" || die "it is not signed"

@@ -5,18 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-demo.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-began=$SECONDS
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 
 # --- the figures of four real authorities, 31 March 2025 (children on plans, looked after): Rutland, Camden,
 # Hackney and Birmingham, from the DfE's children in need and children looked after statistics ---
@@ -41,7 +31,7 @@ heard() { # AUTHORITY NUMBER HOW-MANY
 say "founding a federation in $W"
 found_federation
 operations=$(free_port)
-sed -i "s/^metrics_listen = .*/metrics_listen = \"127.0.0.1:$operations\";/" "$W/$QUERY/node.conf"
+set_key "$QUERY" metrics_listen "\"127.0.0.1:$operations\""
 start_all
 say "   8 processes run; holding the key ceremony (t = $THRESHOLD of ${#DIRECTORIES[@]}; nobody ever knows the key)"
 hold_ceremony
@@ -68,9 +58,7 @@ for authority in "${AUTHORITIES[@]}"; do
 done
 for job in "${imports[@]}"; do wait "$job" || die "an import failed: $(tail -n 3 "$W"/import-*.txt)"; done
 say "   $(($(cat "$W"/T00?.csv | wc -l) - 4)) plans imported and live nationally"
-activate_authorities
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+become_complete
 
 ask "1. a child on a plan, seen far from home" 10 \
     '.verdict == "flag" and .flags[0].plan == "CPP" and .flags[0].authority.code == "T001"' "$far"

@@ -6,21 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/build/release/faults/cpis
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-faults.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-finish() {
-    local status=$?
-    for node in "${!PIDS[@]}"; do kill -CONT "${PIDS[$node]}" 2>/dev/null || true; done
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 die() { printf 'faults: %s: %s\n' "${story:-start}" "$*" >&2; exit 1; }
 AUTHORITIES=(T001 T002)
-began=$SECONDS next=0
+next=0
 
 verdict() { { lookup --json "${@:2}" <<<"$1" || true; } >"$W/answer" 2>/dev/null; jq -r .verdict "$W/answer"; }
 is() { [ "$(verdict "$1" --scheduled)" = "$2" ]; } # NUMBER VERDICT, silently
@@ -58,7 +48,6 @@ start_at() { # NODE SECONDS: with its clock so far ahead
     PIDS[$1]=$!
     until_ok 15 "$CPIS" status "$W/$1" || die "$1 does not answer"
 }
-set_key() { sed -i "s|^$2 = .*|$2 = $3;|" "$W/$1/node.conf"; }
 
 directories_lost() {
     local asked=()

@@ -1,5 +1,6 @@
 # tests/e2e/federation.sh - a federation of real processes on loopback, for the demo, the benches and the
-# end-to-end tests: sourced, not run. Needs $CPIS (the command) and $W (an empty folder, all of it ours).
+# end-to-end tests: sourced by a script, not run. Needs $CPIS (the command). Makes $W, an empty folder, all of it ours,
+# and takes it away when the script ends, with every node that still runs; $began is when it was made.
 # Test codes T001.., NHS numbers of the 999 range, telephone numbers of Ofcom's drama ranges.
 # shellcheck shell=bash
 DIRECTORIES=(D01 D02 D03)
@@ -8,9 +9,25 @@ QUERY=Q01
 THRESHOLD=2
 ASKER=(--user "Test NURSE" --role-code R0110 --role "Emergency nurse" --setting "emergency department")
 declare -A PIDS=()
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-$(basename "$0" .sh).XXXXXX")
+# shellcheck disable=SC2034
+began=$SECONDS
 
 die() { printf 'federation: %s\n' "$*" >&2; exit 1; }
 say() { printf '%s\n' "$*"; }
+same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
+
+# What a script has to end besides its nodes, before them: it says so by a function of its own.
+at_end() { :; }
+finish() {
+    local status=$?
+    at_end || true
+    stop_all
+    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W" >&2; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 # A TCP port that nobody listens on now, below those that outgoing connections are given.
 free_port() {
@@ -49,8 +66,17 @@ stop_node() {
 stop_all() {
     local node
     for node in "${!PIDS[@]}"; do kill -TERM "${PIDS[$node]}" 2>/dev/null || true; done
+    # a story may have frozen one
+    for node in "${!PIDS[@]}"; do kill -CONT "${PIDS[$node]}" 2>/dev/null || true; done
     for node in "${!PIDS[@]}"; do wait "${PIDS[$node]}" 2>/dev/null || true; done
     PIDS=()
+}
+
+# NODE KEY VALUE, the value as node.conf has it, a text in its quotes. Every node.conf names every key: one that is not there is wrong.
+set_key() {
+    local file=$W/$1/node.conf
+    grep -q "^ *$2 = " "$file" || die "$file has no key $2"
+    sed -i "s|^\( *\)$2 = .*|\1$2 = $3;|" "$file"
 }
 
 # Two of the three stewards sign the version under construction.
@@ -131,3 +157,10 @@ number_of() { sed -n "$(($2 + 1))s/,.*//p" "$1"; }
 
 # Asks for one number; the number comes on standard input, never in argv.
 lookup() { "$CPIS" lookup "$W/$QUERY" - "${ASKER[@]}" "$@"; }
+# Is the federation complete? It says that of a child in no list, $nobody.
+# shellcheck disable=SC2154
+ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
+become_complete() {
+    activate_authorities
+    until_ok 60 ready || die "the federation did not become complete"
+}

@@ -6,22 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
 ROWS=${ROWS:-20000} KILLS=${KILLS:-12}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-feed.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-began=$SECONDS
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
 AUTHORITIES=(T001)
 D=$W/T001/feed
-same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
 drop() { cp "$1" "$D/.drop.$2" && touch -d '1 minute ago' "$D/.drop.$2" && mv "$D/.drop.$2" "$D/in/$2"; }
 lies() { [ -e "$D/$1/$2" ]; }
 held() { "$CPIS" flags list "$W/T001" --json | wc -l; }

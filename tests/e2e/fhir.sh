@@ -5,35 +5,26 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-fhir.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 # shellcheck source=tests/e2e/certificates.sh
 . tests/e2e/certificates.sh
 AUTHORITIES=(T001 T002)
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+at_end() { [ "$status" = 0 ] || head -c 2000 "$W/body" 2>/dev/null; }
 
 # --- asking ---
 base() { printf 'https://127.0.0.1:%s/cpis/FHIR/R4' "$port"; }
 web() { # CURL-ARGUMENT...: the status; the body is in $W/body
-    curl --silent --show-error --max-time 60 --cacert "$W/node.pem" --output "$W/body" --write-out '%{http_code}' "$@" || true
+    curl --silent --show-error --max-time 60 --cacert "$W/web.pem" --output "$W/body" --write-out '%{http_code}' "$@" || true
 }
 # RESOURCE NUMBER [CURL-ARGUMENT...]: by a form, so that no number stands in argv
 ask() {
     local resource=$1 number=$2
     shift 2
     printf 'patient:identifier=https://fhir.nhs.uk/Id/nhs-number|%s' "$number" |
-        web --cert "$W/client.pem" --key "$W/client.key" --data-binary @- "$@" "$(base)/$resource/_search"
+        web --cert "$W/ed.pem" --key "$W/ed.key" --data-binary @- "$@" "$(base)/$resource/_search"
 }
-same() { [ "$1" = "$2" ] || { head -c 2000 "$W/body"; die "not so: $3: $1, expected $2"; }; }
-so() { jq -e "$1" "$W/body" >/dev/null || { head -c 2000 "$W/body"; die "not so: $2: $1"; }; }
+so() { jq -e "$1" "$W/body" >/dev/null || die "not so: $2: $1"; }
 told() { "$CPIS" notifications list "$W/T001" --json | wc -l; }
 told_is() { [ "$(told)" = "$1" ]; }
 says() { [ "$(ask CareTeam "$1")" = "$2" ]; } # NUMBER STATUS
@@ -41,32 +32,20 @@ says() { [ "$(ask CareTeam "$1")" = "$2" ]; } # NUMBER STATUS
 say "founding a federation in $W"
 found_federation
 make_authority ca
-make_server_certificate node
-make_certificate ca client "/CN=ed.test.example" clientAuth
+make_server_certificate web
+add_client ed RZZ99 true 600
 port=$(free_port)
-cat >"$W/clients.conf" <<EOF
-clients = ( { name = "emergency-system"; subject = "cn:ed.test.example"; token = "never"; organisation_code = "RZZ99";
-    organisation_name = "Test Hospital"; setting = "emergency department"; device_id = "200000000001";
-    responsible = "Test LEAD"; unscheduled = true; scheduled = true; } );
-EOF
-set_key() { sed -i "s|^$1 = .*|$1 = \"$2\";|" "$W/$QUERY/node.conf"; }
-set_key web_listen "127.0.0.1:$port"
-set_key web_certificate "$W/node.pem"
-set_key web_key "$W/node.key"
-set_key web_client_ca "$W/ca.pem"
-set_key web_clients "$W/clients.conf"
+serve_clients "$QUERY" "$port"
 start_all
 hold_ceremony
 csv 0 8 2 "$W/T001.csv"
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
-activate_authorities
 child=$(number_of "$W/T001.csv" 1)
 silent=$(number_of "$W/T001.csv" 2)
 dark=$(number_of "$W/T001.csv" 3)
 csv 8 20 0 "$W/extra.csv"
 nobody=$(number_of "$W/extra.csv" 1)
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+become_complete
 until_ok 20 says "$nobody" 200 || { cat "$W/log/$QUERY.log"; die "the node's web does not answer: $(cat "$W/body")"; }
 
 # --- none is NO FLAG ---
@@ -92,7 +71,7 @@ say "2. a flag and its history are one look, which the authority hears of; a sil
 # --- many at once ---
 sed 1d "$W/extra.csv" | jq -R '{request: {method: "GET", url: ("CareTeam?patient=" + split(",")[0])}}' |
     jq -s '{resourceType: "Bundle", type: "batch", entry: .}' >"$W/batch"
-same "$(web --cert "$W/client.pem" --key "$W/client.key" --header 'Content-Type: application/fhir+json' \
+same "$(web --cert "$W/ed.pem" --key "$W/ed.key" --header 'Content-Type: application/fhir+json' \
     --header 'IsUnscheduledAccessEvent: false' --data-binary @"$W/batch" "$(base)")" 200 "a batch"
 so '[.entry[] | .response.status == "200 OK" and .resource.total == 0] | length == 20 and all' "twenty are none"
 say "3. a batch of 20 is answered in one"

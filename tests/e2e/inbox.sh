@@ -5,19 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-inbox.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 AUTHORITIES=(T001)
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
 inbox() { "$CPIS" notifications list "$W/T001" --json "$@"; }
 counted() { # HOW-MANY [OPTION...]
     local want=$1
@@ -39,19 +29,17 @@ valid() { # SCHEMA FILE
 
 say "founding a federation in $W"
 found_federation
-sed -i 's/^escalate_after_minutes = .*/escalate_after_minutes = 1;/' "$W/T001/node.conf"
+set_key T001 escalate_after_minutes 1
 start_all
 hold_ceremony
 csv 0 6 6 "$W/T001.csv"
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
-activate_authorities
 often=$(number_of "$W/T001.csv" 1)
 missed=$(number_of "$W/T001.csv" 2)
 once=$(number_of "$W/T001.csv" 3)
 csv 8 1 0 "$W/extra.csv"
 nobody=$(number_of "$W/extra.csv" 1)
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+become_complete
 
 say "1. an empty message 05 is one, and a test goes the way of all"
 export_as message05 empty.xml 0 | so '.written == 0 and .last == 0' "nothing yet"

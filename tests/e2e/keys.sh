@@ -5,23 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-keys.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-began=$SECONDS load=
-finish() {
-    local status=$?
-    [ -z "$load" ] || { rm -f "$W/loading"; wait "$load" 2>/dev/null || true; }
-    for node in "${!PIDS[@]}"; do kill -CONT "${PIDS[$node]}" 2>/dev/null || true; done
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+load=
+at_end() { [ -z "$load" ] || { rm -f "$W/loading"; wait "$load" 2>/dev/null; }; }
 
 AUTHORITIES=(T001 T002)
-same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
 ask() { "$CPIS" lookup "$W/$1" - "${ASKER[@]}" --scheduled --json; }
 verdict() { ask "$1" <<<"$2" | jq -r .verdict || true; }
 says() { [ "$(verdict "$1" "$2")" = "$3" ]; }

@@ -6,10 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-kills.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-trap 'status=$?; stop_all; [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W"; exit $status' EXIT
 rounds=${1:-12}
 found_federation
 start_all
@@ -17,10 +15,8 @@ hold_ceremony
 csv 1 "$rounds" 0 "$W/T001.csv"
 csv 2 1 0 "$W/nobody.csv"
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
-activate_authorities
 nobody=$(number_of "$W/nobody.csv" 1)
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+become_complete
 
 victims=(T001 "$QUERY" D01 D02 D03)
 killed="" slowest=0

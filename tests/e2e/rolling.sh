@@ -7,21 +7,11 @@ cd "$(dirname "$0")/../.."
 NEXT=$PWD/build/release/next/cpis
 OLD=${1:-$PWD/build/release/cpis}
 CPIS=$OLD
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-rolling.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 AUTHORITIES=(T001 T002)
-began=$SECONDS
 asker=""
-finish() {
-    local status=$?
-    [ -z "$asker" ] || kill "$asker" 2>/dev/null || true
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+at_end() { [ -z "$asker" ] || kill "$asker" 2>/dev/null; }
 
 found_federation
 start_all
@@ -30,10 +20,8 @@ csv 1 300 0 "$W/T001.csv"
 csv 2 50 0 "$W/T002.csv"
 csv 8 1 0 "$W/spare.csv"
 for a in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$a" "$W/$a.csv" --wait >/dev/null; done
-activate_authorities
 nobody=$(number_of "$W/spare.csv" 1)
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+become_complete
 
 # A look at one listed child after the other, each once; its verdict, or nothing where the query node is away.
 ask_on() {

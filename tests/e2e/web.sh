@@ -6,32 +6,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
 KILLS=${KILLS:-10}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-web.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 # shellcheck source=tests/e2e/certificates.sh
 . tests/e2e/certificates.sh
-began=$SECONDS
-finish() {
-    local status=$?
-    stop_all
-    if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
 AUTHORITIES=(T001 T002)
 D=$W/$QUERY
-same() { [ "$1" = "$2" ] || die "not so: $3: $1, expected $2"; }
-set_key() { sed -i "s|^$1 = .*|$1 = \"$2\";|" "$D/node.conf"; }
-set_keys() { # PORT
-    set_key web_listen "127.0.0.1:$1"
-    set_key web_certificate "$W/web.pem"
-    set_key web_key "$W/web.key"
-    set_key web_client_ca "$W/ca.pem"
-    set_key web_clients "$W/clients.conf"
-}
 told() { grep -q "event=$1 " "$W/log/$QUERY.log"; }
 
 # --- clients ---
@@ -74,24 +54,16 @@ found_federation
 sign_register
 for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY" Q02; do cp "$W/register" "$W/$node/register"; done
 make_authority ca
-make_certificate ca ed "/CN=ed.test.example" clientAuth
-make_certificate ca gp "/CN=gp.test.example" clientAuth
 make_certificate ca stranger "/CN=stranger.test.example" clientAuth
 make_server_certificate web
-cat >"$W/clients.conf" <<X
-clients = (
-{ name = "ed"; subject = "cn:ed.test.example"; token = "never"; organisation_code = "RJ1"; organisation_name = "Test Hospital";
-  setting = "emergency department"; device_id = "ed-1"; responsible = "Dr Test LEAD"; unscheduled = true; scheduled = true; requests_a_minute = 60000; user_requests_a_minute = 60000; },
-{ name = "gp"; subject = "cn:gp.test.example"; token = "never"; organisation_code = "A81001"; organisation_name = "Test Practice";
-  setting = "gp"; device_id = "gp-1"; responsible = "Dr Test LEAD"; unscheduled = false; scheduled = true; requests_a_minute = 5; }
-);
-X
+add_client ed RJ1 true 60000
+add_client gp A81001 false 5
 first=$port
 second=$(free_port)
-set_keys "$first"
-set_key metrics_listen "127.0.0.1:$metrics"
-D=$W/Q02 set_keys "$second"
-"$CPIS" clients check "$D" >"$W/clients.txt" || { cat "$W/clients.txt"; die "clients.conf"; }
+serve_clients "$QUERY" "$first"
+serve_clients Q02 "$second"
+set_key "$QUERY" metrics_listen "\"127.0.0.1:$metrics\""
+"$CPIS" clients check "$W/Q02" >"$W/clients.txt" || { cat "$W/clients.txt"; die "clients.conf"; }
 start_all
 start_node Q02
 hold_ceremony
@@ -103,8 +75,8 @@ nobody=$(number_of "$W/spare.csv" 1)
 flagged=$(number_of "$W/T001.csv" 3)
 silent=$(number_of "$W/T002.csv" 4)
 activate_authorities
-ready() { [ "$(curl -s -m 5 -o "$W/ready" -w '%{http_code}' "http://127.0.0.1:$metrics/readyz")" = 200 ]; }
-until_ok 30 ready || die "not ready: $(cat "$W/ready")"
+says_ready() { [ "$(curl -s -m 5 -o "$W/ready" -w '%{http_code}' "http://127.0.0.1:$metrics/readyz")" = 200 ]; }
+until_ok 30 says_ready || die "not ready: $(cat "$W/ready")"
 complete() { care_team ed "$nobody" -H 'IsUnscheduledAccessEvent: false' && [ "$(cat "$W/status")" = 200 ]; }
 until_ok 30 complete || die "the federation did not become complete: $(cat "$W/body")"
 
@@ -132,7 +104,7 @@ until_ok 30 complete || die "heard, it stays incomplete: $(cat "$W/body")"
 stop_node D02 KILL
 stop_node D03 KILL
 is "two of three directories are stopped: unknown" "$nobody" 503 "else else" '.resourceType == "OperationOutcome"'
-not_ready() { ! ready; }
+not_ready() { ! says_ready; }
 until_ok 70 not_ready || die "it says that it is ready"
 grep -q "directories" "$W/ready" || die "readyz does not say why: $(cat "$W/ready")"
 start_node D02
