@@ -192,6 +192,8 @@ struct signed_message sign_body(const struct env *e, enum signed_type type, stru
 struct bytes signed_bytes(struct env *e, const struct signed_message *m);
 /* H(body || signature): rh of a lookup, and a head's part in S. */
 struct cpis_hash signed_hash(const struct signed_message *m);
+/* The id of the list that a decoded head is of: through all re-signings it stays. */
+struct cpis_hash head_list_id(const struct msg_head *h);
 void emit_signed(struct env *e, const struct cpis_id *peer, const struct signed_message *m);
 
 #define LATE_MS ((cpis_ms)120000) /* "late" and "future": over 120 s */
