@@ -175,8 +175,9 @@ static void say_log(const struct audit_finding *f, const char *who, const char *
     switch ((int)f->fault) {
     case AUDIT_UNSIGNED:
         (void)snprintf(ret, SENTENCE_BYTES,
-                       "the log of %s does not end with its signature: it proves nothing. Take it "
-                       "anew, whole.",
+                       "the log of %s does not end with its signature over these entries: it "
+                       "proves nothing, for entries may have been cut off or changed since. Take "
+                       "it anew, whole.",
                        who);
         break;
     case AUDIT_SEQUENCE:

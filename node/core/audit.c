@@ -197,13 +197,15 @@ static cpis_err read_said(const struct signed_message *m, struct arena *memory,
     return err;
 }
 
-/* The log that a file ends with is its node's own word: it can't be disowned. */
+/* The log that a file ends with is its node's own word, if that is of these entries: audit_judge
+ * looks, for what it is of may not be all here. */
 static void end_log(struct audit *a, const struct audit_said *s)
 {
     struct audit_log *l = a->logs > 0 ? &a->log[a->logs - 1] : NULL;
     if (l == NULL || l->file != s->file || !id_equal(&l->node, &s->who)) return;
     l->ended = true;
     l->end = s->time;
+    l->signed_head = (struct chain_head){s->sequence, s->head};
 }
 
 static cpis_err take_said(struct audit *a, size_t file, const struct signed_message *m)

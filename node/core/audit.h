@@ -13,7 +13,8 @@
 enum audit_fault {
     AUDIT_NONE = 0,
     /* a log by itself */
-    AUDIT_UNSIGNED,   /* it does not end with its node's own signature */
+    AUDIT_UNSIGNED,   /* it does not end with its node's own signature over just these entries: it
+                       * is nobody's word, and is judged no further */
     AUDIT_SEQUENCE,   /* `entry` should come here, and `found` does */
     AUDIT_ENTRY,      /* `entry` can't be read */
     AUDIT_UNNOTIFIED, /* authority: `entry` is a look that somebody had to be told of; nobody was */

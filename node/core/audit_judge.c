@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Is this log its node's own word? Entries can be cut off, and changed, by whoever had the file:
+ * only what the node's signature at its end is of can convict it. */
+static bool is_signed(const struct audit_log *l)
+{
+    static const struct cpis_hash none;
+    const struct cpis_hash *head = l->count > 0 ? &l->line[l->count - 1].head : &none;
+    return l->ended && !l->broken && l->signed_head.sequence == l->count &&
+           hash_equal(&l->signed_head.head, head);
+}
+
 /* --- entries by what they are about --- */
 
 static int by_about(const void *x, const void *y)
@@ -65,7 +75,6 @@ static cpis_err judge_notifications(struct audit *a, const struct audit_log *l)
     cpis_err err = CPIS_OK;
     for (size_t i = 0; i < l->count; i++)
         if (l->line[i].event == LOG_STARTED) started = l->line[i].time;
-    const uint64_t end = l->ended ? l->end : l->count > 0 ? l->line[l->count - 1].time : 0;
     for (size_t i = 0; err == CPIS_OK && i < l->count; i++) {
         const struct audit_line *x = &l->line[i];
         const bool looked = x->event == LOG_ACCESS && x->value == 0;
@@ -73,7 +82,7 @@ static cpis_err judge_notifications(struct audit *a, const struct audit_log *l)
         if (!looked && !detailed) continue;
         if (line_about(l, LOG_NOTIFIED, &x->about, UINT64_MAX) != NULL) continue;
         const uint64_t since = x->time > started ? x->time : started;
-        const bool overdue = end > since && end - since > AUDIT_NOTIFIED_WITHIN;
+        const bool overdue = l->end > since && l->end - since > AUDIT_NOTIFIED_WITHIN;
         if (detailed || (overdue && line_about(l, LOG_DETAILS, &x->about, UINT64_MAX) == NULL))
             err = unnotified(a, l, i);
     }
@@ -105,9 +114,8 @@ static cpis_err judge_heads(struct audit *a, const struct audit_log *l)
         if (s->sequence == 0 || !id_equal(&s->who, &l->node)) continue;
         if (s->sequence > l->count) {
             /* what was signed after this log was given out is of later entries */
-            const bool before = l->ended && s->time < l->end;
-            if (!l->broken && before && (beyond == NULL || s->sequence < beyond->sequence))
-                beyond = s;
+            const bool before = s->time < l->end;
+            if (before && (beyond == NULL || s->sequence < beyond->sequence)) beyond = s;
         } else if (!hash_equal(&s->head, &l->line[s->sequence - 1].head)) {
             if (differs == NULL || s->sequence < differs->sequence) differs = s;
         }
@@ -128,8 +136,7 @@ static cpis_err judge_heads(struct audit *a, const struct audit_log *l)
 /* Does the log go as far as the moment at which this was signed? Else it says nothing of it. */
 static bool reaches(const struct audit_log *l, const struct audit_said *s)
 {
-    if (l->broken) return false;
-    return s->sequence != 0 ? s->sequence <= l->count : l->ended && s->time < l->end;
+    return s->sequence != 0 ? s->sequence <= l->count : s->time < l->end;
 }
 
 static enum audit_fault judge_one(const struct audit_log *l, const struct audit_said *s)
@@ -151,8 +158,7 @@ static enum audit_fault judge_one(const struct audit_log *l, const struct audit_
         return line_about(l, LOG_HEAD_SIGNED, &s->about, by) == NULL ? AUDIT_HEAD_UNLOGGED
                                                                      : AUDIT_NONE;
     case SIGNED_LOOKUP: /* it names the head before its own entry */
-        return l->ended && s->time < l->end &&
-                       line_about(l, LOG_LOOKUP_SENT, &s->about, UINT64_MAX) == NULL
+        return s->time < l->end && line_about(l, LOG_LOOKUP_SENT, &s->about, UINT64_MAX) == NULL
                    ? AUDIT_LOOKUP_UNLOGGED
                    : AUDIT_NONE;
     case SIGNED_PRESENT:
@@ -266,12 +272,14 @@ cpis_err audit_judge(struct audit *a)
     if (err == CPIS_OK) err = judge_stated(a);
     for (size_t i = 0; err == CPIS_OK && i < a->logs; i++) {
         struct audit_log *l = &a->log[i];
-        err = sort_log(l);
-        if (err == CPIS_OK && !l->ended)
+        if (!is_signed(l)) {
             err = audit_find(a, &(struct audit_finding){.fault = AUDIT_UNSIGNED,
                                                         .who = l->node,
                                                         .file = l->file,
                                                         .witness = AUDIT_NO_FILE});
+            continue;
+        }
+        err = sort_log(l);
         if (err == CPIS_OK) err = judge_heads(a, l);
         if (err == CPIS_OK) err = judge_said(a, l);
         if (err == CPIS_OK) err = judge_notifications(a, l);
