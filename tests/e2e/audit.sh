@@ -58,6 +58,9 @@ mapfile -t honest < <(logs)
 "$CPIS" log audit "${honest[@]}" "$W/evidence.bin" --register "$W/register" >"$W/verdict.txt" || { cat "$W/verdict.txt"; die "an honest set is convicted"; }
 tail -n 1 "$W/verdict.txt"
 for node in "${ALL[@]}"; do same "$(audit "$W/$node.audit")" "" "what is found in the log of $node by itself"; done
+# ... and given out two minutes later, when what was signed last can be judged by its time as well
+for node in "${ALL[@]}"; do "$DOCTOR" drop "$W/$node.audit" "$W/$node" "$(printf 'f%.0s' {1..64})" >"$W/$node.later"; done
+same "$(audit "${honest[@]/%.audit/.later}" "$W/evidence.bin")" "" "what is found in an honest set of two minutes later"
 ! grep -qFf <(cut -d, -f1 "$W"/*.csv | grep '^999') "$W"/*.audit "$W/verdict.txt" || die "a child's number stands in a log or a verdict"
 
 # --- 1: the authority takes a look out of its log, numbers and hashes it anew, and signs it ---
