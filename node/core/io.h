@@ -88,7 +88,8 @@ enum out_type {
       "a directory holds an ack of ours that our log does not know: restored; asking for all "     \
       "since")                                                                                     \
     X(EVENT_NODE_OUT, 3,                                                                           \
-      "this node is retired, revoked or no longer in the register: nobody talks with it any more")
+      "this node is suspended, retired, revoked or no longer in the register: nobody talks with "  \
+      "it")
 enum event {
 #define CPIS_X(name, level, text) name,
     CPIS_EVENTS(CPIS_X)

@@ -506,7 +506,8 @@ Test(cli, doctor_tries_the_key_of_a_node_that_does_not_run)
     expect(1, "ok    key: identity.key opens, and is that of RZZ99", "$CPIS doctor $W/q");
     expect(0, NULL, "$CPIS register revoke $W/reg RZZ99");
     expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2; cp $W/reg $W/q/register");
-    expect(1, "WRONG key: identity.key opens; the register has retired", "$CPIS doctor $W/q");
+    expect(1, "WRONG key: identity.key opens; the register has suspended, retired",
+           "$CPIS doctor $W/q");
     expect(1, "WRONG key: identity.key: ",
            "printf x | dd of=$W/q/identity.key bs=1 seek=90 conv=notrunc status=none; "
            "$CPIS doctor $W/q");
