@@ -11,8 +11,8 @@
 
 #define NAMES_BYTES 140U /* in one line of the log */
 
-/* Beside the node: which processes, when they are wanted, and which settings they read when they
- * start (log_level all of them). */
+/* Beside the node: which processes, when they are wanted, which settings are theirs, and which
+ * others they read when they start. */
 static bool wants_feed(const struct node_settings *s)
 {
     return s->role == ROLE_AUTHORITY && s->feed;
@@ -28,11 +28,12 @@ static bool wants_web(const struct node_settings *s)
 static const struct {
     const char *name, *restarted;
     bool (*wanted)(const struct node_settings *s);
-    const char *keys; /* how they begin */
+    const char *keys, *also; /* how they begin */
 } beside[] = {
-    {"feed", "FEED_RESTARTED", wants_feed, "feed traced_"},
-    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_"},
-    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_"},
+    {"feed", "FEED_RESTARTED", wants_feed, "feed traced_", "log_level"},
+    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_", "log_level"},
+    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_",
+     "log_level webhook_url mail_url" /* whose deliveries its metrics show */},
 };
 #define BESIDE (sizeof beside / sizeof *beside)
 
@@ -100,9 +101,10 @@ static bool take_change(void *arg, const char *key, bool at_start, const char *b
         taken = taken && !(r->held[i] && conf_begins_with(key, beside[i].keys));
     add_name(taken ? r->taken : r->later, key);
     for (size_t i = 0; i < BESIDE; i++)
-        r->renew[i] = r->renew[i] ||
-                      (taken && !r->held[i] &&
-                       (conf_begins_with(key, beside[i].keys) || strcmp(key, "log_level") == 0));
+        r->renew[i] =
+            r->renew[i] ||
+            (taken && !r->held[i] &&
+             (conf_begins_with(key, beside[i].keys) || conf_begins_with(key, beside[i].also)));
     return taken;
 }
 
