@@ -174,6 +174,7 @@ static int ask_web(const char *dir, char *text, size_t cap)
     char *const args[] = {"cpis", "web", (char *)(uintptr_t)dir, "--check", NULL};
     int ends[2], status = -1;
     size_t len = 0;
+    text[0] = '\0';
     if (pipe2(ends, O_CLOEXEC) != 0) return -1;
     const pid_t pid = fork();
     if (pid == 0) {

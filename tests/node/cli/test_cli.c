@@ -619,6 +619,15 @@ Test(cli, sighup_takes_what_can_change_and_tells_what_waits_for_a_start_and_what
            "sed -i 's/^map_mib = .*/map_mib = 32;/; s/^metrics_listen = .*/metrics_listen = "
            "\"127.0.0.1:1\";/' $W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS("metrics_listen"));
     expect(0, "`cpis web`: ", SAYS("`cpis web`: ")); /* it was started */
+    /* what reads a file that a confined node can't goes on with all that it has */
+    expect(0,
+           "taken: organisation_lookups_a_day; at the next start: map_mib, web_certificate, "
+           "web_key, web_clients, metrics_listen; start the node again: until then what needs the "
+           "file fails (web_certificate, web_key, web_clients)",
+           "sed -i 's/^organisation_lookups_a_day = .*/organisation_lookups_a_day = 11;/; "
+           "s/^metrics_listen = .*/metrics_listen = \"127.0.0.1:2\";/; "
+           "s,^\\(web_certificate\\|web_key\\|web_clients\\) = .*,\\1 = \"/elsewhere/file\";,' "
+           "$W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS("web_clients"));
     expect(0, NULL, STOP_Q);
 }
 
