@@ -35,6 +35,7 @@ struct control_env { /* what a command may read; borrowed for the call */
     const struct metrics *metrics;     /* may be NULL */
     const char *confined;              /* driver.h; or NULL */
     bool confined_whole;
+    int memory; /* driver.h; or 0 */
     cpis_ms now, wall;
 };
 struct control; /* opaque */
