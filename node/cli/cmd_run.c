@@ -6,8 +6,10 @@
 #include "node/net/driver.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAMES_BYTES 140U /* in one line of the log */
 
@@ -153,6 +155,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
 {
     char confined[CONFINE_TEXT_BYTES];
     const struct node_settings *s = &r->s;
+    const int memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); /* not to be reached later */
     const bool whole = confine(r->c->dir, s, CONFINE_NODE, confined);
     const struct driver_conf conf = {.dir = r->c->dir,
                                      .role = s->role,
@@ -167,6 +170,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
                                      .policy = &r->policy,
                                      .confined = confined,
                                      .confined_whole = whole,
+                                     .memory = memory < 0 ? 0 : memory,
                                      .hooks = {.reload = reload, .arg = r}};
     for (size_t i = 0; i < BESIDE; i++)
         r->companion[i] =
@@ -174,6 +178,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
     const cpis_err err = driver_run(&conf);
     for (size_t i = 0; i < BESIDE; i++)
         companion_stop(&r->companion[i]);
+    if (memory >= 0) (void)close(memory);
     return err;
 }
 

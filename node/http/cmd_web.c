@@ -372,7 +372,8 @@ static int work(struct cli *c)
     w.door = (struct node_door){.call = call_link, .arg = &w};
     w.health = (struct health){
         .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};
-    const cpis_err err = control_link_new(c->dir, &w.link);
+    const cpis_err err = control_link_new(
+        c->dir, connections_max() + OPERATIONS_CONNECTIONS + DESCRIPTORS_BESIDE, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
     const bool open = err == CPIS_OK && open_callers(&w) && open_people(&w) && open_fhir(&w) &&
                       open_pages(&w) && open_servers(&w, &t);

@@ -50,6 +50,7 @@ static struct control_env env_of(const struct driver *d)
                                 .metrics = &d->metrics,
                                 .confined = d->conf->confined,
                                 .confined_whole = d->conf->confined_whole,
+                                .memory = d->conf->memory,
                                 .now = clock_monotonic(),
                                 .wall = clock_wall()};
 }

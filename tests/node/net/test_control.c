@@ -12,6 +12,7 @@
 
 #include <criterion/criterion.h>
 #include <czmq.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -1074,8 +1075,10 @@ Test(control, metrics_of_a_node_that_can_not_run_are_what_its_driver_has_counted
     note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
     note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
     env.metrics = &m;
+    env.memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     env.node = NULL;
     json_t *o = expect_done("{\"id\":1,\"command\":\"metrics\"}");
+    (void)close(env.memory);
     const json_t *all = json_object_get(o, "families");
     cr_expect_eq(value_of(all, "cpis_node_up", "role", "query"), 0);
     cr_expect_eq(value_of(all, "cpis_lookups_total", "verdict", "no_flag"), 1);
