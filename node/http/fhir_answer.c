@@ -70,8 +70,7 @@ bool fhir_is_settled(const json_t *verdict)
         fhir_known_read(o, true, "", &k);
         if (k.why != FHIR_DETAILS_REFUSED) return false; /* it may answer yet */
     }
-    return v.kind == VERDICT_NO_FLAG || v.kind == VERDICT_FLAG ||
-           v.kind == VERDICT_DETAILS_TO_FOLLOW;
+    return v.kind == VERDICT_FLAG || v.kind == VERDICT_DETAILS_TO_FOLLOW;
 }
 
 /* --- issues --- */

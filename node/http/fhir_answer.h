@@ -22,6 +22,7 @@ struct fhir_asked { /* borrowed */
  * Bundle that lacks something. */
 void fhir_answer(struct fhir_make *m, const struct fhir_asked *asked, const json_t *verdict,
                  struct fhir_made *ret);
-/* Is it of use to ask again, rather than to keep this verdict for the next search? */
+/* May the next search be answered with it? Not with a "none", which may be over, nor with what
+ * asking again may mend. */
 bool fhir_is_settled(const json_t *verdict);
 #endif
