@@ -2,10 +2,10 @@
  * place that decides what is a Bundle and what an error, so that no client can read "none" out of
  * anything but NO FLAG.
  *
- * A Bundle with `total` 0 is made of NO FLAG alone (and, of AuditEvent, of a patient who is known
- * and whom nobody has looked at). UNKNOWN and INCOMPLETE are errors; DETAILS TO FOLLOW and
- * contact-only are resources, counted as any other. A verdict that contradicts itself is an error.
- * Pure but for memory; any thread. Source: proto/README.md section 10; the guides. */
+ * A Bundle with `total` 0 is made of NO FLAG alone. UNKNOWN and INCOMPLETE are errors, as is the
+ * empty history of a patient who is known; DETAILS TO FOLLOW and contact-only are resources,
+ * counted as any other. A verdict that contradicts itself is an error. Pure but for memory; any
+ * thread. Source: proto/README.md section 10; the guides. */
 #ifndef CPIS_NODE_HTTP_FHIR_ANSWER_H
 #define CPIS_NODE_HTTP_FHIR_ANSWER_H
 #include "node/http/fhir_make.h"

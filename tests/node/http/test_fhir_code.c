@@ -158,11 +158,6 @@ static void see_verdicts(void)
         ff_get("AuditEvent", FF_NUMBER);
         see_all(ff_got.body);
     }
-    json_decref(ff.verdict);
-    ff.verdict = ff_verdict(FF_FLAG);
-    json_object_set_new(ff.verdict, "accesses", json_array());
-    ff_get("AuditEvent", FF_OTHER);
-    see_all(ff_got.body);
     ff.answer_at_once = false;
     ff_get("CareTeam", FF_NUMBER);
     ff_fail(ff.calls_count - 1, CPIS_E_BUSY);
