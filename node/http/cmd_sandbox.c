@@ -2,6 +2,7 @@
  * a folder, a federation or a log-in. */
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
+#include "node/http/callers.h"
 #include "node/http/fhir.h"
 #include "node/http/fhir_sandbox.h"
 #include "node/http/server.h"
@@ -10,7 +11,6 @@
 #include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #define LISTEN         "127.0.0.1:8080"
@@ -32,21 +32,6 @@ static cpis_ms clock_ms(clockid_t id)
 
 /* --- who asks: whoever it is --- */
 
-/* false: the header is neither true nor false, or stands there twice. */
-static bool read_scheduled(const struct request *r, bool *ret)
-{
-    static const char *const names[] = {"IsUnscheduledAccessEvent", "IsUnscheduledEvent"};
-    size_t n = 0;
-    for (size_t i = 0; i < r->headers_count; i++) {
-        if (strcasecmp(r->headers[i].name, names[0]) != 0 &&
-            strcasecmp(r->headers[i].name, names[1]) != 0)
-            continue;
-        *ret = strcasecmp(r->headers[i].value, "false") == 0;
-        if (n++ > 0 || (!*ret && strcasecmp(r->headers[i].value, "true") != 0)) return false;
-    }
-    return true;
-}
-
 static void handle(void *arg, struct exchange *x)
 {
     const struct sandbox_program *p = arg;
@@ -57,15 +42,12 @@ static void handle(void *arg, struct exchange *x)
                                    .role_name = "General Medical Practitioner",
                                    .organisation_code = "RZZ99",
                                    .organisation_name = "Test Hospital"}};
-    const struct request *r = exchange_request(x);
-    if (!read_scheduled(r, &who.asker.scheduled))
+    const enum caller_refusal why = callers_scheduled(exchange_request(x), &who.asker.scheduled);
+    if (why != CALLER_GOOD)
         fhir_refuse(p->fhir, x,
-                    &(struct fhir_refusal){
-                        .status = 400,
-                        .issue = "invalid",
-                        .details = "PRECONDITION_FAILED",
-                        .told = "IsUnscheduledAccessEvent is true or false, and stands there once",
-                        .challenge = ""});
+                    &(struct fhir_refusal){.code = caller_refusal_text(why)->code,
+                                           .told = caller_refusal_text(why)->told,
+                                           .challenge = caller_refusal_text(why)->challenge});
     else
         fhir_handle(p->fhir, x, &who);
 }

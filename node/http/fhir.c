@@ -72,15 +72,23 @@ void fhir_reply(struct exchange *x, const char *trace, const struct fhir_made *m
     reply_with(x, trace, made->status, made->body, retry, header);
 }
 
-void fhir_reply_fault(struct fhir *f, struct exchange *x, const char *trace,
-                      const struct fhir_fault *fault, const struct pair *header)
+/* retry: 0: as the code has it. */
+static void reply_fault(struct fhir *f, struct exchange *x, const char *trace,
+                        const struct fhir_fault *fault, const struct pair *header, unsigned retry)
 {
     struct fhir_make m;
     struct fhir_made made;
     fhir_make_begin(f, &m);
     fhir_made_fault(&m, fault, &made);
     f->answers[fault->code]++;
-    fhir_reply(x, trace, &made, header);
+    if (retry == 0) retry = fhir_code_facts(fault->code)->retry;
+    reply_with(x, trace, made.status, made.body, retry, header);
+}
+
+void fhir_reply_fault(struct fhir *f, struct exchange *x, const char *trace,
+                      const struct fhir_fault *fault, const struct pair *header)
+{
+    reply_fault(f, x, trace, fault, header, 0);
 }
 
 /* --- a job --- */
@@ -469,25 +477,10 @@ void fhir_handle(struct fhir *f, struct exchange *x, const struct caller *who)
 
 void fhir_refuse(struct fhir *f, struct exchange *x, const struct fhir_refusal *r)
 {
-    struct fhir_make m;
-    struct fhir_fault ignored;
-    struct fhir_made made;
+    struct fhir_fault ignored, fault;
     char trace[FHIR_TRACE_BYTES] = "";
     const struct pair challenge = {"WWW-Authenticate", r->challenge};
     (void)read_trace(exchange_request(x), trace, &ignored);
-    fhir_make_begin(f, &m);
-    json_t *issue = json_object();
-    fhir_text(&m, issue, "severity", "error");
-    fhir_text(&m, issue, "code", r->issue);
-    for (enum fhir_code c = FHIR_OK + 1; c < FHIR_CODE_COUNT; c++) {
-        const struct fhir_code_facts *facts = fhir_code_facts(c);
-        if (strcmp(facts->name, r->details) == 0)
-            fhir_set(&m, issue, "details",
-                     fhir_concept(&m, facts->system, facts->name, facts->display));
-    }
-    fhir_text(&m, issue, "diagnostics", r->told);
-    json_t *o = fhir_outcome(&m, fhir_list(&m, issue));
-    fhir_made_body(&m, o, &made);
-    reply_with(x, trace, r->status, made.body, r->retry_after,
-               r->challenge[0] == '\0' ? NULL : &challenge);
+    (void)fhir_fault(&fault, r->code, "%s", r->told);
+    reply_fault(f, x, trace, &fault, r->challenge[0] == '\0' ? NULL : &challenge, r->retry_after);
 }

@@ -38,6 +38,8 @@
     X(ASKER_INVALID, 422, 0, "error", "business-rule", "The details of who asks are not valid")    \
     X(ORGANISATION_LIMIT, 429, 3600, "error", "throttled",                                         \
       "This organisation's limit of lookups a day is used up. This is not \"none\"")               \
+    X(TOO_MANY_REQUESTS, 429, 60, "error", "throttled",                                            \
+      "This system or its user asks too often. This is not \"none\"")                              \
     X(HISTORY_WITHHELD, 403, 0, "error", "suppressed",                                             \
       "The authority does not show all who looked before. The patient is known")                   \
     X(KNOWN_WITHOUT_HISTORY, 422, 0, "error", "business-rule",                                     \

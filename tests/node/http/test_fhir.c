@@ -374,9 +374,7 @@ Test(fhir, the_log_ins_refusal_is_an_outcome)
     const struct request r = {.path = FF_BASE, .headers = headers, .headers_count = 1};
     struct reply *got = NULL;
     fhir_refuse(ff.f, exchange_by_hand(&r, take_answer, &got),
-                &(struct fhir_refusal){.status = 401,
-                                       .issue = "login",
-                                       .details = "ACCESS_DENIED",
+                &(struct fhir_refusal){.code = FHIR_UNAUTHENTICATED,
                                        .told = "the token has expired",
                                        .challenge = "Bearer error=\"invalid_token\"",
                                        .retry_after = 7});
@@ -385,7 +383,7 @@ Test(fhir, the_log_ins_refusal_is_an_outcome)
     const char *text = reply_body(got, &len);
     json_t *o = json_loadb(text, len, 0, NULL);
     cr_expect_eq(reply_status(got), 401);
-    cr_expect(ff_is_outcome(o, FHIR_ACCESS_DENIED));
+    cr_expect(ff_is_outcome(o, FHIR_UNAUTHENTICATED));
     cr_expect(ff_says(o, "the token has expired") && ff_says(o, "\"code\":\"login\""));
     cr_expect_str_eq(reply_header_value(got, "WWW-Authenticate"), "Bearer error=\"invalid_token\"");
     cr_expect_str_eq(reply_header_value(got, "Retry-After"), "7");
