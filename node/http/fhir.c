@@ -1,4 +1,5 @@
 #include "node/http/fhir_int.h"
+#include "node/http/form.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -304,13 +305,6 @@ static bool accepts_json(const struct request *r)
     return !asked;
 }
 
-bool fhir_is_type(const char *value, const char *type)
-{
-    const size_t len = strlen(type);
-    return value != NULL && strncasecmp(value, type, len) == 0 &&
-           (value[len] == '\0' || strchr("; \t", value[len]) != NULL);
-}
-
 /* --- where it goes --- */
 
 static void refuse_method(struct fhir *f, struct exchange *x, const struct fhir_request *in,
@@ -364,9 +358,8 @@ static bool read_search(const struct fhir_request *in, enum fhir_resource resour
     for (; n < r->query_count; n++)
         params[n] = r->query[n];
     if (r->method == HTTP_POST) {
-        if (!fhir_is_type(request_header(r, "Content-Type"), "application/x-www-form-urlencoded"))
-            return fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE,
-                              "_search takes application/x-www-form-urlencoded");
+        if (!request_is_type(r, FORM_TYPE))
+            return fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE, "_search takes " FORM_TYPE);
         body = malloc(r->body_len + 1);
         if (body == NULL) return fhir_fault(fault, FHIR_OK, "%s", "");
         if (r->body_len > 0) memcpy(body, r->body, r->body_len);

@@ -87,8 +87,7 @@ struct fhir_job *fhir_batch_read(struct fhir *f, struct exchange *x, const struc
                                  struct fhir_fault *fault)
 {
     const struct request *r = in->r;
-    const char *type = request_header(r, "Content-Type");
-    if (!fhir_is_type(type, FHIR_JSON) && !fhir_is_type(type, "application/json")) {
+    if (!request_is_type(r, FHIR_JSON) && !request_is_type(r, "application/json")) {
         (void)fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE, "a batch is " FHIR_JSON);
         return NULL;
     }
