@@ -6,12 +6,12 @@
 #include "node/http/fhir.h"
 #include "node/http/fhir_sandbox.h"
 #include "node/http/server.h"
+#include "node/net/clock.h"
 #include "node/net/listen_address.h"
 
 #include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #define LISTEN         "127.0.0.1:8080"
 #define BODY_BYTES_MAX ((size_t)1024 * 1024) /* as of cpis web */
@@ -22,13 +22,6 @@ struct sandbox_program {
     struct fhir *fhir;
     struct server *server;
 };
-
-static cpis_ms clock_ms(clockid_t id)
-{
-    struct timespec t;
-    (void)clock_gettime(id, &t);
-    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
-}
 
 /* --- who asks: whoever it is --- */
 
@@ -59,13 +52,13 @@ static cpis_ms least(cpis_ms a, cpis_ms b) { return a < b ? a : b; }
 static void serve(struct sandbox_program *p)
 {
     while (!companion_stopped()) {
-        const cpis_ms before = clock_ms(CLOCK_MONOTONIC);
+        const cpis_ms before = clock_monotonic();
         const cpis_ms due =
             least(least(server_deadline(p->server), fhir_sandbox_deadline(p->children)),
                   before + CPIS_MS_SECOND);
         struct pollfd fd = {.fd = server_fd(p->server), .events = POLLIN};
         (void)poll(&fd, 1, due > before ? (int)(due - before) : 0);
-        const cpis_ms now = clock_ms(CLOCK_MONOTONIC), wall = clock_ms(CLOCK_REALTIME);
+        const cpis_ms now = clock_monotonic(), wall = clock_wall();
         fhir_sandbox_turn(p->children, now, wall);
         fhir_turn(p->fhir, now);
         server_turn(p->server, now, wall);
