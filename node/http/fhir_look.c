@@ -88,7 +88,6 @@ static void make_key(const struct fhir_looks *l, const struct caller *who,
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         hash_bytes(&h, texts[i], strlen(texts[i]) + 1);
     hash_u32(&h, a->scheduled);
-    hash_u32(&h, a->purpose);
     hash_final(&h, ret, KEY_BYTES);
     sodium_memzero(&h, sizeof h);
 }
@@ -177,8 +176,6 @@ static json_t *ask_json(const struct msg_ask_details *a, const char *correlation
                  {"correlation", correlation}};
     json_t *o = json_object();
     bool ok = json_object_set_new(o, "scheduled", json_boolean(a->scheduled)) == 0;
-    if (a->purpose == PURPOSE_NOT_BROUGHT)
-        ok = ok && json_object_set_new(o, "purpose", json_string("not-brought")) == 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].value[0] != '\0')
             ok = ok && json_object_set_new(o, texts[i].key, json_string(texts[i].value)) == 0;

@@ -2,6 +2,7 @@
 
 #include "crypto/hash.h"
 #include "node/net/chain_store.h"
+#include "node/net/clock.h"
 #include "node/net/control.h"
 #include "node/net/folder.h"
 #include "node/net/machine.h"
