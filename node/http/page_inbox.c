@@ -380,7 +380,7 @@ static void set(struct visit *v, cpis_err err, json_t *reply, const char *why)
     }
     json_t *what = json_pack("{s:I,s:s}", "notification", (json_int_t)v->count, "state",
                              form_value(&v->form, "state"));
-    if (kept_put(v->p->kept, v->session, what, v->r->now, id) != CPIS_OK) id[0] = '\0';
+    if (visit_put(v, what, id) != CPIS_OK) id[0] = '\0';
     (void)snprintf(path, sizeof path, "/inbox?state=%s&done=%s", filter_of(back)->state, id);
     visit_see(v, path);
 }

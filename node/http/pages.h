@@ -34,7 +34,8 @@ void pages_free(struct pages **p);
 
 /* Answers x, now or when the node has answered. Everything that is no page is 404. */
 void pages_handle(struct pages *p, struct exchange *x);
-/* What is live: asks the node as long as somebody looks. deadline: when to turn at the latest. */
+/* What is live: asks the node as long as somebody looks; what was kept is wiped when it is over.
+ * deadline: when to turn at the latest. */
 void pages_turn(struct pages *p, cpis_ms now);
 cpis_ms pages_deadline(const struct pages *p);
 #endif

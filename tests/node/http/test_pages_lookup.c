@@ -154,6 +154,31 @@ Test(pages_lookup, an_answer_is_shown_to_who_asked_and_for_a_while)
     cr_assert_eq(status(), 404);
 }
 
+Test(pages_lookup, an_answer_is_wiped_when_its_time_is_over)
+{
+    look_up(VERDICT("flag"), CPIS_OK);
+    cr_assert_eq(pages_deadline(fx.p), fx.now + KEPT_TIME);
+    pages_turn(fx.p, fx.now + KEPT_TIME);
+    cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
+}
+
+Test(pages_lookup, an_answer_that_comes_after_a_log_out_is_not_kept)
+{
+    const struct answer answers[] = {
+        {.command = "lookup", .more = VERDICT("flag"), .reply = "{\"count\":1}"},
+        {.command = NULL}};
+    fx.answers = answers;
+    fx.keep = true;
+    (void)post("/lookup", FORM);
+    fx.in = false;
+    go_on();
+    fx.reply = fx.x.reply;
+    cr_assert_eq(status(), 403);
+    cr_assert(has("ask again"));
+    cr_assert_not(has("Dr A. Test"));
+    cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
+}
+
 /* --- the five verdicts --- */
 
 static void check_verdict(const char *class, const char *word)
