@@ -272,7 +272,7 @@ const stages = {
       await fresh.getByLabel('New password', { exact: true }).fill(will);
       await fresh.getByLabel('New password again').fill(will);
       await fresh.getByRole('button', { name: 'Change password' }).click();
-      await fresh.getByText(will.length < 12 || was !== PASSWORD ? 'There is a problem' : 'Directories there').waitFor();
+      await fresh.getByText(will.length < 12 || was !== PASSWORD ? 'There is a problem' : 'Holders of a key share there').waitFor();
     }
     assert.match(fresh.url(), /\/federation$/);
 
