@@ -74,6 +74,8 @@ static void row(struct nhsuk_table *t, const struct visit *v, const json_t *f)
     nhsuk_cell_open(t);
     (void)snprintf(of, sizeof of, "of %s", number);
     page_child_button(h, v, page_text(f, "nhs_number"), "Record", of);
+    sodium_memzero(number, sizeof number);
+    sodium_memzero(of, sizeof of);
     nhsuk_cell_close(t);
     nhsuk_row_close(t);
 }

@@ -60,7 +60,7 @@ Test(pages_lookup, the_node_is_told_who_asks_and_why)
     cr_assert_str_eq(
         fields_of("lookup"),
         "{\"ask\": {\"organisation_code\": \"RZZ99\", \"organisation_name\": \"Test Hospital\", "
-        "\"purpose\": \"direct-care\", \"role_name\": \"Registrar\", \"scheduled\": false, "
+        "\"role_name\": \"Registrar\", \"scheduled\": false, "
         "\"setting\": \"ward\", \"user_id\": \"dra\", \"user_name\": \"Dr A. Test\"}, \"numbers\": "
         "[\"" CHILD "\"]}");
     (void)post("/lookup", "nhs_number=" CHILD "&reason=scheduled&setting=ward");
