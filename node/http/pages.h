@@ -23,6 +23,7 @@ struct pages_conf { /* borrowed as long as the pages live, with all it points to
     const char *code, *name;             /* of the node's organisation */
     const struct msg_ask_details *asker; /* as node.conf has it: organisation, setting */
     const char *dir;                     /* the node's folder: reports of imports stand in it */
+    bool has_traced;                     /* node.conf names a list of traced numbers */
     const struct node_door *door;
     const struct assets *assets; /* NULL: nothing is served, and every page says why */
     struct page_people people;

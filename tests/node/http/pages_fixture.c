@@ -158,6 +158,7 @@ void fixture_up(enum node_role role, unsigned roles)
                                     .name = "Test Hospital",
                                     .asker = &fx.asker,
                                     .dir = tmp_path("node"),
+                                    .has_traced = role == ROLE_AUTHORITY,
                                     .door = &door,
                                     .assets = fx.assets,
                                     .people = {.has_login = true,

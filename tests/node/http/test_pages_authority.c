@@ -397,6 +397,7 @@ Test(pages_authority, what_looks_wrong_is_gathered_from_all_children)
     cr_assert(has("2 to look at, of 2 children"));
     cr_assert(has("CPP from 2 January 2026"));
     cr_assert(has("another number is held with the same names"));
+    cr_assert(has("The list of traced numbers is not looked at here"));
 }
 
 Test(pages_authority, what_looks_wrong_is_in_the_order_of_numbers)
