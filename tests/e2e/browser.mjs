@@ -244,6 +244,12 @@ const stages = {
     await look(page, 'node-authority');
     await historyIsClean(page);
 
+    // a stream that is refused does not come back by itself: the page says what to do
+    const refused = await open(process.env.web_T001);
+    await refused.route('**/live', (r) => r.fulfill({ status: 503, body: '' }));
+    await logIn(refused);
+    await refused.getByText('Load this page again').waitFor();
+
     // who logs out in one window is told so in the other
     await page.goto(`${page.origin}/inbox`);
     const other = await page.context().newPage();

@@ -258,15 +258,21 @@ Test(pages_federation, who_has_logged_out_is_told_so_and_nothing_more)
     leave();
 }
 
-Test(pages_federation, a_node_that_does_not_answer_is_asked_again_later)
+Test(pages_federation, a_node_that_does_not_answer_is_told_once_and_asked_again_later)
 {
     const struct answer gone[] = {{.command = "status", .reply = NULL, CPIS_E_NOTFOUND, "none"},
                                   {.command = NULL}};
     look();
     fx.answers = gone;
     turn();
+    cr_assert(said("event: stale"));
+    turn();
+    cr_assert_eq(stream->len, 0); /* told once */
     fx.answers = well;
     turn();
+    cr_assert(said("event: fresh"));
+    turn();
+    cr_assert_eq(stream->len, 0);
     fx.answers = newer;
     turn();
     cr_assert(said("event: changed"));
