@@ -162,6 +162,13 @@ Test(pages_lookup, an_answer_is_wiped_when_its_time_is_over)
     cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
 }
 
+Test(pages_lookup, a_log_out_wipes_what_was_kept)
+{
+    look_up(VERDICT("flag"), CPIS_OK);
+    (void)post("/logout", "");
+    cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
+}
+
 Test(pages_lookup, an_answer_that_comes_after_a_log_out_is_not_kept)
 {
     const struct answer answers[] = {
