@@ -21,7 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OUTPUT_BYTES_MAX ((size_t)16 << 20)
 #define RETRY_MIN        (5 * CPIS_MS_SECOND)
 #define RETRY_MAX        (5 * CPIS_MS_MINUTE)
 #define DEATHS_MAX       4U /* with the pauses between them: 35 s */
@@ -40,10 +39,12 @@ struct output {
 static bool read_some(struct output *o)
 {
     if (o->cap - o->len < 4097) {
-        char *grown = o->cap < OUTPUT_BYTES_MAX ? realloc(o->text, 2 * o->cap + 8192) : NULL;
+        const size_t twice = 2 * o->cap + 8192,
+                     cap = twice < WATCH_REPORT_BYTES_MAX ? twice : WATCH_REPORT_BYTES_MAX;
+        char *grown = cap > o->cap ? realloc(o->text, cap) : NULL;
         if (grown == NULL) return false;
         o->text = grown;
-        o->cap = 2 * o->cap + 8192;
+        o->cap = cap;
     }
     const ssize_t n = read(o->fd, o->text + o->len, o->cap - o->len - 1);
     if (n < 0 && errno == EINTR) return true;

@@ -323,6 +323,7 @@ static bool open_pages(struct web *w)
                                     .name = w->s.name,
                                     .asker = &w->s.asker,
                                     .dir = w->c->dir,
+                                    .has_traced = w->s.traced_numbers[0] != '\0',
                                     .door = &w->door,
                                     .assets = w->assets,
                                     .people = page_people_of(w->people)};
