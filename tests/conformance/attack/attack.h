@@ -109,7 +109,8 @@ uint64_t events_refused(const struct events *e);
 /* Waits until `name` has risen by at least `by` over `before`. */
 bool event_rises(struct federation *f, const char *node, const struct events *before,
                  const char *name, uint64_t by);
-/* A number of `cpis status NODE --json`, by a path such as "directory.copies_waiting"; -1: none. */
+/* A number of `cpis status NODE --json`, by a path such as "directory.copies_waiting"; a
+ * truth is 0 or 1; -1: none. */
 long long status_number(struct federation *f, const char *node, const char *path);
 /* A counter of `cpis metrics NODE`, by its whole name; -1: none. */
 double metric(struct federation *f, const char *node, const char *name);

@@ -8,8 +8,9 @@
 #define LINE_BYTES  512U
 #define REACHED_MS  60000U /* a register is in force everywhere */
 #define SETTLES     20U
-#define HEARD_TRIES 5U  /* of some seconds each */
-#define EVALUATIONS 12U /* Q03's limit a day: conformance.sh */
+#define TOLD_MS     45000U /* other directories tell their heads: GOSSIP_EVERY */
+#define HEARD_TRIES 5U     /* of some seconds each */
+#define EVALUATIONS 12U    /* Q03's limit a day: conformance.sh */
 
 static const char *own; /* the child that T002 lists, after the backup was made */
 
@@ -207,15 +208,28 @@ static bool revoked(struct federation *f, const struct attack_case *c)
     return good && verdicts_right(f);
 }
 
-/* The share of a revoked directory is of no more use: with D02 silent only D01 is left, and that is
- * one of t. The register in force may be one that a case has sent: the stewards go on from it. */
+/* A directory that was started anew leaves a list out of S until its authority has pushed it, or
+ * n-t+1 others have told theirs, which D03 can't do any more once it is out: so before. */
+static bool start_is_over(struct federation *f, const char *node)
+{
+    for (unsigned waited = 0; waited < TOLD_MS; waited += 100) {
+        if (status_number(f, node, "directory.lists_ready") == 1) return true;
+        pause_ms(100);
+    }
+    return attack_fails(f, "%s is not ready: some list waits to be told of", node);
+}
+
+/* The share of a revoked directory is of no more use: two are left, which is t; with D02 silent it
+ * is D01 alone. The register in force may be one that a case has sent: the stewards go on from it.
+ */
 static bool directory_revoked(struct federation *f, const struct attack_case *c)
 {
     char verdict[VERDICT_BYTES];
     (void)c;
     if (!files(f, "cp D01/register register") || !federation_reload(f) || !verdicts_right(f))
         return false;
-    bool good = change_register(f, "revoke", "D03") && asked(f, next_child(&f->listed), true) &&
+    bool good = start_is_over(f, "D01") && start_is_over(f, "D02") &&
+                change_register(f, "revoke", "D03") && verdicts_right(f) &&
                 puppet_act(f, 0, "reply silent", "Q01");
     if (good) ask(f, next_child(&f->nobody), verdict);
     const uint64_t silent = puppet_stop(f, 0);
@@ -229,13 +243,13 @@ static bool directory_revoked(struct federation *f, const struct attack_case *c)
 
 void cases_member(struct attack_list *l)
 {
+    ADD("a directory set back to an old copy of its folder denies nobody", set_back);
     ADD("an authority restored from an old backup says no wrong none, and raises the alarm",
         restored);
     ADD("an authority copied and run twice is told of, and its children are found", run_twice);
     l->list[l->count - 1].slow = true; /* both say hello only now and then */
     ADD("a suspended authority's key publishes nothing, and its last list stays searched",
         suspended);
-    ADD("a directory set back to an old copy of its folder denies nobody", set_back);
     ADD("a limit spread over all directories is one limit at each, on every connection", spread);
     ADD("a revoked query node gets nothing more on its open connection", revoked);
 }

@@ -240,7 +240,8 @@ long long status_number(struct federation *f, const char *node, const char *path
     (void)snprintf(words, sizeof words, "%s", path);
     while ((word = strtok_r(rest, ".", &rest)) != NULL)
         at = json_object_get(at, word);
-    const long long number = json_is_integer(at) ? (long long)json_integer_value(at) : -1;
+    long long number = json_is_integer(at) ? (long long)json_integer_value(at) : -1;
+    if (json_is_boolean(at)) number = json_is_true(at);
     json_decref(s);
     return number;
 }
