@@ -178,6 +178,11 @@ static void op_verify_share(void)
 {
     MUST(threshold_verify(&commitments, OPERATION_N, &blinded, 1, &replies[0]) == CPIS_OK);
 }
+static void op_verify_known(void)
+{
+    MUST(oprf_verify(OPRF_MODE_VOPRF, &public_share, &blinded, &evaluated[0], 1,
+                     &replies[0].proof) == CPIS_OK);
+}
 static void op_combine(void)
 {
     struct oprf_element e;
@@ -366,6 +371,7 @@ const struct operation operations[OPERATIONS] = {
     OP(OP_EVALUATE_ALONE, evaluate_alone),
     OP(OP_EVALUATE, evaluate),
     OP(OP_VERIFY_SHARE, verify_share),
+    OP(OP_VERIFY_KNOWN, verify_known),
     OP(OP_COMBINE, combine),
     OP(OP_FINALIZE, finalize),
     OP(OP_EPHEMERAL, ephemeral),
