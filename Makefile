@@ -144,6 +144,10 @@ $(B)/bench_primitives: $(B)/tests/bench/bench_primitives.o $(B)/tests/bench/echo
 	$(call link,$(SODIUM_WRAP) -lzmq $(CORE_LIBS))
 $(B)/bench_machines: $(B)/tests/bench/bench_machines.o $(BENCH_OBJ) $(B)/libsim.a $(LIB)
 	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
+$(B)/bench_load: $(B)/tests/bench/bench_load.o $(BENCH_OBJ) $(B)/libnet.a $(LIB)
+	$(call link,$(SODIUM_WRAP) $(NODE_LIBS) $(CORE_LIBS))
+$(B)/bench_sizes: $(B)/tests/bench/bench_sizes.o $(BENCH_OBJ) $(B)/libsim.a $(B)/libnet.a $(LIB)
+	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) $(NODE_LIBS) $(CORE_LIBS))
 $(B)/bench_lookup: $(B)/tests/bench/bench_lookup.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
@@ -281,6 +285,11 @@ bench-lookup: deps
 bench-web:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_web && tests/bench/bench_web.sh
+# Everything that is measured, in one run: a table, and build/bench/results.json; under 5 minutes.
+BENCHES := $(addprefix build/release/,cpis cpis-web bench_primitives bench_machines bench_sizes bench_load bench_feed make_chain)
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench.sh
 # Instruction counts of ten fixed operations against tests/bench/guard.txt, within 3 %; UPDATE=1 writes it anew.
 .PHONY: bench-guard
 bench-guard:
