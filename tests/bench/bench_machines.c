@@ -3,8 +3,8 @@
  *
  *   bench_machines T DIRECTORIES LOOKUPS
  *
- * The processor time of all nodes together for a lookup, what of libsodium it calls, its messages,
- * its commits and its bytes on the wire; what goes on without lookups is measured before, over as
+ * The processor time of all nodes together for a lookup, what of libsodium it calls, its messages
+ * and its bytes on the wire; what goes on without lookups is measured before, over as
  * long a virtual time, and taken off. Figures as JSON lines. */
 #include "simulations/sim.h"
 #include "tests/bench/figure.h"
@@ -24,7 +24,7 @@ struct tally {
     double cpu_us;
     struct sodium_counts calls;
     struct wire wire;
-    uint64_t batches, steps;
+    uint64_t steps;
 };
 static struct wire wire;
 
@@ -42,11 +42,8 @@ static void sent(void *arg, unsigned from, unsigned to, const struct sim_sent *m
 
 static struct tally now_of(const struct sim *s)
 {
-    return (struct tally){.cpu_us = figure_cpu_us(),
-                          .calls = sodium_counts(),
-                          .wire = wire,
-                          .batches = sim_batches(s),
-                          .steps = sim_steps(s)};
+    return (struct tally){
+        .cpu_us = figure_cpu_us(), .calls = sodium_counts(), .wire = wire, .steps = sim_steps(s)};
 }
 
 /* Each lookup has a second of virtual time, so that what follows its verdict is in it. */
@@ -72,7 +69,6 @@ static struct tally run(struct sim *s, unsigned lookups, unsigned first, enum ve
     t.calls = sodium_since(&from.calls);
     t.wire.frames -= from.wire.frames;
     t.wire.bytes -= from.wire.bytes;
-    t.batches -= from.batches;
     t.steps -= from.steps;
     return t;
 }
