@@ -18,7 +18,6 @@ struct children {
     struct slot *slot; /* in rising order of number */
     size_t count, cap;
     uint64_t generation;
-    cpis_ms saved;
 };
 
 static void wipe(void *p, size_t len)
@@ -171,10 +170,8 @@ static bool restore_row(void *arg, const struct row *row)
         nhs_number_parse(child.nhs_number, strlen(child.nhs_number), &n) != CPIS_OK ||
         row->key_len != NHS_NUMBER_DIGITS || memcmp(row->key, n.digits, NHS_NUMBER_DIGITS) != 0)
         r->err = CPIS_E_STORE;
-    for (size_t i = 0; r->err == CPIS_OK && i < child.plans_count; i++) {
+    for (size_t i = 0; r->err == CPIS_OK && i < child.plans_count; i++)
         if (!plan_is_valid(&child.plans[i])) r->err = CPIS_E_STORE;
-        if (child.plans[i].saved > r->c->saved) r->c->saved = child.plans[i].saved;
-    }
     if (r->err == CPIS_OK) r->err = reserve(r->c);
     if (r->err == CPIS_OK)
         r->c->slot[r->c->count++] = (struct slot){.number = n, .visible_until = row_until(&child)};
@@ -411,9 +408,7 @@ static void store(struct children *c, struct env *e, const struct nhs_number *n,
         emit_delete(e, TABLE_CHILD, n->digits, NHS_NUMBER_DIGITS);
     const cpis_ms before = visible_until(c, n), after = row_until(row);
     set_slot(c, n, held, after);
-    if (before == after) return;
-    c->generation++;
-    c->saved = e->wall;
+    if (before != after) c->generation++;
 }
 
 /* --- undo --- */
@@ -636,5 +631,4 @@ cpis_ms children_next_change(const struct children *c, cpis_ms wall)
 }
 
 uint64_t children_generation(const struct children *c) { return c->generation; }
-cpis_ms children_saved(const struct children *c) { return c->saved; }
 size_t children_count(const struct children *c) { return c->count; }

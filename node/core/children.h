@@ -79,6 +79,5 @@ cpis_ms children_next_change(const struct children *c,
                              cpis_ms wall); /* wall ms of the next visibility end */
 uint64_t children_generation(
     const struct children *c); /* rises with every change that matters to the list */
-cpis_ms children_saved(const struct children *c); /* wall ms of the last such change */
 size_t children_count(const struct children *c);
 #endif

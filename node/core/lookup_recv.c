@@ -59,9 +59,13 @@ bool lookup_seal_details(struct lookup *k, struct env *e, struct proven *p)
             seal_make(&key, m.nonce, &aad, plain.p, plain.len, DETAILS_PADDED_BYTES, m.ciphertext);
     symmetric_key_wipe(&key);
     if (err == CPIS_OK) err = details_encode(&m, &k->arena, &body);
+    if (err == CPIS_OK) {
+        const struct signed_message s = sign_body(e, SIGNED_DETAILS, body);
+        err = signed_message_encode(&s, &k->arena, &whole);
+    }
+    if (err == CPIS_E_NOMEM)
+        emit_failure(e); /* noted without them, it would never hear who asked */
     if (err != CPIS_OK) return false;
-    const struct signed_message s = sign_body(e, SIGNED_DETAILS, body);
-    if (signed_message_encode(&s, &k->arena, &whole) != CPIS_OK) return false;
     p->details = whole;
     return true;
 }

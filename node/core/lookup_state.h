@@ -113,7 +113,7 @@ void lookups_drop(struct lookups *l, struct lookup *k);
 struct lookup *lookup_by_rh(const struct lookups *l, const struct cpis_hash *rh); /* or NULL */
 struct proven *lookup_proven(struct lookup *k, const struct cpis_id *authority);  /* or NULL */
 /* Who asks and about whom, sealed to the authority's register key and to this lookup. False: not
- * possible; p->details stays empty. */
+ * possible, p->details stays empty; for want of memory the step has failed, too. */
 bool lookup_seal_details(struct lookup *k, struct env *e, struct proven *p);
 
 /* lookup_outbox.c */

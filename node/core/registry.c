@@ -552,12 +552,6 @@ bool registry_is_searched(const struct registry_node *n)
 
 size_t registry_notice_count(const struct registry *r) { return registry_newest(r)->notices_count; }
 
-const struct registry_notice *registry_notice_at(const struct registry *r, size_t i)
-{
-    assert(i < registry_notice_count(r));
-    return &r->notices[i];
-}
-
 const struct registry_notice *registry_notice(const struct registry *r,
                                               const struct cpis_id *authority, cpis_ms wall)
 {

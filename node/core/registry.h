@@ -142,7 +142,6 @@ bool registry_is_counted(const struct registry_node *n);
 /* An authority whose list is searched: joining, active or suspended. */
 bool registry_is_searched(const struct registry_node *n);
 size_t registry_notice_count(const struct registry *r);
-const struct registry_notice *registry_notice_at(const struct registry *r, size_t i);
 /* In force at `wall` for this authority, or NULL. */
 const struct registry_notice *registry_notice(const struct registry *r,
                                               const struct cpis_id *authority, cpis_ms wall);

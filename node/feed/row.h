@@ -18,7 +18,6 @@
 #define FEED_ROWS_MAX            3U /* plans of one record */
 #define FEED_WHERE_BYTES         192U
 #define FEED_SEQUENCE_DIGITS_MAX 18U
-#define FEED_RECORDS_MAX         ((uint32_t)1 << 30) /* 100 MB can't hold so many */
 
 /* code of CP-IS, our detail of it, reason */
 #define FEED_FAULTS(X)                                                                             \
@@ -90,7 +89,8 @@ struct feed_record {
         rows[FEED_ROWS_MAX];            /* of a failed record: only numbers, those that are known */
     bool number_lost;                   /* failed: a number could not be read */
     struct nhs_number replaced_by;      /* TRACED_SUPERSEDED: the new number; "": not known */
-    const struct upload_record *upload; /* as it was written; NULL: it can't be echoed */
+    const struct upload_record *upload; /* as far as it was read; NULL: a CSV file's */
+    bool echo;                          /* upload is as it was written, and as the schema allows */
 };
 
 /* code of CP-IS, reason */

@@ -83,21 +83,6 @@ void nhsuk_done_banner(struct html *h, const char *text)
     html_close(h, "div");
 }
 
-void nhsuk_details_open(struct html *h, const char *summary)
-{
-    html_open_class(h, "details", "nhsuk-details");
-    html_open_class(h, "summary", "nhsuk-details__summary");
-    html_element(h, "span", "nhsuk-details__summary-text", summary);
-    html_close(h, "summary");
-    html_open_class(h, "div", "nhsuk-details__text");
-}
-
-void nhsuk_details_close(struct html *h)
-{
-    html_close(h, "div");
-    html_close(h, "details");
-}
-
 /* --- summary list --- */
 
 void nhsuk_summary_open(struct html *h) { html_open_class(h, "dl", "nhsuk-summary-list"); }

@@ -21,8 +21,6 @@ void nhsuk_inset_open(struct html *h);
 void nhsuk_inset_close(struct html *h);
 /* What has just been done. */
 void nhsuk_done_banner(struct html *h, const char *text);
-void nhsuk_details_open(struct html *h, const char *summary);
-void nhsuk_details_close(struct html *h);
 
 void nhsuk_summary_open(struct html *h);
 void nhsuk_summary_row(struct html *h, const char *key, const char *value); /* "": no row */

@@ -192,12 +192,14 @@ until_ok 5 grep -q 'event=WEB_CLIENTS msg="the clients stay as they were' "$W/lo
 is "and the clients of before may ask" "$nobody" 200 "none none" '.total == 0'
 
 say "what it says of itself"
+same "$(curl -s -m 5 -o /dev/null -w '%{http_code}' --cacert "$W/web.pem" "https://127.0.0.1:$port$BASE/CareTeam")" 401 "without a certificate"
 curl -s -m 5 "http://127.0.0.1:$metrics/metrics" >"$W/metrics.txt"
 grep -q '^cpis_lookups_total{verdict="no_flag"} [1-9]' "$W/metrics.txt" || die "metrics do not count lookups"
+grep -q '^cpis_http_callers_refused_total{reason="nobody"} [1-9]' "$W/metrics.txt" || die "metrics do not count who was refused"
+grep -q '^cpis_fhir_answers_total{code="ok"} [1-9]' "$W/metrics.txt" || die "metrics do not count what FHIR answered"
 grep -q '^cpis_http_requests_total{listener="web"} [1-9]' "$W/metrics.txt" || die "metrics do not count requests"
 as ed -o "$W/metadata" "https://127.0.0.1:$port$BASE/metadata"
 jq -e '.resourceType == "CapabilityStatement"' "$W/metadata" >/dev/null || die "no CapabilityStatement"
-same "$(curl -s -m 5 -o /dev/null -w '%{http_code}' --cacert "$W/web.pem" "https://127.0.0.1:$port$BASE/CareTeam")" 401 "without a certificate"
 stop_node "$QUERY"
 grep -q WEB "$W/log/$QUERY.log"
 stop_all
