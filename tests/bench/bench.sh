@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make bench: everything that is measured, in one run and one machine: a table here, build/bench/results.json (a name -> value, unit, n)
-# for a program, build/bench/floor.txt for what the floor is made of. LOOKUPS=400; tests/bench/README.md says what each figure means.
+# make bench: a lookup, its steps and their floor, lists, starts and memory, in one run: a table here, build/bench/results.json (a name ->
+# value, unit, n) for a program, build/bench/floor.txt for what the floor is made of. LOOKUPS=400; tests/bench/README.md says what each figure means.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=$PWD/build/release
@@ -13,6 +13,7 @@ THRESHOLD=4
 trap 'stop_all; rm -rf "$W"' EXIT
 trap 'exit 130' INT TERM
 count=${LOOKUPS:-400}
+[[ $count =~ ^[1-9][0-9]{0,4}$ && $count -le 20000 ]] || die "LOOKUPS=$count is not a number from 1 to 20000"
 out=build/bench figures=$W/figures
 mkdir -p "$out"
 began=$SECONDS
@@ -32,7 +33,7 @@ timed_start() { # NODE FILTER
 }
 
 step "primitives and floor"
-"$BIN/bench_primitives" "$THRESHOLD" 2308 "$W/commits" >>"$figures" 2>"$out/floor.txt"
+"$BIN/bench_primitives" "$THRESHOLD" $((${#AUTHORITIES[@]} * (225 + 352))) "$W/commits" >>"$figures" 2>"$out/floor.txt"
 step "a lookup through the machines"
 "$BIN/bench_machines" "$THRESHOLD" "${#DIRECTORIES[@]}" 200 >>"$figures"
 step "lists, matches"
@@ -47,18 +48,11 @@ found_federation
 for size in 1e4 1e5 1e6; do cp -a "$W/D01" "$W/full-$size"; done # for later: as it was before its first start
 start_all
 hold_ceremony
-i=0
-for authority in "${AUTHORITIES[@]}"; do
-    csv "$i" 225 352 "$W/$authority.csv" # a median authority each
-    "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null
-    i=$((i + 1))
-done
+import_medians
 activate_authorities
 csv 9 "$count" 0 "$W/nobody.csv"
-first=$(number_of "$W/nobody.csv" 1)
-ready() { lookup --scheduled --json <<<"$first" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
-until_ok 10 ready || die "the federation did not stay complete"
+until_complete "$(number_of "$W/nobody.csv" 1)"
+sleep 2 # what follows a new register, each node with each
 numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
 load() { "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[@]}" >>"$figures"; } # FLIGHT LABEL <numbers
 step "lookups, one after the other"
@@ -74,6 +68,7 @@ numbers "$W/T001.csv" | sed -n "1,$((count / 2))p" | load 16 lookup_flag_flight_
 step "the log of a query node"
 t=$(now)
 verified=$("$CPIS" log verify "$W/$QUERY" | sed -nE 's/^holds: ([0-9]+) entries.*/\1/p')
+[ -n "$verified" ] || die "log verify did not say how many entries hold"
 figure log_verify_entries_per_second "$(awk -v n="$verified" -v ms=$(($(now) - t)) 'BEGIN {printf "%.0f", 1000 * n / ms}')" 1/s "$verified"
 
 step "an authority of 5,000 plans"

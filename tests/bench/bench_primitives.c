@@ -207,8 +207,7 @@ static void print_floor(const struct verdict_floor *f, unsigned t, double tokens
         for (unsigned c = 0; c < SODIUM_CALLS; c++)
             calls.of[c] += count * cost[n->op].calls.of[c];
     }
-    const double unmatched =
-        primitives; /* what bench_machines, with other lists, is held against */
+    const double unmatched = primitives; /* for bench_machines, whose lists are others */
     line("match of a token", t * tokens, cost[OP_MATCH].us / OPERATION_TOKENS, &primitives);
     calls.of[SODIUM_TAG] += (uint64_t)(t * tokens);
     fprintf(stderr, "  %-26s %34.1f us\n", "primitives", primitives);

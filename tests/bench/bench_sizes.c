@@ -1,11 +1,11 @@
 /* tests/bench/bench_sizes.c - what grows with the data.
  *
- *   bench_sizes match              a directory's matches a second against 10^4 to 10^6 tokens
- *   bench_sizes lists              in machines without I/O: a list published, a plan added to it, a
- *                                  directory that has missed that catching up
+ *   bench_sizes match    a directory's matches a second against 10^4 to 10^6 tokens
+ *   bench_sizes lists    in machines without I/O: a list published, a plan added to it, a directory
+ *                        that has missed that catching up
  *   bench_sizes fill DIR TOKENS AUTHORITY...
- *                                  puts lists of so many tokens in all into the store of a
- * directory that does not run, signed by these nodes' folders' keys
+ *                        puts lists of so many tokens in all into the store of a directory that
+ *                        does not run, as if from the authorities whose folders these are
  *
  * Tokens are random bytes: a real one is a hash of y and looks the same, and the 999 range has
  * 909,091 valid numbers, too few for 10^6. Figures as JSON lines. */
@@ -80,8 +80,7 @@ static int measure_lists(void)
     figure("list_publish_cpu_us_per_plan", settled(s) / PLANS, "us", PLANS);
     MUST(sim_next_number(&at, &n));
     sim_add_plan(s, authority, &n, 1, 1);
-    figure("list_delta_cpu_ms", settled(s) / 1e3, "ms",
-           1); /* one plan more, in three directories */
+    figure("list_delta_cpu_ms", settled(s) / 1e3, "ms", 1); /* in three directories */
     sim_stop(s, last);
     MUST(sim_next_number(&at, &n));
     sim_add_plan(s, authority, &n, 1, 1);

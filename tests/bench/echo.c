@@ -13,6 +13,7 @@
 
 #define ECHO_BYTES_MAX 65536U
 #define WARM           200U
+#define WAIT_MS        10000 /* for a peer that died: an error, not a wait for ever */
 
 struct keys {
     char public[41], secret[41];
@@ -36,7 +37,7 @@ static double cpu_of(int who)
 }
 
 /* Answers until an empty message comes, and sends the processor time that it took for those after
- * the first WARM. */
+ * the first WARM. An asker that died ends it, too. */
 static void serve(int endpoint_to, const struct keys *k, size_t reply_bytes)
 {
     static uint8_t reply[ECHO_BYTES_MAX];
@@ -45,6 +46,7 @@ static void serve(int endpoint_to, const struct keys *k, size_t reply_bytes)
     void *ctx = zmq_ctx_new(), *s = zmq_socket(ctx, ZMQ_ROUTER);
     double from = 0;
     set_int(s, ZMQ_CURVE_SERVER, 1);
+    set_int(s, ZMQ_RCVTIMEO, WAIT_MS);
     set_text(s, ZMQ_CURVE_SECRETKEY, k->secret);
     MUST(zmq_bind(s, "tcp://127.0.0.1:*") == 0);
     MUST(zmq_getsockopt(s, ZMQ_LAST_ENDPOINT, endpoint, &len) == 0);
@@ -111,7 +113,7 @@ void echo_measure(size_t request_bytes, size_t reply_bytes, size_t n, struct ech
     set_text(s, ZMQ_CURVE_SERVERKEY, server.public);
     set_text(s, ZMQ_CURVE_PUBLICKEY, client.public);
     set_text(s, ZMQ_CURVE_SECRETKEY, client.secret);
-    set_int(s, ZMQ_RCVTIMEO, 10000); /* a server that died: an error, not a wait for ever */
+    set_int(s, ZMQ_RCVTIMEO, WAIT_MS);
     MUST(zmq_connect(s, endpoint) == 0);
     ask(s, request_bytes, reply_bytes, n, ret);
     (void)zmq_close(s);
