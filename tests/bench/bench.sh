@@ -111,7 +111,7 @@ jq -s '
         lookup_cpu_over_floor: ratio("lookup_cpu_us"; "floor_cpu_no_flag_us"),
         lookup_cpu_over_primitives: ratio("lookup_cpu_us"; "floor_primitives_no_flag_us"),
         lookup_flag_cpu_over_floor: ratio("lookup_flag_cpu_us"; "floor_cpu_flag_us"),
-        machines_cpu_over_primitives: ratio("machines_cpu_no_flag_us"; "floor_primitives_no_flag_unmatched_us"),
+        machines_cpu_over_primitives: ratio("machines_cpu_no_flag_us"; "floor_primitives_no_flag_us"),
         lookup_p50_over_floor: {value: ($r.lookup_p50_ms.value * 1000 / $r.floor_path_us.value * 1000 | round / 1000), unit: "ratio", n: $r.lookup_p50_ms.n},
         lookups_per_second: ([$r | to_entries[] | select(.key | test("^lookup(_flight_[0-9]+)?_per_second$")) | .value] | max_by(.value)),
         authority_answers_per_second: $r.lookup_flag_flight_16_per_second,

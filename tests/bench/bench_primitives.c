@@ -2,9 +2,9 @@
  *
  *   bench_primitives T TOKENS DIR
  *
- * T: directories that are asked; TOKENS: in all lists together, each directory tries every one;
- * DIR: an empty folder on the disk that the nodes use. Figures go to standard output, one JSON
- * object a line; the floor's tables to standard error, for people.
+ * T: directories that are asked; TOKENS: in all lists together, each directory tries those of one
+ * bucket; DIR: an empty folder on the disk that the nodes use. Figures go to standard output, one
+ * JSON object a line; the floor's tables to standard error, for people.
  *
  * The floor is what a lookup cannot do without by the protocol (proto/README.md sections 3 and 7 to
  * 10), each step once where once is enough: processor time of all nodes added, and the critical
@@ -207,9 +207,9 @@ static void print_floor(const struct verdict_floor *f, unsigned t, double tokens
         for (unsigned c = 0; c < SODIUM_CALLS; c++)
             calls.of[c] += count * cost[n->op].calls.of[c];
     }
-    const double unmatched = primitives; /* for bench_machines, whose lists are others */
-    line("match of a token", t * tokens, cost[OP_MATCH].us / OPERATION_TOKENS, &primitives);
-    calls.of[SODIUM_TAG] += (uint64_t)(t * tokens);
+    line("match of a token", t * tokens / OPERATION_BUCKETS, cost[OP_MATCH].us / OPERATION_TOKENS,
+         &primitives);
+    calls.of[SODIUM_TAG] += (uint64_t)(t * tokens / OPERATION_BUCKETS);
     fprintf(stderr, "  %-26s %34.1f us\n", "primitives", primitives);
     line("CURVE echo, evaluation", t, echo_evaluate.cpu_us, &rest);
     line("CURVE echo, lookup", t, echo_lookup.cpu_us, &rest);
@@ -218,8 +218,6 @@ static void print_floor(const struct verdict_floor *f, unsigned t, double tokens
     fprintf(stderr, "  %-26s %34.1f us\n", "floor", primitives + rest);
     (void)snprintf(name, sizeof name, "floor_primitives_%s_us", f->name);
     figure(name, primitives, "us", 1);
-    (void)snprintf(name, sizeof name, "floor_primitives_%s_unmatched_us", f->name);
-    figure(name, unmatched, "us", 1);
     (void)snprintf(name, sizeof name, "floor_cpu_%s_us", f->name);
     figure(name, primitives + rest, "us", 1);
     for (unsigned c = 0; c < SODIUM_CALLS; c++) {
@@ -245,7 +243,8 @@ static void print_path(unsigned t, double tokens, unsigned cores)
          cost[OP_EPHEMERAL].us + cost[OP_TAG].us + cost[OP_SIGN_LOOKUP].us, &us);
     line("CURVE echo, lookup", 1, echo_lookup.p50_us, &us);
     line("check_lookup, in turns", turns, cost[OP_CHECK_LOOKUP].us, &us);
-    line("match of a token, in turns", turns * tokens, cost[OP_MATCH].us / OPERATION_TOKENS, &us);
+    line("match of a token, in turns", turns * tokens / OPERATION_BUCKETS,
+         cost[OP_MATCH].us / OPERATION_TOKENS, &us);
     line("sign_absent, in turns", turns, cost[OP_SIGN_ABSENT].us, &us);
     line("check_absent", t, cost[OP_CHECK_ABSENT].us, &us);
     line("durable commit", 4, commit_p50_us, &us);

@@ -7,7 +7,10 @@
 
 #define OPERATION_T      4U    /* shares that are combined */
 #define OPERATION_N      7U    /* of so many directories */
-#define OPERATION_TOKENS 1000U /* in the list that is searched, and in the tree */
+#define OPERATION_TOKENS 1000U /* in the bucket that is searched, and in the tree */
+/* A directory searches one bucket for a lookup: so much of its tokens, with 8 bits of a token in
+ * the lookup (`cpis register epoch`'s default, proto/README.md section 2). */
+#define OPERATION_BUCKETS 256U
 
 enum operation_id {
     OP_BLIND = 0,
