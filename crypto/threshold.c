@@ -163,7 +163,7 @@ cpis_err threshold_combine(const struct threshold_reply *replies, size_t k, size
         err = oprf_element_add_scaled(&lambda, &replies[i].evaluated[which], &sum);
         if (err != CPIS_OK) return err;
     }
-    if (oprf_element_check(&sum) != CPIS_OK) return CPIS_E_MALFORMED;
+    if (bytes_are_zero(sum.b, sizeof sum.b)) return CPIS_E_MALFORMED; /* the identity */
     *ret = sum;
     return CPIS_OK;
 }

@@ -80,7 +80,7 @@ static const struct guarded {
 } guarded[] = {
     {"blind", NULL, OP_BLIND, NULL},
     {"evaluate", NULL, OP_EVALUATE, NULL},
-    {"verify_share", NULL, OP_VERIFY_SHARE, NULL},
+    {"verify", NULL, OP_VERIFY, NULL},
     {"combine", NULL, OP_COMBINE, NULL},
     {"match", NULL, OP_MATCH, NULL},
     {"tree", NULL, OP_TREE, NULL},

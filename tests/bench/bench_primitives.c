@@ -140,7 +140,7 @@ struct need { /* fixed + per_t * t of an operation, in a whole lookup */
     unsigned fixed, per_t;
 };
 #define BOTH                                                                                       \
-    {OP_BLIND, 1, 0}, {OP_EVALUATE, 0, 1}, {OP_VERIFY_KNOWN, 0, 1}, {OP_COMBINE, 1, 0},            \
+    {OP_BLIND, 1, 0}, {OP_EVALUATE, 0, 1}, {OP_VERIFY, 0, 1}, {OP_COMBINE, 1, 0},                  \
         {OP_FINALIZE, 1, 0}, {OP_EPHEMERAL, 1, 0}, {OP_TAG, 1, 0}, {OP_SIGN_LOOKUP, 1, 0},         \
         {OP_CHECK_LOOKUP, 0, 1},                                                                   \
     {                                                                                              \
@@ -236,7 +236,7 @@ static void print_path(unsigned t, double tokens, unsigned cores)
     line("blind", 1, cost[OP_BLIND].us, &us);
     line("CURVE echo, evaluation", 1, echo_evaluate.p50_us, &us);
     line("evaluate, in turns", turns, cost[OP_EVALUATE].us, &us);
-    line("verify_known", t, cost[OP_VERIFY_KNOWN].us, &us);
+    line("verify", t, cost[OP_VERIFY].us, &us);
     line("combine", 1, cost[OP_COMBINE].us, &us);
     line("finalize", 1, cost[OP_FINALIZE].us, &us);
     line("ephemeral, tag, sign_lookup", 1,

@@ -15,9 +15,9 @@
 /* --- what they work on --- */
 
 static struct drbg dice;
-static struct threshold_commitments commitments;
+static struct threshold_public_shares public_shares;
 static struct oprf_scalar share[OPERATION_N], blind;
-static struct oprf_element public_share, blinded, evaluated[OPERATION_T], z;
+static struct oprf_element blinded, evaluated[OPERATION_T], z;
 static struct threshold_reply replies[OPERATION_T];
 static uint8_t nonce_random[THRESHOLD_NONCE_RANDOM_BYTES], input[THRESHOLD_INPUT_BYTES];
 static struct child_keys keys;
@@ -49,24 +49,23 @@ static void draw(void *ret, size_t len) { drbg_bytes(&dice, ret, len); }
 static void make_shares(void)
 {
     struct threshold_polynomial p;
+    struct threshold_commitments commitments;
     uint8_t wide[OPERATION_T * 64U];
     draw(wide, sizeof wide);
     MUST(threshold_deal(OPERATION_T, wide, &p) == CPIS_OK);
     MUST(threshold_commit(&p, &commitments) == CPIS_OK);
     for (uint32_t i = 0; i < OPERATION_N; i++)
         MUST(threshold_share_for(&p, i + 1, &share[i]) == CPIS_OK);
-    MUST(threshold_public_share(&commitments, 1, &public_share) == CPIS_OK);
+    threshold_public_shares(&commitments, OPERATION_N, &public_shares);
     draw(wide, sizeof wide);
     MUST(oprf_scalar_from(wide, &blind) == CPIS_OK);
     draw(nonce_random, sizeof nonce_random);
     threshold_input(1, "9990000018", input);
     MUST(oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &blind, &blinded) == CPIS_OK);
     for (uint32_t i = 0; i < OPERATION_T; i++) {
-        struct oprf_element k;
-        MUST(threshold_public_share(&commitments, i + 1, &k) == CPIS_OK);
         replies[i] = (struct threshold_reply){.index = i + 1, .evaluated = &evaluated[i]};
-        MUST(threshold_evaluate(&share[i], &k, &blinded, 1, nonce_random, &evaluated[i],
-                                &replies[i].proof) == CPIS_OK);
+        MUST(threshold_evaluate(&share[i], &public_shares.k[i], &blinded, 1, nonce_random,
+                                &evaluated[i], &replies[i].proof) == CPIS_OK);
     }
     MUST(threshold_combine(replies, OPERATION_T, OPERATION_T, 0, &z) == CPIS_OK);
     threshold_polynomial_wipe(&p);
@@ -171,17 +170,12 @@ static void op_evaluate(void)
 {
     struct oprf_element e;
     struct oprf_proof p;
-    MUST(threshold_evaluate(&share[0], &public_share, &blinded, 1, nonce_random, &e, &p) ==
+    MUST(threshold_evaluate(&share[0], &public_shares.k[0], &blinded, 1, nonce_random, &e, &p) ==
          CPIS_OK);
 }
-static void op_verify_share(void)
+static void op_verify(void)
 {
-    MUST(threshold_verify(&commitments, OPERATION_N, &blinded, 1, &replies[0]) == CPIS_OK);
-}
-static void op_verify_known(void)
-{
-    MUST(oprf_verify(OPRF_MODE_VOPRF, &public_share, &blinded, &evaluated[0], 1,
-                     &replies[0].proof) == CPIS_OK);
+    MUST(threshold_verify(&public_shares, &blinded, 1, &replies[0]) == CPIS_OK);
 }
 static void op_combine(void)
 {
@@ -370,8 +364,7 @@ const struct operation operations[OPERATIONS] = {
     OP(OP_BLIND, blind),
     OP(OP_EVALUATE_ALONE, evaluate_alone),
     OP(OP_EVALUATE, evaluate),
-    OP(OP_VERIFY_SHARE, verify_share),
-    OP(OP_VERIFY_KNOWN, verify_known),
+    OP(OP_VERIFY, verify),
     OP(OP_COMBINE, combine),
     OP(OP_FINALIZE, finalize),
     OP(OP_EPHEMERAL, ephemeral),

@@ -16,8 +16,7 @@ enum operation_id {
     OP_BLIND = 0,
     OP_EVALUATE_ALONE, /* without its proof: what OP_EVALUATE holds besides is the proof */
     OP_EVALUATE,
-    OP_VERIFY_SHARE, /* as node/core calls it: makes K_i of the commitments first */
-    OP_VERIFY_KNOWN, /* the proof alone, with K_i at hand: all that a lookup needs */
+    OP_VERIFY,
     OP_COMBINE,
     OP_FINALIZE,
     OP_EPHEMERAL,
