@@ -9,12 +9,7 @@ count=${LOOKUPS:-1000}
 found_federation
 start_all
 hold_ceremony
-i=0
-for authority in "${AUTHORITIES[@]}"; do
-    csv "$i" 225 352 "$W/$authority.csv" # a median authority each
-    "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null
-    i=$((i + 1))
-done
+import_medians
 csv 9 "$((count / 2))" 0 "$W/nobody.csv"
 nobody=$(number_of "$W/nobody.csv" 1)
 become_complete
