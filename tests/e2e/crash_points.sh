@@ -170,6 +170,7 @@ round() { # NODE POINT N
         everything "$1"
         [ "$1" != T001 ] || until_ok 10 nothing_waits || true
         [ -n "$2" ] || until_ok 90 passes_all "$1" || die "it never passes '$(not_passed "$1" | head -n 1)' any more: see tests/e2e/crash_points.txt"
+        [ -n "$2" ] || until_ok 60 has_version "$1" || die "it does not have the newest register"
         [ -n "$2" ] || cp "$W/$1/.faults.log" "$W/$1.passed"
         { [ -n "$2" ] && [ "$tries" != 6 ] && ! until_ok 4 was_hit "$1"; } || break
         k=$((k + 1))
