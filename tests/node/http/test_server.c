@@ -290,6 +290,21 @@ Test(server, more_connections_than_allowed_wait_or_end_and_those_there_go_on)
     (void)close(c);
 }
 
+Test(server, one_address_has_no_more_connections_than_it_may)
+{
+    http_stop();
+    http_start((struct server_conf){.connections_max = 10,
+                                    .connections_of_one_address_max = 1,
+                                    .body_max = 2000,
+                                    .handle = handle});
+    const int a = http_connect(), b = http_connect();
+    cr_assert(http_is_closed(b));
+    http_send(a, GET("/"));
+    (void)http_receive(a, "here\n");
+    (void)close(a);
+    (void)close(b);
+}
+
 /* --- streams --- */
 
 Test(server, events_come_in_their_order)
