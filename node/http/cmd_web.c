@@ -176,23 +176,26 @@ static bool open_servers(struct web *w, const struct tls *t)
            open_server(w, "metrics_listen", w->s.metrics_listen, &operations, &w->operations);
 }
 
-/* A wrong new certificate changes nothing, and is told. */
-static void renew(struct web *w)
+/* Serves the certificate that stands in the files now. false: told, and that of before goes on. */
+static bool renew(struct web *w)
 {
     char why[SERVER_WHY_BYTES] = "";
     struct tls t = {.key = NULL};
     cpis_ms until;
-    if (w->faces == NULL || w->s.web_certificate[0] == '\0' || !tls_read(w->c, &w->s, &t, &until))
-        return;
+    if (w->faces == NULL || w->s.web_certificate[0] == '\0') return true;
+    if (!tls_read(w->c, &w->s, &t, &until)) return false;
     const struct server_conf conf = faces_conf(w, &t);
     const cpis_err err = server_renew(w->faces, &conf, why);
     tls_free(&t);
-    if (err == CPIS_OK) w->certificate_until = until;
-    if (err == CPIS_OK)
+    if (err == CPIS_OK) {
+        w->certificate_until = until;
         companion_tell(COMPANION_INFO, "WEB_CERTIFICATE", "a new certificate is served");
-    else
-        companion_tell(COMPANION_WARN, "WEB_CERTIFICATE", "the new certificate is not served: %s",
+    } else {
+        companion_tell(COMPANION_WARN, "WEB_CERTIFICATE",
+                       "the new certificate is not served, and tried again within a minute: %s",
                        why[0] != '\0' ? why : cpis_strerror(err));
+    }
+    return err == CPIS_OK;
 }
 
 /* --- who may ask --- */
@@ -269,17 +272,18 @@ static bool is_waited_for(const struct web *w)
 
 static void serve(struct web *w)
 {
-    uint64_t stamp = stamp_of(&w->s);
     cpis_ms looked = w->now;
+    bool served = true; /* what w->stamp says */
     while (!companion_stopped()) {
         turn(w);
         if (reload == 0 && w->now - looked < LOOK_AT_FILES_EVERY) continue;
+        const bool told_to = reload != 0;
         const uint64_t is = stamp_of(&w->s);
-        looked = w->now;
-        if (reload != 0 || is != stamp) renew(w);
-        if (reload != 0) renew_callers(w);
-        stamp = is;
         reload = 0;
+        looked = w->now;
+        if (!served || is != w->stamp) served = renew(w);
+        w->stamp = is;
+        if (told_to) renew_callers(w);
     }
     if (w->faces != NULL) server_drain(w->faces); /* a look that has begun is answered */
     const cpis_ms until = w->now + DRAIN_TIME;
@@ -368,6 +372,7 @@ static int work(struct cli *c)
     if (folder_make(c->dir) != CPIS_OK) /* people/, of a node of before */
         return cli_fail(c, "%s/" FOLDER_PEOPLE ": %s", c->dir, strerror(errno));
     companion_confine(c, &w.s, CONFINE_WEB);
+    w.stamp = stamp_of(&w.s);
     if (!tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
     w.door = (struct node_door){.call = call_link, .arg = &w};
     w.health = (struct health){

@@ -374,7 +374,7 @@ cpis_err server_renew(struct server *s, const struct server_conf *conf,
     size_t free_place = 1;
     while (free_place < DAEMONS_MAX && s->daemons[free_place] != NULL)
         free_place++;
-    if (free_place == DAEMONS_MAX) { /* renewed again and again: the oldest connections end */
+    if (free_place == DAEMONS_MAX) {
         (void)snprintf(why, SERVER_WHY_BYTES,
                        "connections with older certificates are still "
                        "open: try again in some minutes");

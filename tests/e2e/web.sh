@@ -186,6 +186,24 @@ make_server_certificate web "second"
 kill -HUP "$(web_pid)"
 is_second() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -subject | grep -q second; }
 until_ok 10 is_second || die "SIGHUP did not renew the certificate"
+renewals() { grep -c 'event=WEB_CERTIFICATE msg="a new certificate is served' "$W/log/$QUERY.log"; }
+reloads() { grep -c 'event=WEB_CLIENTS ' "$W/log/$QUERY.log"; }
+hup() { # and it is done
+    local before
+    before=$(reloads || true)
+    kill -HUP "$(web_pid)"
+    hupped() { [ "$(reloads)" -gt "$before" ]; }
+    until_ok 10 hupped || die "SIGHUP was not taken up"
+}
+hup
+same "$(renewals)" 1 "renewals after a SIGHUP without a new certificate"
+make_server_certificate web "third"
+chmod 0644 "$W/web.key"
+hup
+is_second || die "a key that everybody can read is served"
+chmod 0600 "$W/web.key" # its time stays
+hup
+same "$(renewals)" 2 "renewals after one that failed"
 sed -i 's/name = "gp"; subject/name = "gp"; nonsense/' "$W/clients.conf"
 kill -HUP "$(web_pid)"
 until_ok 5 grep -q 'event=WEB_CLIENTS msg="the clients stay as they were' "$W/log/$QUERY.log" || die "a wrong clients.conf is not told"
