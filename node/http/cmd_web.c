@@ -3,6 +3,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
 #include "node/http/certificate.h"
+#include "node/http/secret_file.h"
 #include "node/http/web.h"
 
 #include <errno.h>
@@ -41,20 +42,19 @@ static cpis_ms clock_ms(clockid_t id)
 /* --- the files of TLS --- */
 
 struct tls {
-    char *certificate, *key, *client_ca; /* PEM; NULL: none */
-    size_t key_len;
+    char *certificate, *client_ca; /* PEM; NULL: none */
+    char *key;                     /* sodium_malloc */
 };
 static void tls_free(struct tls *t)
 {
-    if (t->key != NULL) sodium_memzero(t->key, t->key_len);
     free(t->certificate);
-    free(t->key);
+    sodium_free(t->key);
     free(t->client_ca);
     memset(t, 0, sizeof *t);
 }
 
 /* "": NULL, and true. false: told. */
-static bool read_pem(const struct cli *c, const char *path, char **ret, size_t *ret_len)
+static bool read_pem(const struct cli *c, const char *path, char **ret)
 {
     uint8_t *p;
     size_t len;
@@ -66,37 +66,36 @@ static bool read_pem(const struct cli *c, const char *path, char **ret, size_t *
         memcpy(text, p, len);
         text[len] = '\0';
         *ret = text;
-        *ret_len = len;
     } else {
         free(text);
         (void)cli_fail(c, "%s: no PEM text", path);
     }
-    sodium_memzero(p, len);
     free(p);
     return whole;
 }
 
-static bool is_owners_alone(const struct cli *c, const char *path)
+static bool read_key(const struct cli *c, const char *path, char **ret)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && (st.st_mode & 07) == 0) return true;
-    return cli_fail(c,
-                    "web_key: everybody can read or write %s: chmod 0600, and a new key if they "
-                    "have",
-                    path) == CLI_OK;
+    uint8_t *p = NULL;
+    size_t len = 0;
+    if (!secret_file_read(c, "web_key", path, 1, PEM_BYTES_MAX, &p, &len)) return false;
+    if (memchr(p, '\0', len) == NULL) {
+        *ret = (char *)p;
+        return true;
+    }
+    (void)cli_fail(c, "web_key: %s: no PEM text", path);
+    sodium_free(p);
+    return false;
 }
 
 static bool tls_read(const struct cli *c, const struct node_settings *s, struct tls *ret,
                      cpis_ms *ret_until)
 {
     char why[CERTIFICATE_WHY_BYTES] = "";
-    size_t len;
     *ret_until = CPIS_MS_NEVER;
     if (s->web_certificate[0] == '\0') return true;
-    if (!is_owners_alone(c, s->web_key)) return false;
-    if (read_pem(c, s->web_certificate, &ret->certificate, &len) &&
-        read_pem(c, s->web_key, &ret->key, &ret->key_len) &&
-        read_pem(c, s->web_client_ca, &ret->client_ca, &len)) {
+    if (read_pem(c, s->web_certificate, &ret->certificate) && read_key(c, s->web_key, &ret->key) &&
+        read_pem(c, s->web_client_ca, &ret->client_ca)) {
         const cpis_err err =
             certificate_check(ret->certificate, ret->key, ret->client_ca, ret_until, why);
         if (err == CPIS_OK) return true;
