@@ -50,6 +50,7 @@ struct key {
 #define LOOKUPS_MAX                1000000000U
 #define ESCALATE_AFTER_MINUTES_MAX 43200U /* 30 days */
 #define MAIL_EVERY_MINUTES_MAX     10080U /* a week */
+#define WEB_CONNECTIONS_MAX        100000U
 #define LIMITS                     "organisation_limits"
 #define LIMITS_TEXT                                                                                \
     "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
@@ -160,6 +161,10 @@ static const struct key keys[] = {
     {"", "web_origin", KEY_ORIGIN, AT(web_origin), 0, TOP(web_origin), "",
      "\"https://host[:port]\" in small letters, without \":443\" or a path",
      "Where browsers find the pages, when that is a reverse proxy's name; empty: as they ask."},
+    {"", "web_connections_of_one_address", KEY_NUMBER, AT(web_connections_of_one_address), 0,
+     WEB_CONNECTIONS_MAX, "2000", "a whole number from 0 to 100000",
+     "So many at a time, so that one address can't take them all; 0, or with web_origin: no "
+     "limit."},
     {"", "web_second_factor", KEY_BOOL, AT(web_second_factor), 0, 1, "true", "true or false",
      "false: accounts without a second factor are let in by their password alone."},
     {"", "web_session_minutes", KEY_NUMBER, AT(web_session_minutes), 1, 720, "30",

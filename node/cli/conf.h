@@ -50,6 +50,7 @@ struct node_settings {
     enum web_people web_people;
     char web_people_header[CONF_HEADER_BYTES], web_people_proxy[CONF_ADDRESS_BYTES];
     char web_origin[CONF_ADDRESS_BYTES];
+    uint64_t web_connections_of_one_address; /* 0: no limit; nor with web_origin */
     bool web_second_factor;
     uint64_t web_session_minutes, web_session_hours;
 };

@@ -156,10 +156,13 @@ static bool open_server(struct web *w, const char *key, const char *address,
 static struct server_conf faces_conf(struct web *w, const struct tls *t)
 {
     const unsigned most = connections_max();
+    /* behind a proxy all come from its address */
+    const uint64_t of_one = w->s.web_origin[0] == '\0' ? w->s.web_connections_of_one_address : 0;
     return (struct server_conf){.certificate = t->certificate,
                                 .key = t->key,
                                 .client_ca = t->client_ca,
                                 .connections_max = most,
+                                .connections_of_one_address_max = (unsigned)of_one,
                                 .body_max = BODY_BYTES_MAX,
                                 .handle = route_faces,
                                 .arg = w};

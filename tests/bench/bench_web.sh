@@ -28,6 +28,7 @@ set_key web_certificate "$W/web.pem"
 set_key web_key "$W/web.key"
 set_key web_client_ca "$W/ca.pem"
 set_key web_clients "$W/clients.conf"
+sed -i "s|^web_connections_of_one_address = .*|web_connections_of_one_address = 0;|" "$W/$QUERY/node.conf" # the idle ones are all its own
 start_all
 hold_ceremony
 csv 1 225 352 "$W/T001.csv"

@@ -91,6 +91,7 @@ second=$(free_port)
 set_keys "$first"
 set_key metrics_listen "127.0.0.1:$metrics"
 D=$W/Q02 set_keys "$second"
+sed -i 's|^web_connections_of_one_address = .*|web_connections_of_one_address = 3;|' "$W/Q02/node.conf"
 "$CPIS" clients check "$D" >"$W/clients.txt" || { cat "$W/clients.txt"; die "clients.conf"; }
 start_all
 start_node Q02
@@ -175,6 +176,16 @@ twin=$(number_of "$W/T002.csv" 20)
 port=$second
 until_ok 30 complete || die "the second does not answer: $(cat "$W/body")"
 is "the second answers as the first" "$twin" 200 "else else" '.total == 1'
+exec {a}<>"/dev/tcp/127.0.0.1/$second" {b}<>"/dev/tcp/127.0.0.1/$second" {c}<>"/dev/tcp/127.0.0.1/$second"
+exec {d}<>"/dev/tcp/127.0.0.1/$second"
+is_open() { # FD: nothing comes, nor its end
+    local status=0
+    timeout 1 head -c 1 <&"$1" >/dev/null 2>&1 || status=$?
+    [ "$status" = 124 ]
+}
+is_open "$c" || die "the third connection of one address is not let in"
+! is_open "$d" || die "the fourth connection of one address is let in, and three are the most"
+exec {a}>&- {b}>&- {c}>&- {d}>&-
 stop_node Q02 KILL
 heard_once() { [ "$(heard "$twin")" = 1 ]; }
 until_ok 10 heard_once || die "the node that answered was killed, and the authority was told $(heard "$twin") times"
