@@ -291,7 +291,9 @@ static void serve(struct web *w)
     const cpis_ms until = w->now + DRAIN_TIME;
     while (is_waited_for(w) && w->now < until)
         turn(w);
-    turn(w); /* what was answered last goes out */
+    people_free(&w->people); /* a log-in that is still under way is answered: this ends */
+    if (w->faces != NULL) /* what was answered last goes out; pages are not turned without people */
+        server_turn(w->faces, clock_ms(CLOCK_MONOTONIC), clock_ms(CLOCK_REALTIME));
 }
 
 static void tell_of_people(void *arg, bool warn, const char *event, const char *text)
@@ -385,7 +387,7 @@ static int work(struct cli *c)
                       open_pages(&w) && open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
-    people_free(&w.people); /* its answers go out by the servers */
+    people_free(&w.people); /* before what its answers go out by */
     server_free(&w.faces);
     server_free(&w.operations);
     callers_free(&w.callers);
