@@ -1,6 +1,8 @@
 /* Unit tests of node/http/accounts.h: what the file holds, who else may write it, kill -9 at any
  * moment, and how failures pause. */
 #include "node/http/accounts.h"
+#include "node/net/json_memory.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/net/place.h"
 
 #include <criterion/criterion.h>
@@ -103,6 +105,41 @@ Test(accounts, come_back_from_the_file_as_they_were)
     cr_expect_eq(memcmp(b->key, a->key, sizeof a->key), 0);
     cr_assert_eq(b->addresses_count, 1);
     cr_expect_eq(b->addresses[0].failures.count, 3);
+    free(text);
+    accounts_free(&a);
+    accounts_free(&b);
+}
+
+Test(accounts, where_memory_ends_no_file_is_made_and_none_is_half_read)
+{
+    const struct account x = full();
+    struct accounts *a = calloc(1, sizeof *a), *b = NULL;
+    uint8_t *text = NULL;
+    size_t len = 0;
+    json_memory_use();
+    cr_assert_eq(accounts_add(a, &x), CPIS_OK);
+    *accounts_address(a, "198.51.100.1", true) = (struct failures){3, 99};
+    cpis_err err = CPIS_E_NOMEM;
+    int n;
+    for (n = 0; err != CPIS_OK; n++) {
+        fail_malloc_at(n);
+        err = accounts_format(a, &text, &len);
+        fail_malloc_at(-1);
+        cr_assert(err == CPIS_OK || err == CPIS_E_NOMEM, "allocation %d", n);
+    }
+    cr_expect_gt(n, 50);
+    err = CPIS_E_NOMEM;
+    for (n = 0; err != CPIS_OK; n++) {
+        fail_malloc_at(n);
+        err = accounts_parse(text, len, &b, why);
+        fail_malloc_at(-1);
+        cr_assert(err == CPIS_OK || err == CPIS_E_NOMEM, "allocation %d: %s", n, why);
+        cr_assert_eq(err == CPIS_OK, b != NULL);
+    }
+    cr_expect_gt(n, 50);
+    cr_assert_eq(b->count, 1);
+    cr_expect_eq(memcmp(&b->all[0], &x, sizeof x), 0, "each byte of it");
+    cr_expect_eq(b->addresses_count, 1);
     free(text);
     accounts_free(&a);
     accounts_free(&b);
