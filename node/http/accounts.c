@@ -195,13 +195,14 @@ void account_address(const char *peer, char ret[static ACCOUNT_ADDRESS_BYTES])
     static const uint8_t self[16] = {[15] = 1};
     uint8_t b[16];
     ret[0] = '\0';
-    if (inet_pton(AF_INET6, peer, b) == 1 && memcmp(b, mapped, sizeof mapped) != 0) {
+    const bool six = inet_pton(AF_INET6, peer, b) == 1;
+    if (six && memcmp(b, mapped, sizeof mapped) != 0) {
         if (memcmp(b, self, sizeof self) == 0) return;
         memset(b + 8, 0, 8);
         (void)inet_ntop(AF_INET6, b, ret, ACCOUNT_ADDRESS_BYTES);
         return;
     }
-    if (strchr(peer, ':') != NULL)
+    if (six)
         memmove(b, b + 12, 4);
     else if (inet_pton(AF_INET, peer, b) != 1)
         return;

@@ -150,7 +150,7 @@ static bool take_details(const struct cli *c, const struct node_settings *s, str
     return fault == NULL;
 }
 
-/* false: told. */
+/* false: told, and *x is wiped. */
 static bool take_password(const struct cli *c, struct account *x)
 {
     char password[PASSWORD_BYTES_MAX + 1];
@@ -162,6 +162,7 @@ static bool take_password(const struct cli *c, struct account *x)
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
     x->password_set = cli_wall();
     x->must_change = !cli_has(c, "keep");
+    if (!given || err != CPIS_OK) sodium_memzero(x, sizeof *x);
     return given && err == CPIS_OK;
 }
 

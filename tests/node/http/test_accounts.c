@@ -515,7 +515,9 @@ Test(failures, are_counted_by_the_address_of_a_household)
                                            {"::ffff:127.0.0.1", ""},
                                            {"::1", ""},
                                            {"", ""},
-                                           {"no address", ""}};
+                                           {"no address", ""},
+                                           {"no:address", ""},
+                                           {"192.0.2.7:80", ""}};
     char got[ACCOUNT_ADDRESS_BYTES];
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         account_address(forms[i][0], got);
