@@ -16,7 +16,7 @@
 
 /* --- roles --- */
 
-static const char *const role_names[] = {"clinician", "auditor", "inbox", "officer", "operator"};
+static const char *const role_names[] = {"clinician", "inbox", "officer", "operator"};
 #define ROLES (sizeof role_names / sizeof *role_names)
 
 unsigned account_role_parse(const char *name)
@@ -53,7 +53,7 @@ const char *account_look_name(unsigned one)
 unsigned account_roles_of(enum node_role node)
 {
     switch (node) {
-    case ROLE_QUERY: return ACCOUNT_CLINICIAN | ACCOUNT_AUDITOR | ACCOUNT_OPERATOR;
+    case ROLE_QUERY: return ACCOUNT_CLINICIAN | ACCOUNT_OPERATOR;
     case ROLE_AUTHORITY: return ACCOUNT_INBOX | ACCOUNT_OFFICER | ACCOUNT_OPERATOR;
     case ROLE_DIRECTORY: return ACCOUNT_OPERATOR;
     }
@@ -64,7 +64,6 @@ bool account_roles_may(unsigned roles, enum account_right right)
 {
     static const unsigned may[] = {
         [RIGHT_LOOKUP] = ACCOUNT_CLINICIAN,
-        [RIGHT_AUDIT] = ACCOUNT_AUDITOR,
         [RIGHT_INBOX] = ACCOUNT_INBOX | ACCOUNT_OFFICER,
         [RIGHT_CHILDREN] = ACCOUNT_OFFICER,
         [RIGHT_STATUS] = ACCOUNT_OPERATOR,
@@ -75,7 +74,7 @@ bool account_roles_may(unsigned roles, enum account_right right)
 const char *account_roles_fault(unsigned roles, unsigned looks, enum node_role node)
 {
     static const char *const expected[] = {
-        [ROLE_QUERY] = "people of a query node have the role clinician, auditor or operator",
+        [ROLE_QUERY] = "people of a query node have the role clinician or operator",
         [ROLE_AUTHORITY] = "people of an authority have the role inbox, officer or operator",
         [ROLE_DIRECTORY] = "people of a directory have the role operator",
     };

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define HEX_BYTES (2U * 32U + 1U)
+/* Opened no page, and is a role no more; who had it keeps the others, if any. */
+#define ROLE_OF_BEFORE "auditor"
 
 static cpis_err wrong(char why[static ACCOUNTS_WHY_BYTES], size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -60,11 +62,13 @@ static bool take_roles(const json_t *list, unsigned *ret)
     if (!json_is_array(list)) return false;
     json_array_foreach(list, i, v)
     {
-        const unsigned one = json_is_string(v) ? account_role_parse(json_string_value(v)) : 0;
+        const char *name = json_string_value(v);
+        if (name != NULL && strcmp(name, ROLE_OF_BEFORE) == 0) continue;
+        const unsigned one = name != NULL ? account_role_parse(name) : 0;
         if (one == 0 || (*ret & one) != 0) return false;
         *ret |= one;
     }
-    return *ret != 0;
+    return true;
 }
 
 /* ["unscheduled", "scheduled"]: which of them, or none. */

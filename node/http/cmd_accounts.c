@@ -79,7 +79,7 @@ static struct account *known(struct accounts *all, const struct change *ch,
 /* --- what an account holds --- */
 
 #define DETAIL_OPTIONS                                                                             \
-    {"role", "ROLE", "query node: clinician, auditor; authority: inbox, officer; each: operator"}, \
+    {"role", "ROLE", "query node: clinician; authority: inbox, officer; each: operator"},          \
         {"lookups", "KIND", "clinician: unscheduled (the default), scheduled or both"},            \
         {"display", "NAME", "the person, as authorities read it"},                                 \
         {"user-id", "ID", "SDS user id, as authorities read it; else NAME"},                       \
@@ -108,9 +108,7 @@ static bool take_roles(const struct cli *c, struct account *x)
     for (size_t i = 0; (text = cli_value_at(c, "role", i)) != NULL; i++) {
         const unsigned one = account_role_parse(text);
         if (one == 0)
-            return cli_usage(c,
-                             "--role: expected clinician, auditor, inbox, officer or operator") ==
-                   CLI_OK;
+            return cli_usage(c, "--role: expected clinician, inbox, officer or operator") == CLI_OK;
         roles |= one;
     }
     if (roles != 0) x->roles = roles;

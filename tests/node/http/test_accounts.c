@@ -183,6 +183,22 @@ static cpis_err parse_with(const uint8_t *text, size_t len, const char *from, co
     return err;
 }
 
+Test(accounts, a_role_of_before_keeps_nobody_else_out)
+{
+    struct accounts *a = calloc(1, sizeof *a);
+    const struct account x = full(), y = one("b");
+    uint8_t *text = NULL;
+    size_t len = 0;
+    cr_assert_eq(accounts_add(a, &x), CPIS_OK);
+    cr_assert_eq(accounts_add(a, &y), CPIS_OK);
+    cr_assert_eq(accounts_format(a, &text, &len), CPIS_OK);
+    accounts_free(&a);
+    cr_expect_eq(parse_with(text, len, "\"operator\"", "\"auditor\""), CPIS_OK, "%s", why);
+    cr_expect_eq(parse_with(text, len, "\"inbox\"", "\"auditor\""), CPIS_OK, "%s", why);
+    cr_expect_eq(parse_with(text, len, "\"inbox\"", "\"auditors\""), CPIS_E_MALFORMED);
+    free(text);
+}
+
 Test(accounts, what_is_wrong_in_the_file_is_told_without_its_secrets)
 {
     static const struct {
@@ -411,7 +427,8 @@ Test(accounts, names_are_small_letters_digits_and_few_marks)
 Test(accounts, each_kind_of_node_has_roles_of_its_own)
 {
     cr_expect_null(account_roles_fault(ACCOUNT_CLINICIAN, LOOK_SCHEDULED, ROLE_QUERY));
-    cr_expect_null(account_roles_fault(ACCOUNT_AUDITOR | ACCOUNT_OPERATOR, 0, ROLE_QUERY));
+    cr_expect_null(
+        account_roles_fault(ACCOUNT_CLINICIAN | ACCOUNT_OPERATOR, LOOK_SCHEDULED, ROLE_QUERY));
     cr_expect_null(account_roles_fault(ACCOUNT_INBOX | ACCOUNT_OFFICER, 0, ROLE_AUTHORITY));
     cr_expect_null(account_roles_fault(ACCOUNT_OPERATOR, 0, ROLE_DIRECTORY));
     cr_expect_not_null(account_roles_fault(0, 0, ROLE_DIRECTORY));
@@ -420,13 +437,12 @@ Test(accounts, each_kind_of_node_has_roles_of_its_own)
     cr_expect_not_null(account_roles_fault(ACCOUNT_OFFICER, 0, ROLE_DIRECTORY));
     cr_expect_not_null(account_roles_fault(ACCOUNT_CLINICIAN, 0, ROLE_QUERY), "which lookups?");
     cr_expect_not_null(account_roles_fault(ACCOUNT_CLINICIAN, 4, ROLE_QUERY));
-    cr_expect_not_null(account_roles_fault(ACCOUNT_AUDITOR, LOOK_SCHEDULED, ROLE_QUERY));
+    cr_expect_not_null(account_roles_fault(ACCOUNT_OPERATOR, LOOK_SCHEDULED, ROLE_QUERY));
 }
 
 Test(accounts, a_role_may_what_it_is_for_and_no_more)
 {
     static const unsigned may[] = {[RIGHT_LOOKUP] = ACCOUNT_CLINICIAN,
-                                   [RIGHT_AUDIT] = ACCOUNT_AUDITOR,
                                    [RIGHT_INBOX] = ACCOUNT_INBOX | ACCOUNT_OFFICER,
                                    [RIGHT_CHILDREN] = ACCOUNT_OFFICER,
                                    [RIGHT_STATUS] = ACCOUNT_OPERATOR};
