@@ -40,7 +40,7 @@ VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))
 # what a target needs beside node/feed and the libraries of all
 FUZZ_SRC_bearer  := $(addprefix node/http/,bearer.c callers_conf.c callers_key.c callers_user.c) node/net/json_memory.c
-FUZZ_SRC_fhir    := $(sort $(wildcard node/http/fhir*.c)) node/http/exchange.c
+FUZZ_SRC_fhir    := $(sort $(wildcard node/http/fhir*.c)) $(addprefix node/http/,ask.c exchange.c form.c) node/net/json_memory.c
 FUZZ_LIBS_fhir   := -ljansson
 FUZZ_LIBS_bearer := -lcjose -ljansson -lconfig
 HISTORY_SRC := $(sort $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))

@@ -1,5 +1,7 @@
 #include "proto/code.h"
 
+#include "proto/message.h"
+
 #include <string.h>
 
 /* Not toupper and isalnum: those ask the locale. */
@@ -89,4 +91,14 @@ const char *visibility_name(enum visibility v)
     case VISIBILITY_CONTACT_ONLY: return "contact-only";
     }
     return "";
+}
+
+const char *node_state_name(enum node_state s)
+{
+    static const char *const names[] = {[NODE_JOINING] = "joining",
+                                        [NODE_ACTIVE] = "active",
+                                        [NODE_SUSPENDED] = "suspended",
+                                        [NODE_RETIRED] = "retired",
+                                        [NODE_REVOKED] = "revoked"};
+    return s >= NODE_JOINING && s <= NODE_REVOKED ? names[s] : "";
 }

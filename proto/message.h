@@ -106,6 +106,7 @@ enum ack_outcome {
 };
 enum node_role { ROLE_AUTHORITY = 1, ROLE_DIRECTORY, ROLE_QUERY };
 enum node_state { NODE_JOINING = 1, NODE_ACTIVE, NODE_SUSPENDED, NODE_RETIRED, NODE_REVOKED };
+const char *node_state_name(enum node_state s); /* "joining" ...; static; "" for none (code.c) */
 enum purpose { PURPOSE_DIRECT_CARE = 1, PURPOSE_NOT_BROUGHT, PURPOSE_END };
 enum answer_status { /* first byte of an answer's plaintext; another value counts as not opened */
                      ANSWER_FLAGS = 1,

@@ -117,15 +117,12 @@ static bool forge(struct rogue *r, const struct row *row, struct forged *f, cons
     struct row_held held;
     struct msg_head h;
     struct merkle *tree = NULL;
-    struct cpis_hash prev[HEAD_PREV_MAX];
     bool made = row_held_decode((struct bytes){row->value, row->value_len}, &a, &held) == CPIS_OK &&
                 head_decode(held.head.body, &a, &h) == CPIS_OK &&
                 merkle_build(l->mine, l->mines, &tree) == CPIS_OK;
     if (made) {
-        if (h.prev.len > 0) memcpy(prev, h.prev.p, h.prev.len);
         f->epoch = h.epoch;
-        f->prev = list_id_of(h.epoch, h.version, &h.root, h.n, prev,
-                             (uint8_t)(h.prev.len / CPIS_HASH_BYTES));
+        f->prev = head_list_id(&h);
         f->head = h;
         f->head.version = h.version + 1 > rogue_wall(r) ? h.version + 1 : rogue_wall(r);
         f->head.root = merkle_root(tree);
@@ -208,15 +205,11 @@ static void old_head_anew(struct rogue *r, const struct old_head *o)
     struct arena a = arena_make(ROWS_ARENA);
     struct msg_head h;
     struct bytes body;
-    struct cpis_hash prev[HEAD_PREV_MAX];
     struct msg_list_update m = {
         .epoch = o->epoch, .authority = *sim_id(r->s, r->c.node), .last = true, .heads_count = 1};
     if (head_decode(o->head.body, &a, &h) == CPIS_OK) {
-        if (h.prev.len > 0) memcpy(prev, h.prev.p, h.prev.len);
         h.time = rogue_wall(r);
-        if (random_chance(&r->dice, 500))
-            m.from = list_id_of(h.epoch, h.version, &h.root, h.n, prev,
-                                (uint8_t)(h.prev.len / CPIS_HASH_BYTES));
+        if (random_chance(&r->dice, 500)) m.from = head_list_id(&h);
         if (head_encode(&h, &a, &body) == CPIS_OK) {
             struct signed_message head = rogue_sign(r, SIGNED_HEAD, body);
             m.heads = &head;

@@ -3,6 +3,7 @@
 #include "node/core/evidence.h"
 #include "node/net/chain_file.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ static int evidence(struct cli *c)
     if (p == NULL) return CLI_ERROR;
     bool ok = out == NULL ? fwrite(p, 1, len, stdout) == len
                           : cli_write_file(c, out, (struct bytes){p, len}, 0600, false);
-    memset(p, 0, len);
+    sodium_memzero(p, len);
     free(p);
     return ok ? CLI_OK : CLI_ERROR;
 }
@@ -119,7 +120,7 @@ static int evidence_check(struct cli *c)
     if (path == NULL) return cli_usage(c, "--register: the federation's register, from a steward");
     if (!cli_read_file(c, c->args[0], EVIDENCE_BYTES_MAX, &file, &len)) return CLI_ERROR;
     int code = verify_bytes(c, (struct bytes){file, len}, path);
-    memset(file, 0, len);
+    sodium_memzero(file, len);
     free(file);
     return code;
 }

@@ -1,6 +1,7 @@
 /* cpis feed: takes in what a case system drops into DIR/feed/in. Each file is taken in by a process
  * of its own, `cpis flags import`, which changes nothing when it meets a file again: so this one
- * may die at any moment, and a file that makes the other one die harms nobody. Names of files are
+ * may die at any moment, and a file that makes the other one die harms nobody: it is tried again,
+ * DEATHS_MAX times in all, and then put away, for the next ones wait behind it. Names of files are
  * the case system's and may hold what no log should: they are not written there. */
 #define _GNU_SOURCE /* prctl's constants */
 #include "node/cli/commands.h"
@@ -20,9 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OUTPUT_BYTES_MAX ((size_t)16 << 20)
 #define RETRY_MIN        (5 * CPIS_MS_SECOND)
 #define RETRY_MAX        (5 * CPIS_MS_MINUTE)
+#define DEATHS_MAX       4U /* with the pauses between them: 35 s */
 #define UNREADABLE_EVERY (10 * CPIS_MS_MINUTE)
 #define WHY_BYTES        4096U
 #define WHY_ROWS         20U
@@ -38,10 +39,12 @@ struct output {
 static bool read_some(struct output *o)
 {
     if (o->cap - o->len < 4097) {
-        char *grown = o->cap < OUTPUT_BYTES_MAX ? realloc(o->text, 2 * o->cap + 8192) : NULL;
+        const size_t twice = 2 * o->cap + 8192,
+                     cap = twice < WATCH_REPORT_BYTES_MAX ? twice : WATCH_REPORT_BYTES_MAX;
+        char *grown = cap > o->cap ? realloc(o->text, cap) : NULL;
         if (grown == NULL) return false;
         o->text = grown;
-        o->cap = 2 * o->cap + 8192;
+        o->cap = cap;
     }
     const ssize_t n = read(o->fd, o->text + o->len, o->cap - o->len - 1);
     if (n < 0 && errno == EINTR) return true;
@@ -76,9 +79,18 @@ static void become(char *const *args, const int out[2], const int err[2])
     _exit(127);
 }
 
-/* Its exit code, or -1: it could not be run. o: what it wrote. */
-static int run_import(char *const *args, struct output o[static 2])
+/* What a program's own fault ends it with; a kill from outside says nothing of the file. */
+static bool is_fault(int signal)
 {
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE ||
+           signal == SIGILL || signal == SIGTRAP || signal == SIGSYS;
+}
+
+/* Its exit code, or -1: it could not be run, or was ended. o: what it wrote. *ret_fault: the signal
+ * of its own fault; 0: none. */
+static int run_import(char *const *args, struct output o[static 2], int *ret_fault)
+{
+    *ret_fault = 0;
     int out[2] = {-1, -1}, err[2] = {-1, -1}, status = -1;
     if (pipe(out) != 0 || pipe(err) != 0) return -1;
     const pid_t pid = fork();
@@ -93,6 +105,7 @@ static int run_import(char *const *args, struct output o[static 2])
     if (pid > 0 && !read) (void)kill(pid, SIGKILL);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    if (read && WIFSIGNALED(status) && is_fault(WTERMSIG(status))) *ret_fault = WTERMSIG(status);
     return read && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -191,8 +204,67 @@ static bool settle(struct feeding *f, const char *name, int exit, const struct o
     return ok;
 }
 
+/* As settle, of a file that no import survives. */
+static bool give_up(struct feeding *f, const char *name, int fault)
+{
+    char why[WHY_BYTES] = "";
+    append(
+        why,
+        "cpis died %u times as it took this file in (signal %d), and goes on with the next "
+        "files.\n"
+        "That is a fault of cpis: tell its makers, and keep this file. A part of it may be taken "
+        "in, or nothing;\nwhat is not is not found nationally. Bring it in another way now: the "
+        "same plans in smaller files show\nwhich of them it is. Nothing is taken in twice.\n",
+        DEATHS_MAX, fault);
+    if (watch_end(f->watch, name, WATCH_FAILED, why) != CPIS_OK) return false;
+    companion_tell(COMPANION_WARN, "FEED_FAILED",
+                   "cpis died %u times as it took a file in (signal %d): look into feed/failed, "
+                   "beside the file: what to do",
+                   DEATHS_MAX, fault);
+    return true;
+}
+
+static void forget(struct output o[static 2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        free(o[i].text);
+        o[i] = (struct output){.fd = -1};
+    }
+}
+
+/* A new file does not make the old one better. */
+static void pause_now(const struct feeding *f)
+{
+    const struct timespec ts = {.tv_sec = (time_t)(f->retry / 1000)};
+    (void)nanosleep(&ts, NULL);
+}
+
+static void put_off(struct feeding *f, const char *why)
+{
+    f->retry = f->retry == 0 ? RETRY_MIN : 2 * f->retry < RETRY_MAX ? 2 * f->retry : RETRY_MAX;
+    companion_tell(COMPANION_WARN, "FEED_WAITS", "%s, and is kept: tried again in %llu s", why,
+                   (unsigned long long)(f->retry / 1000));
+}
+
+/* As run_import, again until it does not die of itself, or has too often. */
+static int import_file(struct feeding *f, char *const *args, struct output o[static 2],
+                       int *ret_fault)
+{
+    for (unsigned deaths = 1;; deaths++) {
+        const int exit = run_import(args, o, ret_fault);
+        if (*ret_fault == 0 || deaths == DEATHS_MAX) return exit;
+        put_off(f, "a file made the process die that takes it in");
+        pause_now(f);
+        forget(o);
+        if (companion_stopped()) break; /* the same file goes on where it was */
+    }
+    *ret_fault = 0;
+    return -1;
+}
+
 static void take_in(struct feeding *f, const char *name)
 {
+    int fault;
     char path[FOLDER_PATH_BYTES + NAME_MAX + 16], ack[FOLDER_PATH_BYTES + NAME_MAX + 16];
     struct output o[2] = {{.fd = -1}, {.fd = -1}};
     (void)snprintf(path, sizeof path, "%s/work/%s", f->feed, name);
@@ -207,17 +279,12 @@ static void take_in(struct feeding *f, const char *name)
                           xml ? "--ack" : NULL,
                           ack,
                           NULL};
-    const int exit = run_import(args, o);
-    if (settle(f, name, exit, o)) {
+    const int exit = import_file(f, args, o, &fault);
+    if (fault != 0 ? give_up(f, name, fault) : settle(f, name, exit, o))
         f->retry = 0;
-    } else if (!companion_stopped()) {
-        f->retry = f->retry == 0 ? RETRY_MIN : 2 * f->retry < RETRY_MAX ? 2 * f->retry : RETRY_MAX;
-        companion_tell(COMPANION_WARN, "FEED_WAITS",
-                       "a file can't be taken in now, and is kept: tried again in %llu s",
-                       (unsigned long long)(f->retry / 1000));
-    }
-    for (unsigned i = 0; i < 2; i++)
-        free(o[i].text);
+    else if (!companion_stopped())
+        put_off(f, "a file can't be taken in now");
+    forget(o);
 }
 
 /* --- the folder --- */
@@ -225,9 +292,8 @@ static void take_in(struct feeding *f, const char *name)
 static void wait_for(const struct feeding *f, cpis_ms ms)
 {
     struct pollfd p = {.fd = watch_fd(f->watch), .events = POLLIN};
-    const struct timespec ts = {.tv_sec = (time_t)(f->retry / 1000)};
     if (f->retry > 0)
-        (void)nanosleep(&ts, NULL); /* a new file does not make the old one better */
+        pause_now(f);
     else
         (void)poll(&p, 1, (int)ms);
 }

@@ -1,20 +1,19 @@
 /* cpis flags check: what looks wrong in what an authority holds. */
 #include "node/cli/commands.h"
 #include "node/cli/conf.h"
+#include "node/cli/same_person.h"
 #include "node/cli/traced_file.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE      500
-#define SAME      "another number is held with the same names and birth date"
-#define SAME_TODO "one child: `cpis flags renumber`; two children: nothing"
+#define PAGE 500
 
 struct checking {
     struct cli *c;
     struct traced *traced; /* NULL: none */
-    json_t *persons;       /* "family|given|birth" -> the first number with it */
+    json_t *persons;       /* same_person.h */
     uint64_t children, findings;
 };
 
@@ -76,19 +75,9 @@ static void check_traced(struct checking *k, const json_t *child)
 
 static void check_twice(struct checking *k, const json_t *child)
 {
-    char key[256];
-    if (cli_text(child, "family")[0] == '\0' || cli_text(child, "given")[0] == '\0') return;
-    (void)snprintf(key, sizeof key, "%s|%s|%s", cli_text(child, "family"), cli_text(child, "given"),
-                   cli_text(child, "birth_date"));
-    if (json_object_get(k->persons, key) == NULL) {
-        (void)json_object_set_new(k->persons, key, json_true());
-    } else {
-        json_t *f = json_pack("{s:s,s:s,s:s,s:n,s:n}", "finding", "same-person", "text", SAME, "do",
-                              SAME_TODO, "plan", "start");
-        tell(k, child, f);
-        json_decref(f);
-    }
-    sodium_memzero(key, sizeof key);
+    json_t *f = same_person_check(k->persons, child);
+    if (f != NULL) tell(k, child, f);
+    json_decref(f);
 }
 
 static bool check_page(struct checking *k, const json_t *flags)

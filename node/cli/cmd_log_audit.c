@@ -5,6 +5,7 @@
 #include "node/core/audit.h"
 #include "node/net/chain_file.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +108,7 @@ static int take_file(const struct auditing *x, size_t file)
     if (!cli_read_file(x->c, x->c->args[file], FILE_BYTES_MAX, &p, &len)) return CLI_ERROR;
     const int code =
         len > 0 && p[0] == '{' ? take_log(x, file, p, len) : take_evidence(x, file, p, len);
-    memset(p, 0, len); /* evidence holds a number */
+    sodium_memzero(p, len); /* evidence holds a number */
     free(p);
     return code;
 }
@@ -175,8 +176,9 @@ static void say_log(const struct audit_finding *f, const char *who, const char *
     switch ((int)f->fault) {
     case AUDIT_UNSIGNED:
         (void)snprintf(ret, SENTENCE_BYTES,
-                       "the log of %s does not end with its signature: it proves nothing. Take it "
-                       "anew, whole.",
+                       "the log of %s does not end with its signature over these entries: it "
+                       "proves nothing, for entries may have been cut off or changed since. Take "
+                       "it anew, whole.",
                        who);
         break;
     case AUDIT_SEQUENCE:

@@ -1,5 +1,6 @@
 /* cpis metrics: what Prometheus reads, for people and for a node without a web process. */
 #include "node/cli/commands.h"
+#include "node/cli/conf.h"
 #include "node/cli/folder_metrics.h"
 #include "node/net/prometheus.h"
 
@@ -7,12 +8,15 @@
 
 static int metrics(struct cli *c)
 {
+    struct node_settings s;
+    char why[CONF_WHY_BYTES];
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
     json_t *reply = cli_ask(c, "metrics", NULL);
     if (reply == NULL) return CLI_ERROR;
     json_t *families = json_incref(json_object_get(reply, "families"));
     json_decref(reply);
-    folder_metrics(c->dir, families);
+    const bool known = conf_read(c->dir, &s, why) == CPIS_OK; /* else the node says all it can */
+    folder_metrics(c->dir, known ? &s : NULL, families);
     if (cli_has(c, "json")) {
         cli_print_json(json_pack("{s:o}", "families", families));
         return CLI_OK;

@@ -152,13 +152,9 @@ static bool set_states(struct cli *c, struct register_file *f, size_t end, enum 
 
 static bool state(struct cli *c, struct register_file *f)
 {
-    static const char *const names[] = {[NODE_JOINING] = "joining",
-                                        [NODE_ACTIVE] = "active",
-                                        [NODE_SUSPENDED] = "suspended",
-                                        [NODE_RETIRED] = "retired"};
     const char *last = c->args[c->args_count - 1];
     for (unsigned s = NODE_JOINING; s <= NODE_RETIRED; s++)
-        if (strcmp(last, names[s]) == 0)
+        if (strcmp(last, node_state_name((enum node_state)s)) == 0)
             return set_states(c, f, c->args_count - 1, (enum node_state)s);
     (void)cli_usage(c, "the last argument: joining, active, suspended or retired");
     return false;

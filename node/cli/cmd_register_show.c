@@ -7,12 +7,8 @@
 
 static const char *state_name(uint32_t s)
 {
-    static const char *const names[] = {[NODE_JOINING] = "joining",
-                                        [NODE_ACTIVE] = "active",
-                                        [NODE_SUSPENDED] = "suspended",
-                                        [NODE_RETIRED] = "retired",
-                                        [NODE_REVOKED] = "revoked"};
-    return s >= NODE_JOINING && s <= NODE_REVOKED ? names[s] : "?";
+    const char *name = node_state_name((enum node_state)s);
+    return name[0] != '\0' ? name : "?";
 }
 
 static json_t *time_json(uint64_t wall)

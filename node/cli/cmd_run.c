@@ -6,13 +6,15 @@
 #include "node/net/driver.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
-#define NAMES_BYTES 200U /* in one line of the log */
+#define NAMES_BYTES 140U /* in one line of the log */
 
-/* Beside the node: which processes, when they are wanted, and which settings they read when they
- * start. */
+/* Beside the node: which processes, when they are wanted, which settings are theirs, and which
+ * others they read when they start. */
 static bool wants_feed(const struct node_settings *s)
 {
     return s->role == ROLE_AUTHORITY && s->feed;
@@ -28,11 +30,12 @@ static bool wants_web(const struct node_settings *s)
 static const struct {
     const char *name, *restarted;
     bool (*wanted)(const struct node_settings *s);
-    const char *keys; /* how they begin */
+    const char *keys, *also; /* how they begin */
 } beside[] = {
-    {"feed", "FEED_RESTARTED", wants_feed, "feed traced_ log_level"},
-    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_ log_level"},
-    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_ log_level"},
+    {"feed", "FEED_RESTARTED", wants_feed, "feed traced_", "log_level"},
+    {"deliver", "DELIVER_RESTARTED", wants_deliver, "webhook_ mail_", "log_level"},
+    {"web", "WEB_RESTARTED", wants_web, "web_ metrics_",
+     "log_level webhook_url mail_url" /* whose deliveries its metrics show */},
 };
 #define BESIDE (sizeof beside / sizeof *beside)
 
@@ -44,8 +47,11 @@ struct running {
     struct answer_policy policy;
     enum note_level log_level;
     struct companion *companion[BESIDE];
-    char taken[NAMES_BYTES], later[NAMES_BYTES];
+    /* of one SIGHUP */
+    struct node_settings trial;
+    char taken[NAMES_BYTES], later[NAMES_BYTES], apart[NAMES_BYTES];
     bool renew[BESIDE];
+    bool held[BESIDE]; /* a file of its lies where it can't read: it goes on as it is */
 };
 
 /* What the driver was given pointers to follows the settings. */
@@ -76,15 +82,47 @@ static void add_name(char names[static NAMES_BYTES], const char *key)
         (void)snprintf(names + len, NAMES_BYTES - len, ", ...");
 }
 
+/* Whose keys wait for the next start: all of a process, for it reads all of them when it starts,
+ * and would end for want of the one file. */
+static bool hold(void *arg, const char *key, bool at_start, const char *before, const char *after)
+{
+    struct running *r = arg;
+    if (at_start || before == NULL || confine_reaches(&r->s, before, after)) return true;
+    add_name(r->apart, key);
+    for (size_t i = 0; i < BESIDE; i++)
+        r->held[i] = r->held[i] || conf_begins_with(key, beside[i].keys);
+    return true;
+}
+
 static bool take_change(void *arg, const char *key, bool at_start, const char *before,
                         const char *after)
 {
     struct running *r = arg;
-    const bool taken = !at_start && (before == NULL || confine_reaches(&r->s, before, after));
+    bool taken = !at_start && (before == NULL || confine_reaches(&r->s, before, after));
+    for (size_t i = 0; i < BESIDE; i++)
+        taken = taken && !(r->held[i] && conf_begins_with(key, beside[i].keys));
     add_name(taken ? r->taken : r->later, key);
     for (size_t i = 0; i < BESIDE; i++)
-        r->renew[i] = r->renew[i] || (taken && conf_begins_with(key, beside[i].keys));
+        r->renew[i] =
+            r->renew[i] ||
+            (taken && !r->held[i] &&
+             (conf_begins_with(key, beside[i].keys) || conf_begins_with(key, beside[i].also)));
     return taken;
+}
+
+static void say_what_came_of_it(const struct running *r, char ret[static DRIVER_SAID_BYTES])
+{
+    const bool any = r->taken[0] != '\0' || r->later[0] != '\0';
+    int n = snprintf(ret, DRIVER_SAID_BYTES, "node.conf is read anew: %s%s%s%s%s",
+                     any ? "" : "nothing in it has changed", r->taken[0] != '\0' ? "taken: " : "",
+                     r->taken,
+                     r->later[0] == '\0'   ? ""
+                     : r->taken[0] == '\0' ? "at the next start: "
+                                           : "; at the next start: ",
+                     r->later);
+    if (r->apart[0] == '\0' || n < 0 || (size_t)n >= DRIVER_SAID_BYTES) return;
+    (void)snprintf(ret + n, DRIVER_SAID_BYTES - (size_t)n,
+                   "; start the node again: until then what needs the file fails (%s)", r->apart);
 }
 
 /* In the node's loop: nothing here waits. */
@@ -98,20 +136,16 @@ static bool reload(void *arg, char ret[static DRIVER_SAID_BYTES])
                        why[0] != '\0' ? why : cpis_strerror(err));
         return false;
     }
-    r->taken[0] = r->later[0] = '\0';
+    r->taken[0] = r->later[0] = r->apart[0] = '\0';
     memset(r->renew, 0, sizeof r->renew);
+    memset(r->held, 0, sizeof r->held);
+    r->trial = r->s;
+    conf_take(&r->trial, &r->file, hold, r);
     conf_take(&r->s, &r->file, take_change, r);
     settle(r);
     for (size_t i = 0; i < BESIDE; i++)
         if (r->renew[i]) companion_renew(r->companion[i], beside[i].wanted(&r->s));
-    const bool any = r->taken[0] != '\0' || r->later[0] != '\0';
-    (void)snprintf(ret, DRIVER_SAID_BYTES, "node.conf is read anew: %s%s%s%s%s",
-                   any ? "" : "nothing in it has changed", r->taken[0] != '\0' ? "taken: " : "",
-                   r->taken,
-                   r->later[0] == '\0'   ? ""
-                   : r->taken[0] == '\0' ? "at the next start: "
-                                         : "; at the next start: ",
-                   r->later);
+    say_what_came_of_it(r, ret);
     return true;
 }
 
@@ -121,6 +155,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
 {
     char confined[CONFINE_TEXT_BYTES];
     const struct node_settings *s = &r->s;
+    const int memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); /* not to be reached later */
     const bool whole = confine(r->c->dir, s, CONFINE_NODE, confined);
     const struct driver_conf conf = {.dir = r->c->dir,
                                      .role = s->role,
@@ -135,6 +170,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
                                      .policy = &r->policy,
                                      .confined = confined,
                                      .confined_whole = whole,
+                                     .memory = memory < 0 ? 0 : memory,
                                      .hooks = {.reload = reload, .arg = r}};
     for (size_t i = 0; i < BESIDE; i++)
         r->companion[i] =
@@ -142,12 +178,13 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
     const cpis_err err = driver_run(&conf);
     for (size_t i = 0; i < BESIDE; i++)
         companion_stop(&r->companion[i]);
+    if (memory >= 0) (void)close(memory);
     return err;
 }
 
 static int run(struct cli *c)
 {
-    static struct running r; /* two whole node_settings: not for the stack */
+    static struct running r; /* whole node_settings: not for the stack */
     char why[CONF_WHY_BYTES] = "", *passphrase;
     size_t len;
     if (!cli_args(c, 0, 0)) return CLI_USAGE;

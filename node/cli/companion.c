@@ -208,6 +208,7 @@ int companion_run(struct cli *c, int (*work)(struct cli *c))
     (void)sigemptyset(&act.sa_mask);
     (void)sigaction(SIGTERM, &act, NULL);
     (void)sigaction(SIGINT, &act, NULL);
-    if (conf_read(c->dir, &s, why) == CPIS_OK) companion_set_level(conf_log_level(&s));
+    if (c->dir != NULL && conf_read(c->dir, &s, why) == CPIS_OK)
+        companion_set_level(conf_log_level(&s));
     return work(c); /* which reads it itself, and says what is wrong with it */
 }

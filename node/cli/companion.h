@@ -22,7 +22,8 @@ void companion_stop(struct companion **p); /* NULL: none; returns when it has en
 
 /* --- in a companion --- */
 
-/* Runs `work`, which returns soon after companion_stopped: its exit code. */
+/* Runs `work`, which returns soon after companion_stopped: its exit code. One without a folder, as
+ * `cpis sandbox`, reads no node.conf. */
 int companion_run(struct cli *c, int (*work)(struct cli *c));
 /* Confines this process and tells how (CONFINED): when its settings are read, before the rest. */
 void companion_confine(const struct cli *c, const struct node_settings *s, enum confine_role role);

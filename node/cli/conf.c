@@ -606,7 +606,7 @@ char *conf_write(const struct node_settings *s)
     FILE *f = open_memstream(&text, &len);
     if (f == NULL) return NULL;
     (void)fputs("# Settings of this node. Checked when it starts; `cpis doctor` checks them, too.\n"
-                "# `cpis run` reads them anew at each start.\n",
+                "# `cpis run` reads them at each start, and anew at SIGHUP.\n",
                 f);
     const char *group = "";
     for (size_t i = 0; i < KEYS; i++) {

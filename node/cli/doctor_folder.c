@@ -95,8 +95,9 @@ static void judge_key(struct doctor *d, const struct folder_secrets *secrets,
                    "from a steward, and see that identity.key is this node's",
                    "identity.key opens; DIR/register does not know it");
     else if (own->gone != 0 || !registry_in_force(own))
-        doctor_say(d, "key", "if that is right: keep its backup; if not: ring the stewards",
-                   "identity.key opens; the register has retired, revoked or removed it");
+        doctor_say(
+            d, "key", "if that is right: keep its backup; if not: ring the stewards",
+            "identity.key opens; the register has suspended, retired, revoked or removed it");
     else
         doctor_say(d, "key", NULL, "identity.key opens, and is that of %s in the register",
                    own->d.code);
@@ -173,6 +174,7 @@ static int ask_web(const char *dir, char *text, size_t cap)
     char *const args[] = {"cpis", "web", (char *)(uintptr_t)dir, "--check", NULL};
     int ends[2], status = -1;
     size_t len = 0;
+    text[0] = '\0';
     if (pipe2(ends, O_CLOEXEC) != 0) return -1;
     const pid_t pid = fork();
     if (pid == 0) {

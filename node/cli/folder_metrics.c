@@ -23,8 +23,10 @@ static bool load(const char *dir, const char *name, struct delivery *ret)
     return good;
 }
 
-static void put_deliveries(const char *dir, json_t *families)
+static void put_deliveries(const char *dir, const struct node_settings *s, json_t *families)
 {
+    const bool webhook = s == NULL || s->webhook_url[0] != '\0',
+               mail = s == NULL || s->mail_url[0] != '\0';
     struct delivery *d = calloc(1, sizeof *d);
     json_t *unsent = family_add(families, "cpis_deliveries_unsent", "gauge",
                                 "Notifications taken up and not at the webhook yet.");
@@ -32,16 +34,16 @@ static void put_deliveries(const char *dir, json_t *families)
                                 "The number of the newest notification that was taken up.");
     json_t *mailed = family_add(families, "cpis_mail_timestamp_seconds", "gauge",
                                 "When the last mail was tried, since 1970.");
-    if (d != NULL && load(dir, DELIVERY_FILE_WEBHOOK, d)) {
+    if (d != NULL && webhook && load(dir, DELIVERY_FILE_WEBHOOK, d)) {
         family_count(unsent, d->count, NULL, NULL, NULL, NULL);
         family_count(newest, d->place.last, NULL, NULL, NULL, NULL);
     }
-    if (d != NULL && load(dir, DELIVERY_FILE_MAIL, d) && d->tried != 0)
+    if (d != NULL && mail && load(dir, DELIVERY_FILE_MAIL, d) && d->tried != 0)
         family_value(mailed, (double)d->tried / 1000, NULL, NULL, NULL, NULL);
     free(d);
 }
 
-void folder_metrics(const char *dir, json_t *families)
+void folder_metrics(const char *dir, const struct node_settings *s, json_t *families)
 {
     char feed[FOLDER_PATH_BYTES];
     struct stat st;
@@ -54,5 +56,5 @@ void folder_metrics(const char *dir, json_t *families)
     json_t *oldest = family_add(families, "cpis_feed_oldest_timestamp_seconds", "gauge",
                                 "When the file that waits longest came, since 1970.");
     if (b.oldest != 0) family_value(oldest, (double)b.oldest / 1000, NULL, NULL, NULL, NULL);
-    put_deliveries(dir, families);
+    put_deliveries(dir, s, families);
 }

@@ -2,8 +2,11 @@
  * in DIR/feed. For `cpis metrics` and the web process, beside the families that the node gives. */
 #ifndef CPIS_NODE_CLI_FOLDER_METRICS_H
 #define CPIS_NODE_CLI_FOLDER_METRICS_H
+#include "node/cli/conf.h"
+
 #include <jansson.h>
 
-/* Adds families to a list (prometheus.h). What is not there, or can't be read, has no sample. */
-void folder_metrics(const char *dir, json_t *families);
+/* Adds families to a list (prometheus.h). What is not there, or can't be read, has no sample; nor
+ * has what was left behind by a webhook or a mail that s no longer names. s NULL: not known. */
+void folder_metrics(const char *dir, const struct node_settings *s, json_t *families);
 #endif

@@ -124,7 +124,6 @@ static cpis_err read_said(const struct signed_message *m, struct arena *memory,
         struct msg_log_head log;
     } u;
     struct cpis_id who = m->signer;
-    struct cpis_hash prev[HEAD_PREV_MAX];
     cpis_err err;
     s->about = signed_hash(m); /* a lookup's rh */
     switch (m->type) {
@@ -164,9 +163,7 @@ static cpis_err read_said(const struct signed_message *m, struct arena *memory,
         s->time = u.head.time;
         s->sequence = u.head.log_sequence;
         s->head = u.head.log_head;
-        if (u.head.prev.len > 0) memcpy(prev, u.head.prev.p, u.head.prev.len);
-        s->about = list_id_of(u.head.epoch, u.head.version, &u.head.root, u.head.n, prev,
-                              (uint8_t)(u.head.prev.len / CPIS_HASH_BYTES));
+        s->about = head_list_id(&u.head);
         break;
     case SIGNED_ACK:
         err = ack_decode(m->body, memory, &u.ack);
@@ -200,13 +197,15 @@ static cpis_err read_said(const struct signed_message *m, struct arena *memory,
     return err;
 }
 
-/* The log that a file ends with is its node's own word: it can't be disowned. */
+/* The log that a file ends with is its node's own word, if that is of these entries: audit_judge
+ * looks, for what it is of may not be all here. */
 static void end_log(struct audit *a, const struct audit_said *s)
 {
     struct audit_log *l = a->logs > 0 ? &a->log[a->logs - 1] : NULL;
     if (l == NULL || l->file != s->file || !id_equal(&l->node, &s->who)) return;
     l->ended = true;
     l->end = s->time;
+    l->signed_head = (struct chain_head){s->sequence, s->head};
 }
 
 static cpis_err take_said(struct audit *a, size_t file, const struct signed_message *m)
@@ -255,14 +254,6 @@ struct listed { /* lists that are proven to hold the lookup's token */
     size_t count;
 };
 
-static struct cpis_hash list_of(const struct msg_head *h)
-{
-    struct cpis_hash prev[HEAD_PREV_MAX];
-    if (h->prev.len > 0) memcpy(prev, h->prev.p, h->prev.len);
-    return list_id_of(h->epoch, h->version, &h->root, h->n, prev,
-                      (uint8_t)(h->prev.len / CPIS_HASH_BYTES));
-}
-
 static void gather_listed(const struct registry *at, const struct asked *asked,
                           const struct row_search *s, struct arena *memory, struct listed *ret)
 {
@@ -279,7 +270,7 @@ static void gather_listed(const struct registry *at, const struct asked *asked,
                 head_decode(p.inclusions[k].head.body, memory, &h) != CPIS_OK)
                 continue;
             ret->authority[ret->count] = judged.authority;
-            ret->list[ret->count++] = list_of(&h);
+            ret->list[ret->count++] = head_list_id(&h);
         }
     }
 }
@@ -317,7 +308,7 @@ static cpis_err take_absence(struct audit *a, size_t file, const struct row_evid
         memcpy(hash.b, row->heads.p + at, sizeof hash.b);
         const struct signed_message *m = head_of(ev, &hash);
         if (m == NULL || head_decode(m->body, memory, &h) != CPIS_OK) continue;
-        const struct cpis_hash list = list_of(&h);
+        const struct cpis_hash list = head_list_id(&h);
         bool denied = false;
         for (size_t i = 0; i < listed->count; i++)
             denied |= id_equal(&listed->authority[i], &h.authority_id) &&

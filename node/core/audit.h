@@ -13,13 +13,14 @@
 enum audit_fault {
     AUDIT_NONE = 0,
     /* a log by itself */
-    AUDIT_UNSIGNED,   /* it does not end with its node's own signature */
+    AUDIT_UNSIGNED,   /* it does not end with its node's own signature over just these entries: it
+                       * is nobody's word, and is judged no further */
     AUDIT_SEQUENCE,   /* `entry` should come here, and `found` does */
     AUDIT_ENTRY,      /* `entry` can't be read */
     AUDIT_UNNOTIFIED, /* authority: `entry` is a look that somebody had to be told of; nobody was */
     /* a log against what its node has signed */
     AUDIT_ALTERED,           /* it gives another head at `entry`; to `agreed` it is as signed */
-    AUDIT_CUT,               /* it ends before `entry`, which was signed before its end was */
+    AUDIT_CUT,               /* it ends before `entry`, signed over LATE_MS before its end was */
     AUDIT_FORKED,            /* two heads for `entry`, both signed */
     AUDIT_ACK_UNRECORDED,    /* authority: signed for a lookup that its log does not have */
     AUDIT_ACK_UNDETAILED,    /* authority: signed for details that its log does not have */
@@ -29,7 +30,7 @@ enum audit_fault {
     AUDIT_PRESENT_UNSTORED,  /* directory: said present, and its log has no copy stored */
     /* what directories have stated */
     AUDIT_DENIED,      /* said absent over a list of `other` that holds the child's entry */
-    AUDIT_ROLLED_BACK, /* said absent over an older list of `other` than it had signed before */
+    AUDIT_ROLLED_BACK, /* said absent over an older list of `other` than over LATE_MS before */
     /* a file */
     AUDIT_NOT_SIGNED, /* it holds a message that its signer never signed */
     AUDIT_EVIDENCE    /* a record of evidence that does not hold: `evidence` */

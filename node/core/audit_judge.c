@@ -5,6 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Is this log its node's own word? Entries can be cut off, and changed, by whoever had the file:
+ * only what the node's signature at its end is of can convict it. */
+static bool is_signed(const struct audit_log *l)
+{
+    static const struct cpis_hash none;
+    const struct cpis_hash *head = l->count > 0 ? &l->line[l->count - 1].head : &none;
+    return l->ended && !l->broken && l->signed_head.sequence == l->count &&
+           hash_equal(&l->signed_head.head, head);
+}
+
+/* Was the one signed before the other, by times of one node? A corrected clock may step back
+ * (registry_time.c), so that nearer times say nothing of the order: as much nearness is allowed as
+ * nodes allow each other's clocks. */
+static bool is_before(uint64_t one, uint64_t other)
+{
+    return other > one && other - one > LATE_MS; /* signed times: a sum might wrap */
+}
+
 /* --- entries by what they are about --- */
 
 static int by_about(const void *x, const void *y)
@@ -65,7 +83,6 @@ static cpis_err judge_notifications(struct audit *a, const struct audit_log *l)
     cpis_err err = CPIS_OK;
     for (size_t i = 0; i < l->count; i++)
         if (l->line[i].event == LOG_STARTED) started = l->line[i].time;
-    const uint64_t end = l->ended ? l->end : l->count > 0 ? l->line[l->count - 1].time : 0;
     for (size_t i = 0; err == CPIS_OK && i < l->count; i++) {
         const struct audit_line *x = &l->line[i];
         const bool looked = x->event == LOG_ACCESS && x->value == 0;
@@ -73,7 +90,7 @@ static cpis_err judge_notifications(struct audit *a, const struct audit_log *l)
         if (!looked && !detailed) continue;
         if (line_about(l, LOG_NOTIFIED, &x->about, UINT64_MAX) != NULL) continue;
         const uint64_t since = x->time > started ? x->time : started;
-        const bool overdue = end > since && end - since > AUDIT_NOTIFIED_WITHIN;
+        const bool overdue = l->end > since && l->end - since > AUDIT_NOTIFIED_WITHIN;
         if (detailed || (overdue && line_about(l, LOG_DETAILS, &x->about, UINT64_MAX) == NULL))
             err = unnotified(a, l, i);
     }
@@ -105,9 +122,8 @@ static cpis_err judge_heads(struct audit *a, const struct audit_log *l)
         if (s->sequence == 0 || !id_equal(&s->who, &l->node)) continue;
         if (s->sequence > l->count) {
             /* what was signed after this log was given out is of later entries */
-            const bool before = l->ended && s->time < l->end;
-            if (!l->broken && before && (beyond == NULL || s->sequence < beyond->sequence))
-                beyond = s;
+            const bool before = is_before(s->time, l->end);
+            if (before && (beyond == NULL || s->sequence < beyond->sequence)) beyond = s;
         } else if (!hash_equal(&s->head, &l->line[s->sequence - 1].head)) {
             if (differs == NULL || s->sequence < differs->sequence) differs = s;
         }
@@ -128,8 +144,7 @@ static cpis_err judge_heads(struct audit *a, const struct audit_log *l)
 /* Does the log go as far as the moment at which this was signed? Else it says nothing of it. */
 static bool reaches(const struct audit_log *l, const struct audit_said *s)
 {
-    if (l->broken) return false;
-    return s->sequence != 0 ? s->sequence <= l->count : l->ended && s->time < l->end;
+    return s->sequence != 0 ? s->sequence <= l->count : is_before(s->time, l->end);
 }
 
 static enum audit_fault judge_one(const struct audit_log *l, const struct audit_said *s)
@@ -151,7 +166,7 @@ static enum audit_fault judge_one(const struct audit_log *l, const struct audit_
         return line_about(l, LOG_HEAD_SIGNED, &s->about, by) == NULL ? AUDIT_HEAD_UNLOGGED
                                                                      : AUDIT_NONE;
     case SIGNED_LOOKUP: /* it names the head before its own entry */
-        return l->ended && s->time < l->end &&
+        return is_before(s->time, l->end) &&
                        line_about(l, LOG_LOOKUP_SENT, &s->about, UINT64_MAX) == NULL
                    ? AUDIT_LOOKUP_UNLOGGED
                    : AUDIT_NONE;
@@ -197,14 +212,17 @@ static int by_place(const void *x, const void *y)
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
-static bool has_log(const struct audit *a, const struct cpis_id *who)
+/* Is there a log that has an entry of this place? */
+static bool has_entry(const struct audit *a, const struct audit_said *s)
 {
-    for (size_t i = 0; i < a->logs; i++)
-        if (id_equal(&a->log[i].node, who)) return true;
+    for (size_t i = 0; i < a->logs; i++) {
+        const struct audit_log *l = &a->log[i];
+        if (id_equal(&l->node, &s->who) && is_signed(l) && s->sequence <= l->count) return true;
+    }
     return false;
 }
 
-/* Of a node whose log is here judge_heads has said it. */
+/* Where a log reaches, judge_heads says it: one of the two heads is not the log's. */
 static cpis_err judge_forks(struct audit *a)
 {
     cpis_err err = CPIS_OK;
@@ -212,7 +230,7 @@ static cpis_err judge_forks(struct audit *a)
     for (size_t i = 1; err == CPIS_OK && i < a->said_count; i++) {
         const struct audit_said *s = &a->said[i], *before = &a->said[i - 1];
         if (s->sequence == 0 || by_place(s, before) != 0 || hash_equal(&s->head, &before->head) ||
-            has_log(a, &s->who))
+            has_entry(a, s))
             continue;
         struct audit_finding f = about_said(AUDIT_FORKED, NULL, s);
         f.about = (struct cpis_hash){{0}}; /* one for each node: the first place tells all */
@@ -234,26 +252,38 @@ static int by_time(const void *x, const void *y)
     return (a->version > b->version) - (a->version < b->version);
 }
 
+static bool of_one_list(const struct audit_stated *a, const struct audit_stated *b)
+{
+    return id_equal(&a->directory, &b->directory) && id_equal(&a->authority, &b->authority) &&
+           a->epoch == b->epoch;
+}
+
 /* Within one epoch: about a switch a directory may hold an older list in the older one beside. */
 static cpis_err judge_stated(struct audit *a)
 {
+    const struct audit_stated *newest = NULL; /* of those stated before s */
+    size_t next = 0;                          /* the first that is not among them */
     cpis_err err = CPIS_OK;
     if (a->stated_count > 1) qsort(a->stated, a->stated_count, sizeof *a->stated, by_time);
-    for (size_t i = 1; err == CPIS_OK && i < a->stated_count; i++) {
-        const struct audit_stated *s = &a->stated[i], *before = &a->stated[i - 1];
-        if (!id_equal(&s->directory, &before->directory) ||
-            !id_equal(&s->authority, &before->authority) || s->epoch != before->epoch ||
-            s->version >= before->version)
-            continue;
+    for (size_t i = 0; err == CPIS_OK && i < a->stated_count; i++) {
+        const struct audit_stated *s = &a->stated[i];
+        if (i == 0 || !of_one_list(s, &a->stated[i - 1])) {
+            newest = NULL;
+            next = i;
+        }
+        for (; next < i && is_before(a->stated[next].time, s->time); next++)
+            if (newest == NULL || a->stated[next].version > newest->version)
+                newest = &a->stated[next];
+        if (newest == NULL || s->version >= newest->version) continue;
         const struct audit_finding f = {.fault = AUDIT_ROLLED_BACK,
                                         .who = s->directory,
                                         .other = s->authority,
                                         .file = s->file,
-                                        .witness = before->file,
+                                        .witness = newest->file,
                                         .type = SIGNED_ABSENT,
                                         .time = s->time,
                                         .entry = s->version,
-                                        .found = before->version,
+                                        .found = newest->version,
                                         .about = s->rh};
         if (!already(a, &f)) err = audit_find(a, &f);
     }
@@ -266,12 +296,14 @@ cpis_err audit_judge(struct audit *a)
     if (err == CPIS_OK) err = judge_stated(a);
     for (size_t i = 0; err == CPIS_OK && i < a->logs; i++) {
         struct audit_log *l = &a->log[i];
-        err = sort_log(l);
-        if (err == CPIS_OK && !l->ended)
+        if (!is_signed(l)) {
             err = audit_find(a, &(struct audit_finding){.fault = AUDIT_UNSIGNED,
                                                         .who = l->node,
                                                         .file = l->file,
                                                         .witness = AUDIT_NO_FILE});
+            continue;
+        }
+        err = sort_log(l);
         if (err == CPIS_OK) err = judge_heads(a, l);
         if (err == CPIS_OK) err = judge_said(a, l);
         if (err == CPIS_OK) err = judge_notifications(a, l);

@@ -19,8 +19,9 @@ struct audit_log {
     size_t count, cap;
     struct audit_place *by_about; /* rising by about, then by place; made by audit_judge */
     bool broken;                  /* its entries stop making sense at line[count] */
-    bool ended;                   /* with the node's own signature, at `end` */
+    bool ended;                   /* with the node's own signature, at `end`, over `signed_head` */
     uint64_t end;
+    struct chain_head signed_head;
 };
 struct audit_said { /* one signed message */
     uint32_t type;

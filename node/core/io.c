@@ -1,5 +1,6 @@
 #include "node/core/io.h"
 
+#include "crypto/merkle.h"
 #include "node/core/registry.h"
 
 #include <assert.h>
@@ -154,6 +155,14 @@ struct bytes signed_bytes(struct env *e, const struct signed_message *m)
 struct cpis_hash signed_hash(const struct signed_message *m)
 {
     return hash_of_signed(m->body.p, m->body.len, m->signature.b);
+}
+
+struct cpis_hash head_list_id(const struct msg_head *h)
+{
+    struct cpis_hash prev[HEAD_PREV_MAX];
+    if (h->prev.len > 0) memcpy(prev, h->prev.p, h->prev.len); /* the decoder bounds it */
+    return list_id_of(h->epoch, h->version, &h->root, h->n, prev,
+                      (uint8_t)(h->prev.len / CPIS_HASH_BYTES));
 }
 
 void emit_signed(struct env *e, const struct cpis_id *peer, const struct signed_message *m)

@@ -88,7 +88,8 @@ enum out_type {
       "a directory holds an ack of ours that our log does not know: restored; asking for all "     \
       "since")                                                                                     \
     X(EVENT_NODE_OUT, 3,                                                                           \
-      "this node is retired, revoked or no longer in the register: nobody talks with it any more")
+      "this node is suspended, retired, revoked or no longer in the register: nobody talks with "  \
+      "it")
 enum event {
 #define CPIS_X(name, level, text) name,
     CPIS_EVENTS(CPIS_X)
@@ -192,6 +193,8 @@ struct signed_message sign_body(const struct env *e, enum signed_type type, stru
 struct bytes signed_bytes(struct env *e, const struct signed_message *m);
 /* H(body || signature): rh of a lookup, and a head's part in S. */
 struct cpis_hash signed_hash(const struct signed_message *m);
+/* The id of the list that a decoded head is of: through all re-signings it stays. */
+struct cpis_hash head_list_id(const struct msg_head *h);
 void emit_signed(struct env *e, const struct cpis_id *peer, const struct signed_message *m);
 
 #define LATE_MS ((cpis_ms)120000) /* "late" and "future": over 120 s */

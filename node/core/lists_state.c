@@ -27,10 +27,7 @@ cpis_err head_make(const struct signed_message *m, struct arena *scratch, struct
     if (h.h.prev.len > 0) memcpy(h.memory + m->body.len, h.h.prev.p, h.h.prev.len);
     h.as_signed.body.p = h.memory;
     h.h.prev.p = h.memory + m->body.len;
-    struct cpis_hash prev[HEAD_PREV_MAX];
-    size_t count = h.h.prev.len / CPIS_HASH_BYTES;
-    if (count > 0) memcpy(prev, h.h.prev.p, h.h.prev.len);
-    h.id = list_id_of(h.h.epoch, h.h.version, &h.h.root, h.h.n, prev, (uint8_t)count);
+    h.id = head_list_id(&h.h);
     h.signed_hash = signed_hash(&h.as_signed);
     *ret = h;
     return CPIS_OK;

@@ -111,7 +111,6 @@ static cpis_err staging_append(struct staging *s, const struct msg_list_update *
 bool head_verify(struct env *e, const struct registry_node *author, uint32_t epoch,
                  const struct signed_message *m, struct msg_head *ret, struct cpis_hash *ret_id)
 {
-    struct cpis_hash prev[HEAD_PREV_MAX];
     if (m->type != SIGNED_HEAD || !id_equal(&m->signer, &author->id)) return false;
     if (sign_check(&author->d.sign_key, SIGNED_HEAD, registry_net(e->registry), m->body.p,
                    m->body.len, &m->signature) != CPIS_OK) {
@@ -120,9 +119,7 @@ bool head_verify(struct env *e, const struct registry_node *author, uint32_t epo
     }
     if (head_decode(m->body, e->scratch, ret) != CPIS_OK) return false;
     if (ret->epoch != epoch || !id_equal(&ret->authority_id, &author->id)) return false;
-    if (ret->prev.len > 0) memcpy(prev, ret->prev.p, ret->prev.len);
-    *ret_id = list_id_of(epoch, ret->version, &ret->root, ret->n, prev,
-                         (uint8_t)(ret->prev.len / CPIS_HASH_BYTES));
+    *ret_id = head_list_id(ret);
     return true;
 }
 

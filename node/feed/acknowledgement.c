@@ -186,7 +186,7 @@ static void put_subject(struct writer *w, const struct upload_subject *s)
 static bool put_record(void *arg, const struct feed_record *r)
 {
     struct writer *w = arg;
-    if (r->upload == NULL) return true;
+    if (!r->echo) return true;
     const size_t outside = w->x.depth;
     xml_open(&w->x, "message", NULL);
     xml_open(&w->x, "cP-ISLAAcknowledgementResponse", NULL);

@@ -89,7 +89,8 @@ struct feed_record {
         rows[FEED_ROWS_MAX];            /* of a failed record: only numbers, those that are known */
     bool number_lost;                   /* failed: a number could not be read */
     struct nhs_number replaced_by;      /* TRACED_SUPERSEDED: the new number; "": not known */
-    const struct upload_record *upload; /* as it was written; NULL: it can't be echoed */
+    const struct upload_record *upload; /* as far as it was read; NULL: a CSV file's */
+    bool echo;                          /* upload is as it was written, and as the schema allows */
 };
 
 /* code of CP-IS, reason */

@@ -22,7 +22,8 @@
 #define UPLOAD_IDS_MAX          2U
 #define UPLOAD_TIME_BYTES_MAX   24U
 
-/* A record as it was written: what an acknowledgement echoes. Only texts that the schema allows. */
+/* A record as it was written: what an acknowledgement echoes, where it can be echoed: whole, and
+ * with no text that the schema does not allow. */
 struct upload_plan {
     enum plan_type type;
     char start[DATE_TIME_BYTES], end[DATE_TIME_BYTES], deleted[DATE_TIME_BYTES]; /* "": none */

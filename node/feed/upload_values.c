@@ -290,7 +290,8 @@ void upload_record_end(struct upload_reader *r)
                 rec->rows[rec->rows_count++].number = r->subjects[i].number;
         rec->number_lost = r->pass || rec->rows_count < r->raw.subjects_count;
     }
-    rec->upload = r->echo ? &r->raw : NULL;
+    rec->upload = &r->raw;
+    rec->echo = r->echo;
     r->in_record = r->pass = false;
     if (r->fn(r->arg, rec)) return;
     r->stopped = true;

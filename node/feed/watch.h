@@ -19,6 +19,8 @@
 
 #define WATCH_SETTLE (2 * CPIS_MS_SECOND)
 #define WATCH_EVERY  (30 * CPIS_MS_SECOND) /* a look without an event: network folders tell none */
+/* No report in feed/out is longer: with one that would be, a file is not over. */
+#define WATCH_REPORT_BYTES_MAX ((size_t)32 << 20)
 
 enum watch_end { WATCH_DONE = 1, WATCH_FAILED };
 /* Its place among files that are whole at one time: lower comes first, then the older one. May be

@@ -296,7 +296,7 @@ static bool make_folder(const char *dir)
 {
     char path[FOLDER_PATH_BYTES];
     return folder_path(dir, FOLDER_PEOPLE, sizeof path, path) == CPIS_OK &&
-           (mkdir(path, 0700) == 0 ? folder_sync_of(path) == CPIS_OK : errno == EEXIST);
+           folder_make_one(path) == CPIS_OK;
 }
 
 /* The end of the process ends it as well. -1: see errno. */

@@ -35,14 +35,12 @@ struct callers {
 #define CHALLENGE_INVALID CHALLENGE ", error=\"invalid_token\""
 
 static const struct caller_refusal_text texts[] = {
-#define CPIS_X(id, text, code, type, coded, said, means)                                           \
+#define CPIS_X(id, text, coded, said, means)                                                       \
     [id] = {.name = (text),                                                                        \
-            .status = (code),                                                                      \
-            .issue = (type),                                                                       \
-            .details = (coded),                                                                    \
+            .code = (coded),                                                                       \
             .told = (said),                                                                        \
             .mend = (means),                                                                       \
-            .challenge = (code) != 401 ? ""                                                        \
+            .challenge = (coded) != FHIR_UNAUTHENTICATED ? ""                                      \
                          : (id) == CALLER_NOBODY || (id) == CALLER_TOKEN_MISSING                   \
                              ? CHALLENGE                                                           \
                              : CHALLENGE_INVALID},
@@ -169,17 +167,17 @@ static enum caller_refusal read_token(struct asked *a)
     return CALLER_GOOD;
 }
 
-/* Both spellings that have been seen; neither: unscheduled, for to be told of is the default. */
-static enum caller_refusal read_header(struct asked *a)
+enum caller_refusal callers_scheduled(const struct request *r, bool *ret)
 {
     bool there = false;
-    for (size_t i = 0; i < a->r->headers_count; i++) {
-        const struct pair *h = &a->r->headers[i];
+    *ret = false;
+    for (size_t i = 0; i < r->headers_count; i++) {
+        const struct pair *h = &r->headers[i];
         if (strcasecmp(h->name, "IsUnscheduledAccessEvent") != 0 &&
             strcasecmp(h->name, "IsUnscheduledEvent") != 0)
             continue;
-        a->scheduled = strcasecmp(h->value, "false") == 0;
-        if (there || (!a->scheduled && strcasecmp(h->value, "true") != 0)) return CALLER_HEADER;
+        *ret = strcasecmp(h->value, "false") == 0;
+        if (there || (!*ret && strcasecmp(h->value, "true") != 0)) return CALLER_HEADER;
         there = true;
     }
     return CALLER_GOOD;
@@ -375,7 +373,7 @@ static enum caller_refusal identify(struct asked *a, struct callers_user *ret)
     } else {
         if (a->token == NULL) return CALLER_TOKEN_MISSING;
     }
-    why = read_header(a);
+    why = callers_scheduled(a->r, &a->scheduled);
     if (why == CALLER_GOOD && a->token != NULL) why = identify_user(a, ret);
     if (why == CALLER_GOOD) why = check_way(a);
     return why == CALLER_GOOD ? check_rates(a, ret->asker.user_id) : why;

@@ -5,6 +5,7 @@
 #include "node/cli/companion.h"
 #include "node/http/deliver.h"
 #include "node/http/secret_file.h"
+#include "node/net/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUND            (CPIS_MS_SECOND / 2) /* the longest wait: so soon it ends when told to */
@@ -20,16 +20,9 @@
 #define SECRET_BYTES_MAX 4095U
 #define ASK_TIMEOUT_MS   5000U /* what is under way stands still meanwhile */
 
-cpis_ms deliver_now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
-}
-
 bool deliver_may_tell(cpis_ms *at)
 {
-    const cpis_ms now = deliver_now();
+    const cpis_ms now = clock_monotonic();
     if (*at != 0 && now - *at < TELL_EVERY) return false;
     *at = now;
     return true;
@@ -126,7 +119,7 @@ struct told {
 
 static void wait_for(const struct deliver *d, const struct told *t)
 {
-    const cpis_ms now = deliver_now(),
+    const cpis_ms now = clock_monotonic(),
                   due = t->webhook == NULL ? CPIS_MS_NEVER : webhook_deadline(t->webhook);
     const cpis_ms wait = due > now ? due - now : 0;
     /* what is due and has not begun waits for the node, or the disk */

@@ -2,16 +2,16 @@
  * a folder, a federation or a log-in. */
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
+#include "node/http/callers.h"
 #include "node/http/fhir.h"
 #include "node/http/fhir_sandbox.h"
 #include "node/http/server.h"
+#include "node/net/clock.h"
 #include "node/net/listen_address.h"
 
 #include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 
 #define LISTEN         "127.0.0.1:8080"
 #define BODY_BYTES_MAX ((size_t)1024 * 1024) /* as of cpis web */
@@ -23,29 +23,7 @@ struct sandbox_program {
     struct server *server;
 };
 
-static cpis_ms clock_ms(clockid_t id)
-{
-    struct timespec t;
-    (void)clock_gettime(id, &t);
-    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
-}
-
 /* --- who asks: whoever it is --- */
-
-/* false: the header is neither true nor false, or stands there twice. */
-static bool read_scheduled(const struct request *r, bool *ret)
-{
-    static const char *const names[] = {"IsUnscheduledAccessEvent", "IsUnscheduledEvent"};
-    size_t n = 0;
-    for (size_t i = 0; i < r->headers_count; i++) {
-        if (strcasecmp(r->headers[i].name, names[0]) != 0 &&
-            strcasecmp(r->headers[i].name, names[1]) != 0)
-            continue;
-        *ret = strcasecmp(r->headers[i].value, "false") == 0;
-        if (n++ > 0 || (!*ret && strcasecmp(r->headers[i].value, "true") != 0)) return false;
-    }
-    return true;
-}
 
 static void handle(void *arg, struct exchange *x)
 {
@@ -57,15 +35,12 @@ static void handle(void *arg, struct exchange *x)
                                    .role_name = "General Medical Practitioner",
                                    .organisation_code = "RZZ99",
                                    .organisation_name = "Test Hospital"}};
-    const struct request *r = exchange_request(x);
-    if (!read_scheduled(r, &who.asker.scheduled))
+    const enum caller_refusal why = callers_scheduled(exchange_request(x), &who.asker.scheduled);
+    if (why != CALLER_GOOD)
         fhir_refuse(p->fhir, x,
-                    &(struct fhir_refusal){
-                        .status = 400,
-                        .issue = "invalid",
-                        .details = "PRECONDITION_FAILED",
-                        .told = "IsUnscheduledAccessEvent is true or false, and stands there once",
-                        .challenge = ""});
+                    &(struct fhir_refusal){.code = caller_refusal_text(why)->code,
+                                           .told = caller_refusal_text(why)->told,
+                                           .challenge = caller_refusal_text(why)->challenge});
     else
         fhir_handle(p->fhir, x, &who);
 }
@@ -77,13 +52,13 @@ static cpis_ms least(cpis_ms a, cpis_ms b) { return a < b ? a : b; }
 static void serve(struct sandbox_program *p)
 {
     while (!companion_stopped()) {
-        const cpis_ms before = clock_ms(CLOCK_MONOTONIC);
+        const cpis_ms before = clock_monotonic();
         const cpis_ms due =
             least(least(server_deadline(p->server), fhir_sandbox_deadline(p->children)),
                   before + CPIS_MS_SECOND);
         struct pollfd fd = {.fd = server_fd(p->server), .events = POLLIN};
         (void)poll(&fd, 1, due > before ? (int)(due - before) : 0);
-        const cpis_ms now = clock_ms(CLOCK_MONOTONIC), wall = clock_ms(CLOCK_REALTIME);
+        const cpis_ms now = clock_monotonic(), wall = clock_wall();
         fhir_sandbox_turn(p->children, now, wall);
         fhir_turn(p->fhir, now);
         server_turn(p->server, now, wall);

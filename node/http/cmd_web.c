@@ -5,6 +5,7 @@
 #include "node/http/certificate.h"
 #include "node/http/secret_file.h"
 #include "node/http/web.h"
+#include "node/net/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PEM_BYTES_MAX          ((size_t)256 * 1024)
@@ -30,13 +30,6 @@ static void on_hup(int signal)
 {
     (void)signal;
     reload = 1;
-}
-
-static cpis_ms clock_ms(clockid_t id)
-{
-    struct timespec t;
-    (void)clock_gettime(id, &t);
-    return (cpis_ms)t.tv_sec * 1000 + (cpis_ms)t.tv_nsec / 1000000;
 }
 
 /* --- the files of TLS --- */
@@ -253,14 +246,14 @@ static void turn(struct web *w)
         due = least(due, people_deadline(w->people));
     }
     if (w->pages != NULL) due = least(due, pages_deadline(w->pages));
-    const cpis_ms now = clock_ms(CLOCK_MONOTONIC);
+    const cpis_ms now = clock_monotonic();
     control_link_wait(w->link, fds, n, due > now ? least(due - now, CPIS_MS_SECOND) : 0);
-    w->now = clock_ms(CLOCK_MONOTONIC);
+    w->now = clock_monotonic();
     control_link_turn(w->link, w->now);
     if (w->people != NULL) people_turn(w->people, w->now);
     if (w->pages != NULL) pages_turn(w->pages, w->now);
     for (size_t i = 0; i < 2; i++)
-        if (servers[i] != NULL) server_turn(servers[i], w->now, clock_ms(CLOCK_REALTIME));
+        if (servers[i] != NULL) server_turn(servers[i], w->now, clock_wall());
     if (w->callers != NULL) callers_turn(w->callers, w->now);
     if (w->fhir != NULL) fhir_turn(w->fhir, w->now);
 }
@@ -293,7 +286,7 @@ static void serve(struct web *w)
         turn(w);
     people_free(&w->people); /* a log-in that is still under way is answered: this ends */
     if (w->faces != NULL) /* what was answered last goes out; pages are not turned without people */
-        server_turn(w->faces, clock_ms(CLOCK_MONOTONIC), clock_ms(CLOCK_REALTIME));
+        server_turn(w->faces, clock_monotonic(), clock_wall());
 }
 
 static void tell_of_people(void *arg, bool warn, const char *event, const char *text)
@@ -338,6 +331,7 @@ static bool open_pages(struct web *w)
                                     .name = w->s.name,
                                     .asker = &w->s.asker,
                                     .dir = w->c->dir,
+                                    .has_traced = w->s.traced_numbers[0] != '\0',
                                     .door = &w->door,
                                     .assets = w->assets,
                                     .people = page_people_of(w->people)};
@@ -367,7 +361,7 @@ static bool read_settings(struct web *w)
 
 static int work(struct cli *c)
 {
-    struct web w = {.c = c, .now = clock_ms(CLOCK_MONOTONIC)};
+    struct web w = {.c = c, .now = clock_monotonic()};
     struct tls t = {.key = NULL};
     struct sigaction act = {.sa_handler = on_hup};
     (void)sigemptyset(&act.sa_mask);
@@ -381,7 +375,8 @@ static int work(struct cli *c)
     w.door = (struct node_door){.call = call_link, .arg = &w};
     w.health = (struct health){
         .door = &w.door, .role = conf_role_name(w.s.role), .add_families = web_families, .arg = &w};
-    const cpis_err err = control_link_new(c->dir, &w.link);
+    const cpis_err err = control_link_new(
+        c->dir, connections_max() + OPERATIONS_CONNECTIONS + DESCRIPTORS_BESIDE, &w.link);
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
     const bool open = err == CPIS_OK && open_callers(&w) && open_people(&w) && open_fhir(&w) &&
                       open_pages(&w) && open_servers(&w, &t);

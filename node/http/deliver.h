@@ -18,7 +18,6 @@ struct deliver {
     struct post *post;
     bool node_missed; /* told; until it answers again */
 };
-cpis_ms deliver_now(void); /* ms of a clock that nobody sets */
 /* A call to the node: its answer, for json_decref. NULL: told, and d->node is NULL now. */
 json_t *deliver_ask(struct deliver *d, const char *command, json_t *fields);
 /* The same for notifications_list, oldest first: "notifications", "newest". */

@@ -22,6 +22,14 @@ const char *request_header(const struct request *r, const char *name)
     return NULL;
 }
 
+bool request_is_type(const struct request *r, const char *type)
+{
+    const char *value = request_header(r, "Content-Type");
+    const size_t len = strlen(type);
+    return value != NULL && strncasecmp(value, type, len) == 0 &&
+           (value[len] == '\0' || strchr("; \t", value[len]) != NULL);
+}
+
 /* RFC 6265, 4.2.1: name=value pairs, "; " between them. Of two with one name the first counts. */
 bool request_cookie(const struct request *r, const char *name, size_t cap, char *ret)
 {

@@ -49,6 +49,8 @@ struct request {
 /* The i-th value of that name (query: exact; header: any case), or NULL. */
 const char *request_query(const struct request *r, const char *name, size_t i);
 const char *request_header(const struct request *r, const char *name);
+/* Is its body of this media type, with whatever parameters? */
+bool request_is_type(const struct request *r, const char *type);
 /* The value of a cookie by its exact name, up to cap bytes with its NUL; false: none, or longer. */
 bool request_cookie(const struct request *r, const char *name, size_t cap, char *ret);
 

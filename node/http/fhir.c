@@ -1,4 +1,5 @@
 #include "node/http/fhir_int.h"
+#include "node/http/form.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -72,15 +73,23 @@ void fhir_reply(struct exchange *x, const char *trace, const struct fhir_made *m
     reply_with(x, trace, made->status, made->body, retry, header);
 }
 
-void fhir_reply_fault(struct fhir *f, struct exchange *x, const char *trace,
-                      const struct fhir_fault *fault, const struct pair *header)
+/* retry: 0: as the code has it. */
+static void reply_fault(struct fhir *f, struct exchange *x, const char *trace,
+                        const struct fhir_fault *fault, const struct pair *header, unsigned retry)
 {
     struct fhir_make m;
     struct fhir_made made;
     fhir_make_begin(f, &m);
     fhir_made_fault(&m, fault, &made);
     f->answers[fault->code]++;
-    fhir_reply(x, trace, &made, header);
+    if (retry == 0) retry = fhir_code_facts(fault->code)->retry;
+    reply_with(x, trace, made.status, made.body, retry, header);
+}
+
+void fhir_reply_fault(struct fhir *f, struct exchange *x, const char *trace,
+                      const struct fhir_fault *fault, const struct pair *header)
+{
+    reply_fault(f, x, trace, fault, header, 0);
 }
 
 /* --- a job --- */
@@ -296,13 +305,6 @@ static bool accepts_json(const struct request *r)
     return !asked;
 }
 
-bool fhir_is_type(const char *value, const char *type)
-{
-    const size_t len = strlen(type);
-    return value != NULL && strncasecmp(value, type, len) == 0 &&
-           (value[len] == '\0' || strchr("; \t", value[len]) != NULL);
-}
-
 /* --- where it goes --- */
 
 static void refuse_method(struct fhir *f, struct exchange *x, const struct fhir_request *in,
@@ -356,9 +358,8 @@ static bool read_search(const struct fhir_request *in, enum fhir_resource resour
     for (; n < r->query_count; n++)
         params[n] = r->query[n];
     if (r->method == HTTP_POST) {
-        if (!fhir_is_type(request_header(r, "Content-Type"), "application/x-www-form-urlencoded"))
-            return fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE,
-                              "_search takes application/x-www-form-urlencoded");
+        if (!request_is_type(r, FORM_TYPE))
+            return fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE, "_search takes " FORM_TYPE);
         body = malloc(r->body_len + 1);
         if (body == NULL) return fhir_fault(fault, FHIR_OK, "%s", "");
         if (r->body_len > 0) memcpy(body, r->body, r->body_len);
@@ -469,25 +470,10 @@ void fhir_handle(struct fhir *f, struct exchange *x, const struct caller *who)
 
 void fhir_refuse(struct fhir *f, struct exchange *x, const struct fhir_refusal *r)
 {
-    struct fhir_make m;
-    struct fhir_fault ignored;
-    struct fhir_made made;
+    struct fhir_fault ignored, fault;
     char trace[FHIR_TRACE_BYTES] = "";
     const struct pair challenge = {"WWW-Authenticate", r->challenge};
     (void)read_trace(exchange_request(x), trace, &ignored);
-    fhir_make_begin(f, &m);
-    json_t *issue = json_object();
-    fhir_text(&m, issue, "severity", "error");
-    fhir_text(&m, issue, "code", r->issue);
-    for (enum fhir_code c = FHIR_OK + 1; c < FHIR_CODE_COUNT; c++) {
-        const struct fhir_code_facts *facts = fhir_code_facts(c);
-        if (strcmp(facts->name, r->details) == 0)
-            fhir_set(&m, issue, "details",
-                     fhir_concept(&m, facts->system, facts->name, facts->display));
-    }
-    fhir_text(&m, issue, "diagnostics", r->told);
-    json_t *o = fhir_outcome(&m, fhir_list(&m, issue));
-    fhir_made_body(&m, o, &made);
-    reply_with(x, trace, r->status, made.body, r->retry_after,
-               r->challenge[0] == '\0' ? NULL : &challenge);
+    (void)fhir_fault(&fault, r->code, "%s", r->told);
+    reply_fault(f, x, trace, &fault, r->challenge[0] == '\0' ? NULL : &challenge, r->retry_after);
 }

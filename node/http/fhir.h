@@ -39,12 +39,10 @@ void fhir_handle(struct fhir *f, struct exchange *x, const struct caller *who);
 
 /* The log-in's refusal as an OperationOutcome. Texts are borrowed for the call. */
 struct fhir_refusal {
-    unsigned status;
-    const char *issue;     /* R4 issue type */
-    const char *details;   /* code of England-SpineErrorOrWarningCode; "": none */
+    enum fhir_code code;
     const char *told;      /* diagnostics */
     const char *challenge; /* WWW-Authenticate; "": none */
-    unsigned retry_after;  /* seconds; 0: none */
+    unsigned retry_after;  /* seconds; 0: as the code has it */
 };
 void fhir_refuse(struct fhir *f, struct exchange *x, const struct fhir_refusal *r);
 

@@ -12,7 +12,7 @@
 
 struct verdict_read {
     enum verdict_kind kind; /* 0: contradicts itself */
-    const json_t *flags, *pending, *unconfirmed, *notes, *accesses;
+    const json_t *flags, *pending, *unconfirmed, *notes, *accesses, *history_cut;
     const char *reason, *as_of;
     char today[DATE_BYTES];
 };
@@ -30,7 +30,7 @@ static bool is_borne_out(const struct verdict_read *v)
     const size_t flags = json_array_size(v->flags), pending = json_array_size(v->pending),
                  unconfirmed = json_array_size(v->unconfirmed);
     if (!json_is_array(v->flags) || !json_is_array(v->pending) || !json_is_array(v->unconfirmed) ||
-        !json_is_array(v->notes) || !json_is_array(v->accesses))
+        !json_is_array(v->notes) || !json_is_array(v->accesses) || !json_is_boolean(v->history_cut))
         return false;
     switch (v->kind) {
     case VERDICT_FLAG: return flags > 0;
@@ -52,6 +52,7 @@ static void read_verdict(const json_t *o, cpis_ms wall, struct verdict_read *ret
                                  .unconfirmed = json_object_get(o, "unconfirmed"),
                                  .notes = json_object_get(o, "notes"),
                                  .accesses = json_object_get(o, "accesses"),
+                                 .history_cut = json_object_get(o, "history_cut"),
                                  .reason = fhir_text_of(o, "reason"),
                                  .as_of = fhir_text_of(o, "as_of")};
     date_format(london.date, ret->today);
@@ -70,8 +71,7 @@ bool fhir_is_settled(const json_t *verdict)
         fhir_known_read(o, true, "", &k);
         if (k.why != FHIR_DETAILS_REFUSED) return false; /* it may answer yet */
     }
-    return v.kind == VERDICT_NO_FLAG || v.kind == VERDICT_FLAG ||
-           v.kind == VERDICT_DETAILS_TO_FOLLOW;
+    return v.kind == VERDICT_FLAG || v.kind == VERDICT_DETAILS_TO_FOLLOW;
 }
 
 /* --- issues --- */
@@ -268,9 +268,19 @@ static void add_all(struct fhir_bundle *s, const struct verdict_read *v, const j
 
 /* --- the history --- */
 
-/* A history that is empty because somebody has not told it, is none. true: *ret is the answer. */
-static bool history_is_withheld(struct fhir_make *m, const struct verdict_read *v,
-                                struct fhir_made *ret)
+static bool add_cut(struct fhir_make *m, json_t *issues, const struct verdict_read *v, bool beside)
+{
+    const bool cut = json_is_true(v->history_cut);
+    if (cut)
+        add_issue(m, issues, FHIR_HISTORY_WITHHELD, beside,
+                  json_string("Older looks did not fit into an authority's answer"));
+    return cut;
+}
+
+/* A known child's empty history is no Bundle: a `total` of 0 is NO FLAG's alone. true: *ret is the
+ * answer. */
+static bool history_is_empty(struct fhir_make *m, const struct verdict_read *v,
+                             struct fhir_made *ret)
 {
     json_t *issues = json_array();
     enum fhir_code c = FHIR_OK;
@@ -282,8 +292,10 @@ static bool history_is_withheld(struct fhir_make *m, const struct verdict_read *
             c = FHIR_DETAILS_TO_FOLLOW;
         else if (pending > 0)
             c = FHIR_DETAILS_REFUSED;
-        else if (contacts > 0)
+        else if (add_cut(m, issues, v, false) || contacts > 0)
             c = FHIR_HISTORY_WITHHELD;
+        else if (json_array_size(v->flags) > 0)
+            add_issue(m, issues, c = FHIR_KNOWN_WITHOUT_HISTORY, false, NULL);
     }
     if (c != FHIR_OK)
         fhir_made_outcome(m, c, fhir_outcome(m, issues), ret);
@@ -304,8 +316,7 @@ static void add_beside(struct fhir_bundle *s, const struct fhir_asked *asked,
     (void)add_contacts(m, issues, v->flags,
                        r == FHIR_AUDIT_EVENT ? FHIR_HISTORY_WITHHELD : FHIR_CONTACT_ONLY, true);
     add_named(m, issues, v->notes, FHIR_AUTHORITY_NOTE, true);
-    if (r == FHIR_AUDIT_EVENT && json_array_size(v->flags) > 0 && json_array_size(v->accesses) == 0)
-        add_issue(m, issues, FHIR_KNOWN_WITHOUT_HISTORY, true, NULL);
+    if (r == FHIR_AUDIT_EVENT) (void)add_cut(m, issues, v, true);
     if (r == FHIR_FLAG && !asked->search->code)
         add_issue(m, issues, FHIR_ONLY_CPIS_FLAGS, true, NULL);
     if (json_array_size(issues) > 0)
@@ -322,7 +333,7 @@ static void answer_bundle(struct fhir_make *m, const struct fhir_asked *asked,
     struct fhir_bundle s = {.m = m, .base = asked->base, .digits = asked->search->number.digits};
     size_t i;
     const json_t *access;
-    if (r == FHIR_AUDIT_EVENT && history_is_withheld(m, v, ret)) return;
+    if (r == FHIR_AUDIT_EVENT && history_is_empty(m, v, ret)) return;
     s.entry = json_array();
     if (v->kind == VERDICT_INCOMPLETE) {
         fhir_add_outcome(&s, incomplete_issues(m, v, true));

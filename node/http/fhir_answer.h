@@ -2,10 +2,10 @@
  * place that decides what is a Bundle and what an error, so that no client can read "none" out of
  * anything but NO FLAG.
  *
- * A Bundle with `total` 0 is made of NO FLAG alone (and, of AuditEvent, of a patient who is known
- * and whom nobody has looked at). UNKNOWN and INCOMPLETE are errors; DETAILS TO FOLLOW and
- * contact-only are resources, counted as any other. A verdict that contradicts itself is an error.
- * Pure but for memory; any thread. Source: proto/README.md section 10; the guides. */
+ * A Bundle with `total` 0 is made of NO FLAG alone. UNKNOWN and INCOMPLETE are errors, as is the
+ * empty history of a patient who is known; DETAILS TO FOLLOW and contact-only are resources,
+ * counted as any other. A verdict that contradicts itself is an error. Pure but for memory; any
+ * thread. Source: proto/README.md section 10; the guides. */
 #ifndef CPIS_NODE_HTTP_FHIR_ANSWER_H
 #define CPIS_NODE_HTTP_FHIR_ANSWER_H
 #include "node/http/fhir_make.h"
@@ -22,6 +22,7 @@ struct fhir_asked { /* borrowed */
  * Bundle that lacks something. */
 void fhir_answer(struct fhir_make *m, const struct fhir_asked *asked, const json_t *verdict,
                  struct fhir_made *ret);
-/* Is it of use to ask again, rather than to keep this verdict for the next search? */
+/* May the next search be answered with it? Not with a "none", which may be over, nor with what
+ * asking again may mend. */
 bool fhir_is_settled(const json_t *verdict);
 #endif

@@ -1,5 +1,6 @@
 /* A Bundle of searches, each answered for itself (FHIR R4, 3.1.0.11: batch). */
 #include "node/http/fhir_int.h"
+#include "node/net/json_memory.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -87,21 +88,23 @@ struct fhir_job *fhir_batch_read(struct fhir *f, struct exchange *x, const struc
                                  struct fhir_fault *fault)
 {
     const struct request *r = in->r;
-    const char *type = request_header(r, "Content-Type");
-    if (!fhir_is_type(type, FHIR_JSON) && !fhir_is_type(type, "application/json")) {
+    if (!request_is_type(r, FHIR_JSON) && !request_is_type(r, "application/json")) {
         (void)fhir_fault(fault, FHIR_UNSUPPORTED_MEDIA_TYPE, "a batch is " FHIR_JSON);
         return NULL;
     }
-    /* The parser's own words may repeat what stands there; without memory it often has none. */
+    /* The parser's own words may repeat what stands there. */
     json_error_t where;
     json_t *bundle = r->body_len == 0 ? NULL
                                       : json_loadb((const char *)r->body, r->body_len,
                                                    JSON_REJECT_DUPLICATES, &where);
+    if (json_memory_failed()) { /* what was read may lack something, or be called no JSON for it */
+        json_decref(bundle);
+        (void)fhir_fault(fault, FHIR_TOO_BUSY, "out of memory; nothing was asked");
+        return NULL;
+    }
     if (bundle == NULL) {
         if (r->body_len == 0)
             (void)fhir_fault(fault, FHIR_MALFORMED_JSON, "the body is empty");
-        else if (json_error_code(&where) == json_error_out_of_memory || where.text[0] == '\0')
-            (void)fhir_fault(fault, FHIR_TOO_BUSY, "out of memory; nothing was asked");
         else
             (void)fhir_fault(fault, FHIR_MALFORMED_JSON,
                              "line %d, column %d: no JSON, a name twice in one object, no UTF-8, "

@@ -38,8 +38,12 @@
     X(ASKER_INVALID, 422, 0, "error", "business-rule", "The details of who asks are not valid")    \
     X(ORGANISATION_LIMIT, 429, 3600, "error", "throttled",                                         \
       "This organisation's limit of lookups a day is used up. This is not \"none\"")               \
+    X(TOO_MANY_REQUESTS, 429, 60, "error", "throttled",                                            \
+      "This system or its user asks too often. This is not \"none\"")                              \
     X(HISTORY_WITHHELD, 403, 0, "error", "suppressed",                                             \
-      "The authority does not show who looked before. The patient is known")                       \
+      "The authority does not show all who looked before. The patient is known")                   \
+    X(KNOWN_WITHOUT_HISTORY, 422, 0, "error", "business-rule",                                     \
+      "The patient is known; nobody has looked in unscheduled care")                               \
     X(NOT_ANSWERED, 503, 5, "error", "transient",                                                  \
       "The question could not be answered. This is not \"none\"")                                  \
     X(INCOMPLETE, 503, 60, "error", "incomplete",                                                  \
@@ -59,8 +63,6 @@
     X(CONTACT_ONLY, 200, 0, "warning", "suppressed",                                               \
       "There is safeguarding information that is not shown. Ring the authority")                   \
     X(AUTHORITY_NOTE, 200, 0, "information", "informational", "To be known beside this answer")    \
-    X(KNOWN_WITHOUT_HISTORY, 200, 0, "information", "informational",                               \
-      "The patient is known; nobody has looked in unscheduled care")                               \
     X(ONLY_CPIS_FLAGS, 200, 0, "information", "informational",                                     \
       "Of all patient flags only those of CP-IS are known here")
 

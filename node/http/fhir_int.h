@@ -62,6 +62,4 @@ void fhir_reply(struct exchange *x, const char *trace, const struct fhir_made *m
                 const struct pair *header);
 void fhir_reply_fault(struct fhir *f, struct exchange *x, const char *trace,
                       const struct fhir_fault *fault, const struct pair *header);
-/* Is it this media type, with whatever parameters? */
-bool fhir_is_type(const char *value, const char *type);
 #endif

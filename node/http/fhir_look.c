@@ -1,6 +1,7 @@
 #include "node/http/fhir_look.h"
 
 #include "crypto/hash.h"
+#include "node/http/ask.h"
 #include "node/http/fhir_answer.h"
 
 #include <assert.h>
@@ -88,7 +89,6 @@ static void make_key(const struct fhir_looks *l, const struct caller *who,
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         hash_bytes(&h, texts[i], strlen(texts[i]) + 1);
     hash_u32(&h, a->scheduled);
-    hash_u32(&h, a->purpose);
     hash_final(&h, ret, KEY_BYTES);
     sodium_memzero(&h, sizeof h);
 }
@@ -159,32 +159,6 @@ static void on_done(void *arg, cpis_err err, json_t *reply, const char *why)
         read_failure(err, why, &f);
     tell_all(k, NULL, &f);
     drop(k);
-}
-
-/* "ask" of the control command. NULL: out of memory. */
-static json_t *ask_json(const struct msg_ask_details *a, const char *correlation)
-{
-    const struct {
-        const char *key, *value;
-    } texts[] = {{"user_id", a->user_id},
-                 {"user_name", a->user_name},
-                 {"role_code", a->role_code},
-                 {"role_name", a->role_name},
-                 {"device_id", a->device_id},
-                 {"organisation_code", a->organisation_code},
-                 {"organisation_name", a->organisation_name},
-                 {"setting", a->setting},
-                 {"correlation", correlation}};
-    json_t *o = json_object();
-    bool ok = json_object_set_new(o, "scheduled", json_boolean(a->scheduled)) == 0;
-    if (a->purpose == PURPOSE_NOT_BROUGHT)
-        ok = ok && json_object_set_new(o, "purpose", json_string("not-brought")) == 0;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].value[0] != '\0')
-            ok = ok && json_object_set_new(o, texts[i].key, json_string(texts[i].value)) == 0;
-    if (ok) return o;
-    json_decref(o);
-    return NULL;
 }
 
 static json_t *fields_json(const struct msg_ask_details *a, const struct nhs_number *n,

@@ -5,8 +5,8 @@
  * What joins: the same client, user, role, organisation, setting, duty to be told (scheduled or
  * not) and number; a resource that this lookup has not been searched for yet; while it is under
  * way. A verdict is never taken from a lookup that has ended, so that no "none" is an old one. But
- * AuditEvent, the history behind a verdict, takes one that was answered, once, unless asking again
- * may mend it (fhir_is_settled).
+ * AuditEvent, the history behind a FLAG, takes one that was answered, once, unless asking again may
+ * mend it (fhir_is_settled).
  *
  * At most FHIR_LOOKS_MAX are kept for that; beyond it an answer is not. One is wiped when its
  * history was taken, or its time is over. One thread. */

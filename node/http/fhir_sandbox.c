@@ -223,6 +223,7 @@ static json_t *verdict(struct making *m, const char *number)
     put(m, o, "unconfirmed", names(m, m->a->unconfirmed, "last_heard"));
     put(m, o, "notes", names(m, m->a->noted, "list_time"));
     put(m, o, "accesses", accesses(m));
+    put(m, o, "history_cut", json_false());
     put(m, o, "reason",
         json_string(m->a == &stranger ? STRANGER : verdict_reason_text(m->a->reason)));
     put(m, o, "rid", json_string(rid));

@@ -1,6 +1,6 @@
 #include "node/http/fhir_search.h"
 
-#include "proto/text.h"
+#include "node/http/form.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -180,51 +180,16 @@ void fhir_search_wipe(struct fhir_search *s) { sodium_memzero(s, sizeof *s); }
 
 /* --- the encoding --- */
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c == '\0' ? NULL : strchr(digits, c);
-    return at == NULL ? -1 : (int)((at - digits) % 16);
-}
-
-/* In place; NULL: badly encoded. The text ends at `end`, which may be overwritten. */
-static char *decode(char *from, const char *end)
-{
-    char *to = from;
-    const char *begin = from;
-    for (const char *p = from; p < end; p++) {
-        int high = *p == '%' && end - p > 2 ? hex_digit(p[1]) : -1;
-        int low = high >= 0 ? hex_digit(p[2]) : -1;
-        if (*p == '%' && low < 0) return NULL;
-        *to++ = *p == '%' ? (char)(high * 16 + low) : (char)(*p == '+' ? ' ' : *p);
-        if (low >= 0) p += 2;
-    }
-    if (text_check_utf8(begin, (size_t)(to - begin)) != CPIS_OK) return NULL;
-    *to = '\0';
-    return from;
-}
-
 bool fhir_form_read(char *text, size_t len, struct pair ret[static FHIR_PARAMS_MAX], size_t *ret_n,
                     struct fhir_fault *f)
 {
-    char *const end = text + len; /* text[len] is ours, too */
-    *ret_n = 0;
-    for (char *at = text, *next; at < end; at = next) {
-        char *stop = memchr(at, '&', (size_t)(end - at));
-        if (stop == NULL) stop = end;
-        next = stop + 1;
-        if (stop == at) continue;
-        char *is = memchr(at, '=', (size_t)(stop - at));
-        char *name = decode(at, is == NULL ? stop : is);
-        char *value = is == NULL ? stop : decode(is + 1, stop);
-        if (name == NULL || value == NULL)
-            return fhir_fault(f, FHIR_MALFORMED_FORM,
-                              "%%XX must be two hexadecimal digits, and the "
-                              "text UTF-8 without control characters");
-        if (is == NULL) *stop = '\0';
-        if (*ret_n == FHIR_PARAMS_MAX)
-            return fhir_fault(f, FHIR_UNSUPPORTED_PARAMETER, "over %u of them", FHIR_PARAMS_MAX);
-        ret[(*ret_n)++] = (struct pair){.name = name, .value = value};
+    switch ((int)form_decode(text, len, FHIR_PARAMS_MAX, ret, ret_n)) {
+    case CPIS_OK: return true;
+    case CPIS_E_LIMIT:
+        return fhir_fault(f, FHIR_UNSUPPORTED_PARAMETER, "over %u of them", FHIR_PARAMS_MAX);
+    default:
+        return fhir_fault(f, FHIR_MALFORMED_FORM,
+                          "%%XX must be two hexadecimal digits, and the "
+                          "text UTF-8 without control characters");
     }
-    return true;
 }

@@ -30,9 +30,7 @@ void fhir_search_wipe(struct fhir_search *s);
 /* Is it a value of _format that means JSON? */
 bool fhir_is_json_format(const char *value);
 
-/* application/x-www-form-urlencoded: a query, or a body. Decodes within `text`, of len + 1 bytes,
- * which the pairs borrow. false: bad %-encoding, bytes that are no text, or over FHIR_PARAMS_MAX
- * pairs. */
+/* form_decode of a query, or a body; false: *f says why not. */
 bool fhir_form_read(char *text, size_t len, struct pair ret[static FHIR_PARAMS_MAX], size_t *ret_n,
                     struct fhir_fault *f);
 #endif

@@ -5,9 +5,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define TYPE "application/x-www-form-urlencoded"
 
 void form_free(struct form *f)
 {
@@ -16,73 +13,68 @@ void form_free(struct form *f)
     *f = (struct form){.count = 0};
 }
 
-static bool is_form(const struct request *r)
+static int hex_digit(char c)
 {
-    const char *type = request_header(r, "Content-Type");
-    const size_t len = strlen(TYPE);
-    return type != NULL && strncasecmp(type, TYPE, len) == 0 &&
-           (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+    return at == NULL ? -1 : (int)((at - digits) % 16);
 }
 
-static int hex_of(char c)
+/* In place; NULL: badly encoded. The text ends at `end`, which may be overwritten. */
+static char *decode(char *from, const char *end)
 {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* In place; what it becomes is never longer. */
-static bool decode(char *s)
-{
-    char *to = s;
-    for (; *s != '\0'; s++) {
-        if (*s == '%') {
-            const int high = hex_of(s[1]), low = high < 0 ? -1 : hex_of(s[2]);
-            if (low < 0 || high * 16 + low == 0) return false;
-            *to++ = (char)(high * 16 + low);
-            s += 2;
-        } else {
-            *to++ = *s == '+' ? ' ' : *s;
-        }
+    char *to = from;
+    for (const char *p = from; p < end; p++) {
+        int high = *p == '%' && end - p > 2 ? hex_digit(p[1]) : -1;
+        int low = high >= 0 ? hex_digit(p[2]) : -1;
+        if (*p == '%' && low < 0) return NULL;
+        *to++ = *p == '%' ? (char)(high * 16 + low) : (char)(*p == '+' ? ' ' : *p);
+        if (low >= 0) p += 2;
     }
+    if (text_check_utf8(from, (size_t)(to - from)) != CPIS_OK) return NULL;
     *to = '\0';
-    return true;
+    return from;
 }
 
-static cpis_err add(struct form *f, char *field)
+cpis_err form_decode(char *text, size_t len, size_t max, struct pair *ret, size_t *ret_n)
 {
-    char *value = strchr(field, '=');
-    if (field[0] == '\0') return CPIS_OK;
-    if (value == NULL) return CPIS_E_MALFORMED;
-    *value++ = '\0';
-    if (!decode(field) || !decode(value) || text_check_utf8(field, strlen(field)) != CPIS_OK ||
-        text_check_utf8(value, strlen(value)) != CPIS_OK)
-        return CPIS_E_MALFORMED;
-    for (size_t i = 0; i < f->count; i++)
-        if (strcmp(f->all[i].name, field) == 0) return CPIS_E_MALFORMED;
-    if (f->count == FORM_FIELDS_MAX) return CPIS_E_LIMIT;
-    f->all[f->count++] = (struct pair){field, value};
+    char *const end = text + len; /* text[len] is ours, too */
+    *ret_n = 0;
+    for (char *at = text, *next; at < end; at = next) {
+        char *stop = memchr(at, '&', (size_t)(end - at));
+        if (stop == NULL) stop = end;
+        next = stop + 1;
+        if (stop == at) continue;
+        char *is = memchr(at, '=', (size_t)(stop - at));
+        char *name = decode(at, is == NULL ? stop : is);
+        char *value = is == NULL ? stop : decode(is + 1, stop);
+        if (name == NULL || value == NULL) return CPIS_E_MALFORMED;
+        if (is == NULL) *stop = '\0';
+        if (*ret_n == max) return CPIS_E_LIMIT;
+        ret[(*ret_n)++] = (struct pair){.name = name, .value = value};
+    }
     return CPIS_OK;
+}
+
+static bool has_twice(const struct form *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(f->all[i].name, f->all[k].name) == 0) return true;
+    return false;
 }
 
 cpis_err form_read(const struct request *r, struct form *ret)
 {
     struct form f = {.count = 0};
-    if (!is_form(r)) return CPIS_E_INVAL;
+    if (!request_is_type(r, FORM_TYPE)) return CPIS_E_INVAL;
     if (r->body_len > FORM_BYTES_MAX) return CPIS_E_LIMIT;
-    if (r->body_len > 0 && memchr(r->body, '\0', r->body_len) != NULL) return CPIS_E_MALFORMED;
     f.len = r->body_len + 1;
     f.text = malloc(f.len);
     if (f.text == NULL) return CPIS_E_NOMEM;
     if (r->body_len > 0) memcpy(f.text, r->body, r->body_len);
-    f.text[r->body_len] = '\0';
-    cpis_err err = CPIS_OK;
-    for (char *at = f.text, *next; err == CPIS_OK && at != NULL; at = next) {
-        next = strchr(at, '&');
-        if (next != NULL) *next++ = '\0';
-        err = add(&f, at);
-    }
+    cpis_err err = form_decode(f.text, r->body_len, FORM_FIELDS_MAX, f.all, &f.count);
+    if (err == CPIS_OK && has_twice(&f)) err = CPIS_E_MALFORMED;
     if (err != CPIS_OK)
         form_free(&f);
     else

@@ -41,10 +41,11 @@ void kept_free(struct kept **p)
     *p = NULL;
 }
 
+/* now may be before another one's `put`: it is when a request came, whose answer took its time. */
 static void drop_old(struct kept *k, cpis_ms now)
 {
     for (size_t i = 0; i < KEPT_MAX; i++)
-        if (k->all[i].what != NULL && now - k->all[i].put >= KEPT_TIME) drop(&k->all[i]);
+        if (k->all[i].what != NULL && now >= k->all[i].put + KEPT_TIME) drop(&k->all[i]);
 }
 
 /* Where the next one goes: a free place, but that of the oldest where there are too many. */
@@ -100,6 +101,17 @@ json_t *kept_get(struct kept *k, const char *whose, const char *id, cpis_ms now)
             found = o->what;
     }
     return found;
+}
+
+void kept_turn(struct kept *k, cpis_ms now) { drop_old(k, now); }
+
+cpis_ms kept_deadline(const struct kept *k)
+{
+    cpis_ms due = CPIS_MS_NEVER;
+    for (size_t i = 0; i < KEPT_MAX; i++)
+        if (k->all[i].what != NULL && k->all[i].put + KEPT_TIME < due)
+            due = k->all[i].put + KEPT_TIME;
+    return due;
 }
 
 void kept_forget(struct kept *k, const char *whose)

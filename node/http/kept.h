@@ -22,4 +22,7 @@ CPIS_CHECK cpis_err kept_put(struct kept *k, const char *whose, json_t *what, cp
 /* Borrowed until the next call; NULL: there is none, not any more, or not of theirs. */
 json_t *kept_get(struct kept *k, const char *whose, const char *id, cpis_ms now);
 void kept_forget(struct kept *k, const char *whose); /* all of theirs: they have logged out */
+/* Wipes what is over. deadline: when the first of them is; CPIS_MS_NEVER: nothing is kept. */
+void kept_turn(struct kept *k, cpis_ms now);
+cpis_ms kept_deadline(const struct kept *k);
 #endif

@@ -3,6 +3,7 @@
 #include "node/feed/digest.h"
 #include "node/feed/url.h"
 #include "node/http/deliver.h"
+#include "node/net/clock.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -178,8 +179,8 @@ static void look(struct mail *m)
 void mail_round(struct mail *m)
 {
     mail_keep(m);
-    if (m->dirty || m->under_way || m->on->node == NULL || deliver_now() < m->look_at) return;
-    m->look_at = deliver_now() + LOOK_EVERY;
+    if (m->dirty || m->under_way || m->on->node == NULL || clock_monotonic() < m->look_at) return;
+    m->look_at = clock_monotonic() + LOOK_EVERY;
     look(m);
     mail_keep(m);
 }
@@ -195,7 +196,7 @@ void mail_done(struct mail *m, const struct post_done *done)
         return;
     }
     m->wait = m->wait == 0 ? WAIT_MIN : m->wait < WAIT_MAX / 2 ? 2 * m->wait : WAIT_MAX;
-    m->look_at = deliver_now() + m->wait;
+    m->look_at = clock_monotonic() + m->wait;
     const bool refused = done->result == POST_REFUSED;
     if (deliver_may_tell(refused ? &m->refused_at : &m->away_at))
         companion_tell(COMPANION_WARN, refused ? "MAIL_REFUSED" : "MAIL_WAITS",

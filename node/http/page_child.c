@@ -2,6 +2,7 @@
 #include "node/http/page_int.h"
 #include "proto/code.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define TITLE "A child's record"
@@ -34,6 +35,7 @@ void page_child_find(struct visit *v)
         find_page(v, 400, form_value(&v->form, "nhs_number"), problem);
     else
         visit_keep(v, "/child/", json_pack("{s:s}", "child", number));
+    sodium_memzero(number, sizeof number);
 }
 
 /* --- the record --- */
@@ -115,6 +117,7 @@ static void record(struct html *h, const json_t *child)
     const bool contact = strcmp(page_text(child, "visibility"), "contact-only") == 0;
     nhsuk_summary_open(h);
     nhsuk_summary_row(h, "NHS number", page_nhs(page_text(child, "nhs_number"), number));
+    sodium_memzero(number, sizeof number);
     nhsuk_summary_row(h, "Family name", page_text(child, "family"));
     nhsuk_summary_row(h, "Given name", page_text(child, "given"));
     nhsuk_summary_row(h, "Born", page_day(page_text(child, "birth_date"), day));
@@ -189,6 +192,7 @@ static void looked(struct visit *v, cpis_err err, json_t *reply, const char *why
     } else {
         nhsuk_summary_open(&h);
         nhsuk_summary_row(&h, "NHS number", page_nhs(page_text(v->gathered, "child"), number));
+        sodium_memzero(number, sizeof number);
         nhsuk_summary_close(&h);
         nhsuk_inset_open(&h);
         html_element(&h, "p", NULL, "Nothing is held here about this number.");

@@ -20,37 +20,24 @@ static bool is_role(const json_t *peer, const char *role)
     return strcmp(page_text(peer, "role"), role) == 0;
 }
 
-static void count_directories(const json_t *s, size_t *ret_there, size_t *ret_all)
-{
-    size_t i;
-    const json_t *p;
-    *ret_all = *ret_there = strcmp(page_text(s, "role"), "directory") == 0; /* itself */
-    json_array_foreach(json_object_get(s, "peers"), i, p)
-    {
-        if (!is_role(p, "directory") || strcmp(page_text(p, "state"), "active") != 0) continue;
-        *ret_all += 1;
-        *ret_there += page_true(p, "reachable");
-    }
-}
-
 static void figure_quorum(struct html *h, const json_t *s)
 {
-    size_t there, all;
     const json_t *epoch = json_object_get(s, "epoch");
-    char value[64];
-    count_directories(s, &there, &all);
-    (void)snprintf(value, sizeof value, "%zu of %zu", there, all);
-    figure_open(h, "Directories there", value);
+    const uint64_t there = page_number(epoch, "reachable"), needed = page_number(epoch, "t");
+    char value[64] = "None";
+    if (json_is_object(epoch))
+        (void)snprintf(value, sizeof value, "%llu of %llu", (unsigned long long)there,
+                       (unsigned long long)page_number(epoch, "n"));
+    figure_open(h, "Holders of a key share there", value);
     if (!json_is_object(epoch)) {
         nhsuk_tag(h, "red", "No keys yet");
         html_text(h, " a key ceremony has to be held");
-    } else if (there < page_number(epoch, "t")) {
+    } else if (there < needed) {
         nhsuk_tag(h, "red", "Too few");
-        html_textf(h, " %llu are needed: look-ups are UNKNOWN",
-                   (unsigned long long)page_number(epoch, "t"));
+        html_textf(h, " %llu are needed: look-ups are UNKNOWN", (unsigned long long)needed);
     } else {
         nhsuk_tag(h, "green", "Enough");
-        html_textf(h, " %llu are needed", (unsigned long long)page_number(epoch, "t"));
+        html_textf(h, " %llu are needed", (unsigned long long)needed);
     }
     html_close(h, "li");
 }
@@ -87,15 +74,16 @@ static void figure_copies(struct html *h, const json_t *s)
     const json_t *d = json_object_get(s, "directory");
     const cpis_ms now = page_ms(page_text(s, "time"));
     const cpis_ms oldest = page_ms(page_text(d, "copies_oldest"));
+    const uint64_t waiting = page_number(d, "copies_waiting");
     char value[24], age[PAGE_AGE_BYTES];
     if (d == NULL) return;
-    (void)snprintf(value, sizeof value, "%llu",
-                   (unsigned long long)page_number(d, "copies_waiting"));
+    (void)snprintf(value, sizeof value, "%llu", (unsigned long long)waiting);
     figure_open(h, "Notifications that wait here", value);
-    if (oldest > 0 && oldest < now)
-        html_textf(h, "the oldest for %s: its authority is not there", page_age(now - oldest, age));
-    else
+    if (waiting == 0)
         html_text(h, "every authority has what is for it");
+    else
+        html_textf(h, "the oldest for %s: its authority is not there",
+                   page_age(oldest > 0 && oldest < now ? now - oldest : 0, age));
     html_close(h, "li");
 }
 

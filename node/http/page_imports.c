@@ -1,31 +1,34 @@
 /* Files of plans that came in: the reports that the watched folder wrote (feed/out), and the
  * node's own list of imports. A report's address is a keyed hash of its name, for a file's name is
  * somebody else's. */
+#include "node/feed/watch.h"
 #include "node/http/page_int.h"
 #include "node/net/folder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TITLE            "Imports"
-#define SUFFIX           ".report.json"
-#define REPORTS_SHOWN    20U
-#define REPORTS_MAX      5000U /* looked at, to find the newest */
-#define REPORT_BYTES_MAX ((size_t)8 << 20)
-#define IMPORTS_SHOWN    50
-#define ROWS_ON_A_PAGE   200U
-#define REPORT_ID_BYTES  33U
+#define TITLE           "Imports"
+#define SUFFIX          ".report.json"
+#define REPORTS_SHOWN   20U
+#define IMPORTS_SHOWN   50
+#define ROWS_ON_A_PAGE  200U
+#define REPORT_ID_BYTES 33U
 
 struct report {
     char name[NAME_MAX + 1];
     cpis_ms at; /* wall */
+};
+struct newest {
+    struct report at[REPORTS_SHOWN]; /* the newest first */
+    size_t count, total;             /* of these, of all there are */
 };
 
 static void id_of(const struct visit *v, const char *name, char ret[static REPORT_ID_BYTES])
@@ -42,37 +45,55 @@ static bool is_report(const char *name)
     return len > end && name[0] != '.' && strcmp(name + len - end, SUFFIX) == 0;
 }
 
-static int newest_first(const void *a, const void *b)
+static bool is_newer(const struct report *x, const struct report *y)
 {
-    const struct report *x = a, *y = b;
-    if (x->at != y->at) return x->at < y->at ? 1 : -1;
-    return strcmp(x->name, y->name);
+    return x->at != y->at ? x->at > y->at : strcmp(x->name, y->name) < 0;
 }
 
-static DIR *open_reports(const struct visit *v)
+/* CPIS_E_NOTFOUND: there is no such folder, so that no file has come. CPIS_E_IO: it can't be read.
+ */
+static cpis_err open_reports(const struct visit *v, DIR **ret)
 {
     char path[PATH_MAX];
-    if (folder_path(v->p->conf.dir, "feed/out", sizeof path, path) != CPIS_OK) return NULL;
-    return opendir(path);
+    *ret = NULL;
+    if (folder_path(v->p->conf.dir, FOLDER_FEED_OUT, sizeof path, path) != CPIS_OK)
+        return CPIS_E_IO;
+    *ret = opendir(path);
+    if (*ret != NULL) return CPIS_OK;
+    return errno == ENOENT ? CPIS_E_NOTFOUND : CPIS_E_IO;
 }
 
-/* free(); NULL: none. */
-static struct report *list_reports(DIR *d, size_t *ret)
+/* In the folder's order. CPIS_E_NOTFOUND: there are no more. CPIS_E_IO. */
+static cpis_err next_report(DIR *d, struct report *ret)
 {
-    struct report *all = calloc(REPORTS_MAX, sizeof *all);
-    const struct dirent *e;
     struct stat st;
-    size_t n = 0;
-    while (all != NULL && n < REPORTS_MAX && (e = readdir(d)) != NULL) {
-        if (!is_report(e->d_name) || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !S_ISREG(st.st_mode))
-            continue;
-        (void)snprintf(all[n].name, sizeof all[n].name, "%s", e->d_name);
-        all[n++].at = (cpis_ms)st.st_mtim.tv_sec * 1000 + (cpis_ms)st.st_mtim.tv_nsec / 1000000;
+    for (;;) {
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        if (e == NULL) return errno == 0 ? CPIS_E_NOTFOUND : CPIS_E_IO;
+        if (!is_report(e->d_name)) continue;
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno != ENOENT) return CPIS_E_IO;
+            continue; /* moved away just now */
+        }
+        if (!S_ISREG(st.st_mode)) continue;
+        (void)snprintf(ret->name, sizeof ret->name, "%s", e->d_name);
+        ret->at = (cpis_ms)st.st_mtim.tv_sec * 1000 + (cpis_ms)st.st_mtim.tv_nsec / 1000000;
+        return CPIS_OK;
     }
-    if (all != NULL) qsort(all, n, sizeof *all, newest_first);
-    *ret = n;
-    return all;
+}
+
+static void keep_newest(struct newest *n, const struct report *r)
+{
+    n->total++;
+    if (n->count < REPORTS_SHOWN)
+        n->count++;
+    else if (!is_newer(r, &n->at[n->count - 1]))
+        return;
+    size_t i = n->count - 1;
+    for (; i > 0 && is_newer(r, &n->at[i - 1]); i--)
+        n->at[i] = n->at[i - 1];
+    n->at[i] = *r;
 }
 
 /* json_decref(); NULL: it can't be read, or it is none. */
@@ -84,7 +105,7 @@ static json_t *read_report(DIR *d, const char *name)
     FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
     if (f == NULL && fd >= 0) (void)close(fd);
     if (f != NULL && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (uint64_t)st.st_size <= REPORT_BYTES_MAX)
+        (uint64_t)st.st_size <= WATCH_REPORT_BYTES_MAX)
         o = json_loadf(f, JSON_REJECT_DUPLICATES, NULL);
     if (f != NULL) (void)fclose(f);
     if (json_is_object(o)) return o;
@@ -112,6 +133,17 @@ static void code_tag(struct html *h, const char *code)
     html_textf(h, " %s", code_text(code));
 }
 
+/* of: NULL: the report can't be read, so that nothing is known of the file. */
+static void result(struct html *h, const json_t *of)
+{
+    if (of != NULL) {
+        code_tag(h, page_text(of, "file_code"));
+        return;
+    }
+    nhsuk_tag(h, "red", "not known");
+    html_text(h, " the report can't be read: it lies in feed/out");
+}
+
 /* --- the list --- */
 
 static void report_row(struct nhsuk_table *t, const struct visit *v, DIR *d, const struct report *r)
@@ -131,37 +163,53 @@ static void report_row(struct nhsuk_table *t, const struct visit *v, DIR *d, con
     nhsuk_cell_close(t);
     nhsuk_cell(t, when);
     nhsuk_cell_open(t);
-    code_tag(h, page_text(o, "file_code"));
+    result(h, o);
     nhsuk_cell_close(t);
     nhsuk_cell_open(t);
-    html_textf(h, "%llu read, %llu failed", (unsigned long long)page_number(rows, "read"),
-               (unsigned long long)page_number(rows, "failed"));
+    if (json_is_object(rows))
+        html_textf(h, "%llu read, %llu failed", (unsigned long long)page_number(rows, "read"),
+                   (unsigned long long)page_number(rows, "failed"));
+    else
+        html_text(h, "-");
     nhsuk_cell_close(t);
     nhsuk_row_close(t);
     json_decref(o);
 }
 
-static void reports(struct html *h, const struct visit *v)
+static void reports_table(struct html *h, const struct visit *v, DIR *d, const struct newest *n)
 {
-    size_t n = 0;
-    DIR *d = open_reports(v);
-    struct report *all = d == NULL ? NULL : list_reports(d, &n);
     struct nhsuk_table t = {.h = h,
                             .caption = "Files from the watched folder",
                             .columns = {"File", "Taken (London time)", "Result", "Rows"},
                             .count = 4};
-    if (n == 0) {
+    nhsuk_table_open(&t);
+    for (size_t i = 0; i < n->count; i++)
+        report_row(&t, v, d, &n->at[i]);
+    nhsuk_table_close(&t);
+    if (n->total > n->count)
+        html_elementf(h, "p", NULL, "The newest %zu of %zu; all of them lie in feed/out.", n->count,
+                      n->total);
+}
+
+static void reports(struct html *h, const struct visit *v)
+{
+    struct newest n = {.count = 0};
+    struct report r;
+    DIR *d;
+    cpis_err err = open_reports(v, &d);
+    if (err == CPIS_OK)
+        while ((err = next_report(d, &r)) == CPIS_OK)
+            keep_newest(&n, &r);
+    if (err == CPIS_E_IO) {
+        nhsuk_warning_open(h, "The reports can't be read");
+        html_element(h, "p", NULL,
+                     "They lie in feed/out. Ask whoever runs this node: is that folder there, and "
+                     "may the node's user read it?");
+        nhsuk_warning_close(h);
+    } else if (n.total == 0) {
         nhsuk_paragraph(h, "No file has come through the watched folder, feed/in.");
-    } else {
-        nhsuk_table_open(&t);
-        for (size_t i = 0; i < n && i < REPORTS_SHOWN; i++)
-            report_row(&t, v, d, &all[i]);
-        nhsuk_table_close(&t);
-        if (n > REPORTS_SHOWN)
-            html_elementf(h, "p", NULL, "The newest %u of %zu; all of them lie in feed/out.",
-                          REPORTS_SHOWN, n);
     }
-    free(all);
+    if (n.total > 0) reports_table(h, v, d, &n);
     if (d != NULL) (void)closedir(d);
 }
 
@@ -313,6 +361,11 @@ static void report_page(struct visit *v, DIR *d, const struct report *r)
     const size_t from = asked - asked % ROWS_ON_A_PAGE;
     json_t *o = read_report(d, r->name);
     const json_t *failed = json_object_get(o, "failed");
+    if (o == NULL) {
+        visit_fault(v, 500, "This report can't be read", "It lies in feed/out.",
+                    "Ask whoever runs this node: may its user read the file, and is it whole?");
+        return;
+    }
     frame_open(&h, v, "Report of an import", "/imports");
     html_link(&h, "nhsuk-back-link", "/imports", "Back to the imports");
     html_elementf(&h, "h1", "nhsuk-heading-l", "%.*s", (int)(strlen(r->name) - (sizeof SUFFIX - 1)),
@@ -332,20 +385,20 @@ static void report_page(struct visit *v, DIR *d, const struct report *r)
 
 void page_import_report(struct visit *v)
 {
-    char id[REPORT_ID_BYTES];
-    size_t n = 0, i = 0;
-    DIR *d = open_reports(v);
-    struct report *all = d == NULL ? NULL : list_reports(d, &n);
-    for (; i < n; i++) {
-        id_of(v, all[i].name, id);
-        if (strcmp(id, v->rest) == 0) break;
-    }
-    if (i < n)
-        report_page(v, d, &all[i]);
+    char id[REPORT_ID_BYTES] = "";
+    struct report r;
+    DIR *d;
+    cpis_err err = open_reports(v, &d);
+    while (err == CPIS_OK && strcmp(id, v->rest) != 0)
+        if ((err = next_report(d, &r)) == CPIS_OK) id_of(v, r.name, id);
+    if (err == CPIS_OK)
+        report_page(v, d, &r);
+    else if (err == CPIS_E_IO)
+        visit_fault(v, 500, "The reports can't be read", "They lie in feed/out.",
+                    "Ask whoever runs this node: is that folder there, and may its user read it?");
     else
         visit_fault(v, 404, "There is no such report",
                     "It was moved away, or this page was loaded before the node was started anew.",
                     "Open it from the list of imports.");
-    free(all);
     if (d != NULL) (void)closedir(d);
 }

@@ -1,6 +1,7 @@
 /* An authority's inbox: who has looked at its children, and who has dealt with it. */
 #include "node/http/page_int.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ static void cell_child(struct nhsuk_table *t, const json_t *n)
     nhsuk_cell_open(t);
     page_nhs(page_text(n, "nhs_number"), number);
     html_element(t->h, "span", "cpis-number", number[0] != '\0' ? number : "no child");
+    sodium_memzero(number, sizeof number);
     if (page_text(n, "local_id")[0] != '\0') {
         html_open(t->h, "br");
         html_textf(t->h, "local id %s", page_text(n, "local_id"));
@@ -314,6 +316,7 @@ static void summary(struct html *h, const json_t *n)
     nhsuk_summary_row_close(h);
     nhsuk_summary_row(h, "What", kind_text(page_text(n, "kind")));
     nhsuk_summary_row(h, "NHS number", page_nhs(page_text(n, "nhs_number"), number));
+    sodium_memzero(number, sizeof number);
     nhsuk_summary_row(h, "Local id", page_text(n, "local_id"));
     nhsuk_summary_row(h, "When (London time)", page_when(page_text(n, "at"), when));
     nhsuk_summary_row(h, "Came here", page_when(page_text(n, "received"), when));
@@ -380,7 +383,7 @@ static void set(struct visit *v, cpis_err err, json_t *reply, const char *why)
     }
     json_t *what = json_pack("{s:I,s:s}", "notification", (json_int_t)v->count, "state",
                              form_value(&v->form, "state"));
-    if (kept_put(v->p->kept, v->session, what, v->r->now, id) != CPIS_OK) id[0] = '\0';
+    if (visit_put(v, what, id) != CPIS_OK) id[0] = '\0';
     (void)snprintf(path, sizeof path, "/inbox?state=%s&done=%s", filter_of(back)->state, id);
     visit_see(v, path);
 }

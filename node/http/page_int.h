@@ -71,7 +71,10 @@ void visit_free(struct visit *v); /* after x was answered otherwise */
 /* Asks the node; `then` is called once, later, with v, which is to be answered there or to ask
  * again. fields: taken; NULL: none. */
 void visit_ask(struct visit *v, const char *command, json_t *fields, visit_then_fn then);
-/* Keeps `what` (taken) for this person and leads to path followed by its name. */
+/* Keeps `what` (taken, also on failure) for this person. CPIS_E_NOMEM; CPIS_E_STATE: they have
+ * logged out while the node answered, and what was kept has been wiped. */
+CPIS_CHECK cpis_err visit_put(const struct visit *v, json_t *what, char ret[static KEPT_ID_BYTES]);
+/* The same, and leads to path followed by its name. */
 void visit_keep(struct visit *v, const char *path, json_t *what);
 json_t *visit_kept(struct visit *v, const char *id); /* borrowed; NULL: not any more */
 void visit_gone(struct visit *v, const char *path);  /* what was kept is not kept any more */

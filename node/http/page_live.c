@@ -25,6 +25,7 @@ struct onlooker {
     char told[EVENT_BYTES]; /* the last "inbox" */
     uint8_t seen[32];       /* the state that it was told to look at */
     bool has_seen;
+    bool stale; /* was told so */
 };
 struct live {
     struct pages *p;
@@ -201,12 +202,27 @@ static void tell_change(struct onlooker *o, const uint8_t digest[static 32])
     o->has_seen = true;
 }
 
+/* Once, when the node does not answer: what is shown is getting old. */
+static void tell_stale(struct onlooker *o)
+{
+    if (o->ended || o->stale) return;
+    o->stale = true;
+    (void)stream_send(o->stream, "stale", "{}");
+}
+
+static void tell_fresh(struct onlooker *o)
+{
+    if (o->stale) (void)stream_send(o->stream, "fresh", "{}");
+    o->stale = false;
+}
+
 static void tell(struct live *l, const json_t *reply)
 {
     uint8_t digest[32];
     digest_of(l->status, digest);
     for (struct onlooker *o = l->first; o != NULL; o = o->next) {
         if (o->ended) continue;
+        tell_fresh(o);
         tell_inbox(o, l->status, reply);
         tell_change(o, digest);
     }
@@ -228,7 +244,12 @@ static void newest(void *arg, cpis_err err, json_t *reply, const char *why)
     struct live *l = arg;
     (void)why;
     l->asking = false;
-    if (err == CPIS_OK) tell(l, reply);
+    if (err == CPIS_OK) {
+        tell(l, reply);
+    } else {
+        for (struct onlooker *o = l->first; o != NULL; o = o->next)
+            tell_stale(o);
+    }
     json_decref(reply);
     json_decref(l->status);
     l->status = NULL;

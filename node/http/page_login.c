@@ -167,9 +167,8 @@ static void password_page(struct visit *v, unsigned status, const char *id, cons
                                             "At least 12 characters: a few words that don't "
                                             "belong together are better than signs",
                                             "new-password"),
-                       again = password_field("again", "New password again", NULL, "new-password"),
-                       code = code_field();
-    struct nhsuk_input *const all[] = {&old, &new, &again, &code};
+                       again = password_field("again", "New password again", NULL, "new-password");
+    struct nhsuk_input *const all[] = {&old, &new, &again};
     frame_open(&h, v, problem == NULL ? "Change your password" : "Error: Change your password",
                "/password");
     nhsuk_error_summary(&h, &error, problem == NULL ? 0 : 1);
@@ -178,7 +177,7 @@ static void password_page(struct visit *v, unsigned status, const char *id, cons
         nhsuk_paragraph(&h, "Somebody else has chosen the one you logged in with. Choose your own "
                             "before you go on.");
     nhsuk_form_open(&h, "/password", v->token);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (problem != NULL && strcmp(all[i]->id, id) == 0) all[i]->error = problem;
         nhsuk_input(&h, all[i]);
     }

@@ -1,8 +1,11 @@
 /* Asking whether a child is known. The form goes by POST; the answer is kept under a name that says
  * nothing, so that loading it again is no second look that an authority is told of. */
+#include "node/http/ask.h"
 #include "node/http/page_int.h"
 #include "proto/text.h"
 
+#include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TITLE "Look up a child"
@@ -111,33 +114,21 @@ static bool may_look(const struct visit *v, const char *reason)
     return false;
 }
 
-static void put_text(json_t *o, const char *key, const char *text)
+/* As the account has it; what it does not say, as node.conf does. */
+static void set_asker(const struct visit *v, const struct asked *a, struct msg_ask_details *ret)
 {
-    if (text[0] != '\0') (void)json_object_set_new(o, key, json_string(text));
-}
-
-static json_t *ask_json(const struct visit *v, const struct asked *a)
-{
-    const struct msg_ask_details *own = &v->who.asker, *conf = v->p->conf.asker;
-    const bool theirs = own->organisation_code[0] != '\0',
-               confs = conf->organisation_code[0] != '\0';
-    json_t *o = json_pack("{s:b,s:s}", "scheduled", strcmp(a->reason, "scheduled") == 0, "purpose",
-                          strcmp(a->reason, "not-brought") == 0 ? "not-brought" : "direct-care");
-    put_text(o, "user_id", own->user_id);
-    put_text(o, "user_name", own->user_name);
-    put_text(o, "role_code", own->role_code);
-    put_text(o, "role_name", own->role_name);
-    put_text(o, "device_id", own->device_id);
-    put_text(o, "setting", a->setting);
-    put_text(o, "organisation_code",
-             theirs  ? own->organisation_code
-             : confs ? conf->organisation_code
-                     : v->p->conf.code);
-    put_text(o, "organisation_name",
-             theirs  ? own->organisation_name
-             : confs ? conf->organisation_name
-                     : v->p->conf.name);
-    return o;
+    const struct msg_ask_details *conf = v->p->conf.asker;
+    *ret = v->who.asker;
+    ret->scheduled = strcmp(a->reason, "scheduled") == 0;
+    ret->purpose =
+        strcmp(a->reason, "not-brought") == 0 ? PURPOSE_NOT_BROUGHT : PURPOSE_DIRECT_CARE;
+    (void)snprintf(ret->setting, sizeof ret->setting, "%s", a->setting);
+    if (ret->organisation_code[0] != '\0') return;
+    const bool confs = conf->organisation_code[0] != '\0';
+    (void)snprintf(ret->organisation_code, sizeof ret->organisation_code, "%s",
+                   confs ? conf->organisation_code : v->p->conf.code);
+    (void)snprintf(ret->organisation_name, sizeof ret->organisation_name, "%s",
+                   confs ? conf->organisation_name : v->p->conf.name);
 }
 
 /* What is shown when the node gave no verdict: never less than UNKNOWN. */
@@ -174,6 +165,7 @@ static void answered(struct visit *v, cpis_err err, json_t *reply, const char *w
 void page_lookup_ask(struct visit *v)
 {
     char number[11];
+    struct msg_ask_details asker;
     struct asked a = {.number = form_word(&v->form, "nhs_number"),
                       .reason = form_word(&v->form, "reason"),
                       .setting = form_word(&v->form, "setting")};
@@ -185,12 +177,15 @@ void page_lookup_ask(struct visit *v)
         a.problems[SETTING] = "Say it in at most 30 letters";
     if (a.problems[NUMBER] != NULL || a.problems[REASON] != NULL || a.problems[SETTING] != NULL) {
         form_page(v, 400, &a);
-        return;
+    } else {
+        set_asker(v, &a, &asker);
+        v->gathered =
+            json_pack("{s:s,s:s,s:s}", "number", number, "reason", a.reason, "setting", a.setting);
+        visit_ask(v, "lookup",
+                  json_pack("{s:[s],s:o}", "numbers", number, "ask", ask_json(&asker, "")),
+                  answered);
     }
-    v->gathered =
-        json_pack("{s:s,s:s,s:s}", "number", number, "reason", a.reason, "setting", a.setting);
-    visit_ask(v, "lookup", json_pack("{s:[s],s:o}", "numbers", number, "ask", ask_json(v, &a)),
-              answered);
+    sodium_memzero(number, sizeof number);
 }
 
 /* --- the answer --- */

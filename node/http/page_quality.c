@@ -1,5 +1,6 @@
-/* What looks wrong in what an authority holds, as `cpis flags check` tells it: nothing is changed.
- */
+/* What looks wrong in what an authority holds, as `cpis flags check` tells it but for the list of
+ * traced numbers, which this process is not let read: nothing is changed. */
+#include "node/cli/same_person.h"
 #include "node/http/page_int.h"
 
 #include <sodium.h>
@@ -12,7 +13,7 @@
 #define TITLE      "Data quality"
 
 /* v->gathered: [{nhs_number, local_id, finding, ...}], v->count: children looked at, v->found:
- * their names and birth dates. */
+ * for same_person_check. */
 static void add(struct visit *v, const json_t *child, json_t *finding)
 {
     if (json_array_size(v->gathered) > LISTED_MAX) { /* one more is there, to know that */
@@ -24,28 +25,13 @@ static void add(struct visit *v, const json_t *child, json_t *finding)
     (void)json_array_append_new(v->gathered, finding);
 }
 
-static void check_twice(struct visit *v, const json_t *child)
-{
-    char key[256];
-    if (page_text(child, "family")[0] == '\0' || page_text(child, "given")[0] == '\0') return;
-    (void)snprintf(key, sizeof key, "%s|%s|%s", page_text(child, "family"),
-                   page_text(child, "given"), page_text(child, "birth_date"));
-    if (json_object_get(v->found, key) == NULL)
-        (void)json_object_set_new(v->found, key, json_true());
-    else
-        add(v, child,
-            json_pack("{s:s,s:s}", "text",
-                      "another number is held with the same names and birth date", "do",
-                      "one child: `cpis flags renumber`; two children: nothing"));
-    sodium_memzero(key, sizeof key);
-}
-
 static void take_child(struct visit *v, const json_t *child)
 {
     size_t i;
     const json_t *f;
+    json_t *same = same_person_check(v->found, child);
     v->count++;
-    check_twice(v, child);
+    if (same != NULL) add(v, child, same);
     json_array_foreach(json_object_get(child, "findings"), i, f)
     {
         add(v, child, json_deep_copy(f));
@@ -74,6 +60,8 @@ static void row(struct nhsuk_table *t, const struct visit *v, const json_t *f)
     nhsuk_cell_open(t);
     (void)snprintf(of, sizeof of, "of %s", number);
     page_child_button(h, v, page_text(f, "nhs_number"), "Record", of);
+    sodium_memzero(number, sizeof number);
+    sodium_memzero(of, sizeof of);
     nhsuk_cell_close(t);
     nhsuk_row_close(t);
 }
@@ -115,6 +103,9 @@ static void show(struct visit *v)
                   n > LISTED_MAX ? "Over " : "", n > LISTED_MAX ? LISTED_MAX : n,
                   (unsigned long long)v->count);
     nhsuk_paragraph(&h, "Nothing is changed by this list, and nothing in it hides a child.");
+    if (v->p->conf.has_traced)
+        nhsuk_paragraph(&h, "The list of traced numbers is not looked at here: only `cpis flags "
+                            "check` compares children with it.");
     if (n > 0) nhsuk_table_open(&t);
     json_array_foreach(v->gathered, i, f)
     {

@@ -3,6 +3,7 @@
 #include "node/http/page_int.h"
 #include "proto/code.h"
 
+#include <sodium.h>
 #include <string.h>
 
 struct sign {
@@ -98,6 +99,7 @@ static void headline(struct html *h, const struct words *w, const json_t *v)
     html_open_class(h, "p", "cpis-verdict__number");
     html_text(h, "NHS number ");
     html_element(h, "span", "cpis-number", page_nhs(page_text(v, "nhs_number"), number));
+    sodium_memzero(number, sizeof number);
     html_close(h, "p");
     if (page_when(page_text(v, "as_of"), when)[0] != '-')
         html_elementf(h, "p", "cpis-verdict__as-of", "As of %s (London time)", when);

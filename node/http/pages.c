@@ -63,8 +63,17 @@ void pages_free(struct pages **p)
     *p = NULL;
 }
 
-void pages_turn(struct pages *p, cpis_ms now) { live_turn(p->live, now); }
-cpis_ms pages_deadline(const struct pages *p) { return live_deadline(p->live); }
+void pages_turn(struct pages *p, cpis_ms now)
+{
+    kept_turn(p->kept, now);
+    live_turn(p->live, now);
+}
+
+cpis_ms pages_deadline(const struct pages *p)
+{
+    const cpis_ms live = live_deadline(p->live), kept = kept_deadline(p->kept);
+    return kept < live ? kept : live;
+}
 
 bool visit_may(const struct visit *v, unsigned right)
 {
@@ -170,10 +179,35 @@ void visit_ask(struct visit *v, const char *command, json_t *fields, visit_then_
                                                  .arg = v});
 }
 
+static bool is_still_in(const struct visit *v)
+{
+    struct person now;
+    const struct page_people *people = &v->p->conf.people;
+    const bool in = people->who(people->arg, v->r, true, &now) &&
+                    memcmp(now.key, v->who.key, sizeof now.key) == 0;
+    sodium_memzero(&now, sizeof now);
+    return in;
+}
+
+cpis_err visit_put(const struct visit *v, json_t *what, char ret[static KEPT_ID_BYTES])
+{
+    if (is_still_in(v)) return kept_put(v->p->kept, v->session, what, v->r->now, ret);
+    json_decref(what);
+    return CPIS_E_STATE;
+}
+
 void visit_keep(struct visit *v, const char *path, json_t *what)
 {
     char id[KEPT_ID_BYTES], to[PAGE_REST_BYTES + KEPT_ID_BYTES];
-    if (kept_put(v->p->kept, v->session, what, v->r->now, id) != CPIS_OK) {
+    const cpis_err err = visit_put(v, what, id);
+    if (err == CPIS_E_STATE) {
+        v->known = false;
+        visit_fault(v, 403, "You are logged out",
+                    "You logged out before the answer came: it is not kept, and not shown.",
+                    "Log in and ask again.");
+        return;
+    }
+    if (err != CPIS_OK) {
         visit_reply(v, NULL);
         return;
     }

@@ -23,6 +23,7 @@ struct pages_conf { /* borrowed as long as the pages live, with all it points to
     const char *code, *name;             /* of the node's organisation */
     const struct msg_ask_details *asker; /* as node.conf has it: organisation, setting */
     const char *dir;                     /* the node's folder: reports of imports stand in it */
+    bool has_traced;                     /* node.conf names a list of traced numbers */
     const struct node_door *door;
     const struct assets *assets; /* NULL: nothing is served, and every page says why */
     struct page_people people;
@@ -34,7 +35,8 @@ void pages_free(struct pages **p);
 
 /* Answers x, now or when the node has answered. Everything that is no page is 404. */
 void pages_handle(struct pages *p, struct exchange *x);
-/* What is live: asks the node as long as somebody looks. deadline: when to turn at the latest. */
+/* What is live: asks the node as long as somebody looks; what was kept is wiped when it is over.
+ * deadline: when to turn at the latest. */
 void pages_turn(struct pages *p, cpis_ms now);
 cpis_ms pages_deadline(const struct pages *p);
 #endif

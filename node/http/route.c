@@ -35,9 +35,7 @@ static void refuse_caller(struct web *w, struct exchange *x, const struct caller
 {
     const struct caller_refusal_text *t = caller_refusal_text(why->why);
     fhir_refuse(w->fhir, x,
-                &(struct fhir_refusal){.status = t->status,
-                                       .issue = t->issue,
-                                       .details = t->details,
+                &(struct fhir_refusal){.code = t->code,
                                        .told = t->told,
                                        .challenge = t->challenge,
                                        .retry_after = why->retry_after});
@@ -51,9 +49,7 @@ static void route_fhir(struct web *w, struct exchange *x)
         fhir_handle(w->fhir, x, NULL);
     else if (w->callers == NULL)
         fhir_refuse(w->fhir, x,
-                    &(struct fhir_refusal){.status = 403,
-                                           .issue = "forbidden",
-                                           .details = "ACCESS_DENIED",
+                    &(struct fhir_refusal){.code = FHIR_ACCESS_DENIED,
                                            .told = "this node is asked by no system: its operator "
                                                    "names some in web_clients",
                                            .challenge = ""});

@@ -67,7 +67,7 @@ static void put_people(const struct people *people, json_t *families)
 void web_families(void *arg, json_t *families)
 {
     const struct web *w = arg;
-    folder_metrics(w->c->dir, families);
+    folder_metrics(w->c->dir, &w->s, families);
     put_servers(w, families);
     if (w->callers != NULL) put_callers(w->callers, families);
     if (w->fhir != NULL) put_fhir(w->fhir, families);

@@ -2,6 +2,7 @@
 #include "node/cli/companion.h"
 #include "node/feed/url.h"
 #include "node/http/deliver.h"
+#include "node/net/clock.h"
 #include "node/net/json_memory.h"
 
 #include <assert.h>
@@ -171,8 +172,8 @@ static bool know_children(struct webhook *w)
 static bool look(struct webhook *w)
 {
     if (w->on->node == NULL) return false;
-    if (deliver_now() < w->look_at) return true;
-    w->look_at = deliver_now() + LOOK_EVERY;
+    if (clock_monotonic() < w->look_at) return true;
+    w->look_at = clock_monotonic() + LOOK_EVERY;
     return (w->known || know_children(w)) && take_up(w) && pass_escalated(w);
 }
 
@@ -250,11 +251,11 @@ static void send_due(struct webhook *w)
 {
     const struct delivery_item *x;
     while (w->under_way < DELIVERY_AT_ONCE_MAX && w->on->node != NULL &&
-           (x = delivery_next(&w->d, deliver_now())) != NULL) {
+           (x = delivery_next(&w->d, clock_monotonic())) != NULL) {
         if (post(w, x->id, x->event))
             w->under_way++;
         else
-            (void)delivery_failed(&w->d, x->id, x->event, deliver_now(), randombytes_random());
+            (void)delivery_failed(&w->d, x->id, x->event, clock_monotonic(), randombytes_random());
     }
 }
 
@@ -284,7 +285,7 @@ void webhook_done(struct webhook *w, const struct post_done *done)
                            (unsigned long long)id, failures, w->d.count);
         return;
     }
-    const cpis_ms now = deliver_now();
+    const cpis_ms now = clock_monotonic();
     cpis_ms wait = delivery_failed(&w->d, id, event, now, randombytes_random());
     delivery_pause(&w->d, now, done->asked);
     if (w->d.paused > now + wait) wait = w->d.paused - now;
@@ -305,7 +306,7 @@ cpis_ms webhook_deadline(const struct webhook *w)
 bool webhook_is_settled(const struct webhook *w)
 {
     return w->under_way == 0 && (w->dirty || w->caught_up || room(w) == 0) &&
-           delivery_deadline(&w->d) > deliver_now();
+           delivery_deadline(&w->d) > clock_monotonic();
 }
 
 bool webhook_is_empty(const struct webhook *w)

@@ -3,9 +3,12 @@
 
 #include <assert.h>
 #include <czmq.h>
+#include <inttypes.h>
 #include <sodium.h>
 
-#define REPLY_HWM 4096 /* replies that wait for a client that does not read; then they are lost */
+#define REPLY_HWM                                                                                  \
+    4096U /* replies that wait for a client that does not read; then they are lost                 \
+           */
 
 #define ALL       (1U << ROLE_AUTHORITY | 1U << ROLE_DIRECTORY | 1U << ROLE_QUERY)
 #define AUTHORITY (1U << ROLE_AUTHORITY)
@@ -55,7 +58,7 @@ cpis_err control_new(const char *path, struct control **ret)
     }
     zsock_set_linger(s, 0);
     zsock_set_sndtimeo(s, 0);
-    zsock_set_sndhwm(s, REPLY_HWM);
+    zsock_set_sndhwm(s, (int)REPLY_HWM);
     zsock_set_rcvhwm(s, (int)CONTROL_REQUESTS_MAX);
     zsock_set_maxmsgsize(s, 2 * (int)CONTROL_REQUEST_BYTES); /* above the limit we can say so */
     zsock_set_router_mandatory(s, 1);
@@ -128,24 +131,72 @@ bool control_wants_stop(const struct control *c) { return c->stop; }
 
 /* --- replies --- */
 
-static void send_text(struct control *c, const uint8_t *route, size_t route_len, json_t *body)
+/* CPIS_E_NOMEM; CPIS_E_LIMIT: REPLY_HWM wait already. Of a client that is gone: CPIS_OK. The memory
+ * is had before the route is sent: the next reply's route would end a message that was half sent,
+ * and its text go to this client. */
+static cpis_err send_frames(struct control *c, const uint8_t *route, size_t route_len,
+                            const char *text)
+{
+    zmq_msg_t m;
+    const size_t len = strlen(text);
+    if (zmq_msg_init_size(&m, len) != 0) return CPIS_E_NOMEM;
+    memcpy(zmq_msg_data(&m), text, len);
+    if (zmq_send(c->socket, route, route_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+        zmq_msg_send(&m, c->socket, ZMQ_DONTWAIT) >= 0)
+        return CPIS_OK;
+    const int why = zmq_errno();
+    (void)zmq_msg_close(&m);
+    return why == EAGAIN ? CPIS_E_LIMIT : why == ENOMEM ? CPIS_E_NOMEM : CPIS_OK;
+}
+
+static cpis_err send_text(struct control *c, const uint8_t *route, size_t route_len, json_t *body)
 {
     char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
     json_decref(body);
-    if (json_memory_failed() || text == NULL) { /* the client's timeout tells */
-        json_memory_free(text);
-        return;
-    }
-    if (zmq_send(c->socket, route, route_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
-        (void)zmq_send(c->socket, text, strlen(text), ZMQ_DONTWAIT);
+    const bool whole = !json_memory_failed() && text != NULL;
+    const cpis_err err = whole ? send_frames(c, route, route_len, text) : CPIS_E_NOMEM;
     json_memory_free(text);
+    return err;
 }
 
-void control_more(struct control *c, const struct request *r, json_t *body)
+/* A last reply that takes no memory to make. id 0: of a request that could not be read. */
+static void send_no_memory(struct control *c, const uint8_t *route, size_t route_len, uint64_t id,
+                           const char *what, const char *todo)
+{
+    char text[384];
+    (void)snprintf(text, sizeof text,
+                   "{\"id\":%" PRIu64 ",\"done\":true,\"error\":{\"code\":\"CPIS_E_NOMEM\","
+                   "\"text\":\"out of memory: %s\",\"do\":\"%s\"}}",
+                   id, what, todo);
+    (void)send_frames(c, route, route_len,
+                      text); /* if even this fails, the client's timeout tells */
+}
+
+static void send_more(struct control *c, struct request *r, json_t *body)
+{
+    const cpis_err err = send_text(c, r->route, r->route_len, body);
+    if (r->lost == CPIS_OK) r->lost = err;
+}
+
+void control_more(struct control *c, struct request *r, json_t *body)
 {
     put(body, "id", json_integer((json_int_t)r->id));
     put(body, "more", json_true());
-    send_text(c, r->route, r->route_len, body);
+    send_more(c, r, body);
+}
+
+static json_t *error_json(const struct fault *f)
+{
+    const char *name = "CPIS_E_STATE";
+#define CPIS_X(name_, value, text)                                                                 \
+    if (f->code == (value)) name = #name_;
+    CPIS_ERRORS(CPIS_X)
+#undef CPIS_X
+    json_t *error = json_object();
+    put(error, "code", json_string(name));
+    put(error, "text", json_string(f->text));
+    put(error, "do", json_text(f->todo == NULL ? "" : f->todo));
+    return error;
 }
 
 static json_t *as_last(uint64_t id, json_t *body, const struct fault *f)
@@ -153,27 +204,35 @@ static json_t *as_last(uint64_t id, json_t *body, const struct fault *f)
     if (body == NULL) body = json_object();
     put(body, "id", json_integer((json_int_t)id));
     put(body, "done", json_true());
-    json_t *error = NULL;
-    if (f != NULL && f->code != CPIS_OK) {
-        const char *name = "CPIS_E_STATE";
-#define CPIS_X(name_, value, text)                                                                 \
-    if (f->code == (value)) name = #name_;
-        CPIS_ERRORS(CPIS_X)
-#undef CPIS_X
-        error = json_object();
-        put(error, "code", json_string(name));
-        put(error, "text", json_string(f->text));
-        put(error, "do", json_text(f->todo == NULL ? "" : f->todo));
-    }
-    put(body, "error", error);
+    put(body, "error", f != NULL && f->code != CPIS_OK ? error_json(f) : NULL);
     return body;
+}
+
+/* What lacks a part is not told as if it were whole. */
+static void send_last(struct control *c, struct request *r, json_t *body)
+{
+    static const char look[] = "what was asked for may have been done: look, then ask again",
+                      read[] = "ask again, for less at a time";
+    struct fault f = {.code = CPIS_OK};
+    if (r->lost == CPIS_E_NOMEM)
+        (void)fail_with(&f, r->lost, look, "out of memory: a part of the answer is lost");
+    else if (r->lost != CPIS_OK)
+        (void)fail_with(&f, r->lost, read,
+                        "a part of the answer is lost: more than %u replies waited to be read",
+                        REPLY_HWM);
+    if (f.code != CPIS_OK && json_is_null(json_object_get(body, "error")))
+        put(body, "error", error_json(&f));
+    if (send_text(c, r->route, r->route_len, body) == CPIS_E_NOMEM)
+        send_no_memory(c, r->route, r->route_len, r->id, "the answer is lost", look);
+    r->told = true;
 }
 
 static void hold_reply(struct control *c, struct request *r, struct number_asked *number,
                        json_t *body)
 {
     struct held *h = calloc(1, sizeof *h);
-    if (json_memory_failed() || h == NULL || body == NULL) { /* the client's timeout tells */
+    if (json_memory_failed() || h == NULL || body == NULL) { /* its last reply tells */
+        if (r->lost == CPIS_OK) r->lost = CPIS_E_NOMEM;
         free(h);
         json_decref(body);
         return;
@@ -232,17 +291,20 @@ static void serve(struct control *c, const struct control_env *env, struct reque
     json_t *reply = NULL;
     if (check_kind(c, env, r, &f)) reply = r->kind->fn(c, env, r, &f);
     if (r->for_node && f.code == CPIS_OK) return;
-    send_text(c, r->route, r->route_len, as_last(r->id, reply, &f));
+    send_last(c, r, as_last(r->id, reply, &f));
     sodium_memzero(&f, sizeof f);
     end_request(c, r);
 }
+
+static const char nothing_done[] = "nothing was done", ask_again[] = "ask again in a moment";
 
 static void refuse(struct control *c, const uint8_t *route, size_t len, const char *text)
 {
     struct fault f = {.code = CPIS_OK};
     (void)fail_with(&f, CPIS_E_MALFORMED, "send one JSON object with \"id\" and \"command\"", "%s",
                     text);
-    send_text(c, route, len, as_last(0, NULL, &f));
+    if (send_text(c, route, len, as_last(0, NULL, &f)) == CPIS_E_NOMEM)
+        send_no_memory(c, route, len, 0, nothing_done, ask_again);
 }
 
 static void take_request(struct control *c, const struct control_env *env, const zframe_t *route,
@@ -259,12 +321,14 @@ static void take_request(struct control *c, const struct control_env *env, const
     json_t *body = json_loadb((const char *)zframe_data((zframe_t *)(uintptr_t)text), len,
                               JSON_REJECT_DUPLICATES, &e);
     const json_t *id = json_object_get(body, "id");
+    const bool has_id = json_is_integer(id) && json_integer_value(id) >= 0;
     if (json_memory_failed()) {
-        refuse(c, from, from_len, "out of memory: nothing was done");
+        send_no_memory(c, from, from_len, has_id ? (uint64_t)json_integer_value(id) : 0,
+                       nothing_done, ask_again);
         json_decref(body);
         return;
     }
-    if (!json_is_object(body) || !json_is_integer(id) || json_integer_value(id) < 0) {
+    if (!has_id) {
         refuse(c, from, from_len,
                body == NULL ? "the request is no JSON" : "the request has no number \"id\"");
         json_decref(body);
@@ -273,6 +337,8 @@ static void take_request(struct control *c, const struct control_env *env, const
     struct request *r = calloc(1, sizeof *r);
     uint8_t *own = malloc(from_len);
     if (r == NULL || own == NULL) {
+        send_no_memory(c, from, from_len, (uint64_t)json_integer_value(id), nothing_done,
+                       ask_again);
         free(r);
         free(own);
         json_decref(body);
@@ -415,14 +481,20 @@ static void show_held(struct control *c)
     while (c->held != NULL) {
         struct held *h = c->held;
         c->held = h->next;
-        send_text(c, h->request->route, h->request->route_len, h->body);
-        if (h->number != NULL) h->number->shown = true;
+        if (h->number == NULL) {
+            send_last(c, h->request, h->body);
+        } else {
+            send_more(c, h->request, h->body);
+            h->number->shown = true;
+        }
         free(h);
     }
     c->held_end = &c->held;
     for (struct request *r = c->first, *next; r != NULL; r = next) {
         next = r->next;
-        if (r->ended) end_request(c, r);
+        if (!r->ended) continue;
+        if (!r->told) send_last(c, r, as_last(r->id, NULL, NULL));
+        end_request(c, r);
     }
 }
 
@@ -441,7 +513,7 @@ static size_t fail_request(struct control *c, struct request *r)
                     "`cpis status` says what is wrong; then ask again: a lookup that was sent is "
                     "recorded all the same",
                     "the node could not store its work and began anew");
-    send_text(c, r->route, r->route_len, as_last(r->id, NULL, &f));
+    send_last(c, r, as_last(r->id, NULL, &f));
     end_request(c, r);
     return lookups;
 }

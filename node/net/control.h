@@ -4,8 +4,10 @@
  *
  * Request: {"id":7,"command":"lookup", ...}. Replies: any number of {"id":7,"more":true, ...}, then
  * one {"id":7,"done":true,"error":null, ...} or with "error":{"code":"CPIS_E_BUSY","text":"...",
- * "do":"what to do about it"}. One frame each. An unknown command or field, a field twice, an NHS
- * number with a wrong check digit: refused before anything is sent or changed.
+ * "do":"what to do about it"}. One frame each. When one of them was lost, the last one has an
+ * error: CPIS_E_NOMEM, or CPIS_E_LIMIT for a client that does not read. An unknown command or
+ * field, a field twice, an NHS number with a wrong check digit: refused before anything is sent or
+ * changed.
  *
  * Commands and their fields: control.c, one table; what they answer: beside each in control_*.c.
  * What a command changed is told only when it is durable. One owner; not thread-safe. */
@@ -35,6 +37,7 @@ struct control_env { /* what a command may read; borrowed for the call */
     const struct metrics *metrics;     /* may be NULL */
     const char *confined;              /* driver.h; or NULL */
     bool confined_whole;
+    int memory; /* driver.h; or 0 */
     cpis_ms now, wall;
 };
 struct control; /* opaque */

@@ -5,7 +5,6 @@
 #include "node/net/json_memory.h"
 
 #include <czmq.h>
-#include <malloc.h>
 #include <sodium.h>
 
 struct control_client {

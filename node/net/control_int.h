@@ -26,6 +26,8 @@ struct request {
     json_t *body;
     /* for the node: one command, or one for each number */
     bool for_node, started, ended;
+    bool told;     /* its last reply was sent */
+    cpis_err lost; /* a reply of it was not, CPIS_E_NOMEM or CPIS_E_LIMIT: the last one says so */
     struct command command;
     struct msg_ask_details ask;
     struct number_asked *numbers;
@@ -70,8 +72,8 @@ struct control_command {
 };
 
 json_t *fail_with(struct fault *f, cpis_err code, const char *todo, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));                                   /* NULL */
-void control_more(struct control *c, const struct request *r, json_t *body); /* at once; takes it */
+    __attribute__((format(printf, 4, 5)));                             /* NULL */
+void control_more(struct control *c, struct request *r, json_t *body); /* at once; takes it */
 
 /* Fields of a request; false: *f says what is wrong. Absent and required: a fault; absent and not
  * required: *ret unchanged. */

@@ -4,6 +4,7 @@
 #include "node/net/folder.h"
 #include "node/net/json_memory.h"
 
+#include <assert.h>
 #include <czmq.h>
 #include <sodium.h>
 
@@ -27,6 +28,11 @@ struct call {
     void *arg;
     bool wants_more;
     cpis_err failed; /* CPIS_OK: not */
+    const char *why; /* then: static; NULL: what_failed says it */
+};
+struct refused { /* a call for which there was no memory: who is to be told */
+    control_done_fn done;
+    void *arg;
 };
 struct control_link {
     const char *dir;
@@ -39,20 +45,31 @@ struct control_link {
         struct call *first, *last;
         size_t count;
     } sent[KINDS], waiting[KINDS], ended;
+    struct refused *refused;
+    size_t refused_count, refused_max;
 };
 
-cpis_err control_link_new(const char *dir, struct control_link **ret)
+cpis_err control_link_new(const char *dir, size_t calls_max, struct control_link **ret)
 {
     char path[FOLDER_SOCKET_BYTES];
     if (folder_socket(dir, path) != CPIS_OK) return CPIS_E_LIMIT;
     struct control_link *l = calloc(1, sizeof *l);
-    if (l == NULL) return CPIS_E_NOMEM;
+    struct refused *refused = calloc(calls_max, sizeof *refused);
+    if (l == NULL || refused == NULL) {
+        free(l);
+        free(refused);
+        return CPIS_E_NOMEM;
+    }
     l->dir = dir;
+    l->refused = refused;
+    l->refused_max = calls_max;
     (void)snprintf(l->endpoint, sizeof l->endpoint, "ipc://%s", path);
     *ret = l;
     return CPIS_OK;
 }
 
+static const char part_lost[] = "out of memory: the node may have done what was asked",
+                  not_read[] = "the node's reply can't be read: is it of another version?";
 static const char *what_failed(cpis_err err)
 {
     switch ((int)err) {
@@ -89,22 +106,34 @@ static void tell_end(struct call *c, cpis_err err, json_t *reply, const char *wh
 }
 
 /* Not from here: who is told may ask again at once. */
-static void end_all(struct control_link *l, struct list *from, cpis_err err, cpis_ms until)
+static void end_all(struct control_link *l, struct list *from, cpis_err err, cpis_ms until,
+                    const char *why)
 {
     for (struct call *c = from->first, *next; c != NULL; c = next) {
         next = c->next;
         if (c->due > until) continue;
         take(from, c);
         c->failed = err;
+        c->why = why;
         add(&l->ended, c);
     }
+}
+
+static void end_sent(struct control_link *l, cpis_err err, const char *why)
+{
+    for (size_t k = 0; k < KINDS; k++)
+        end_all(l, &l->sent[k], err, CPIS_MS_NEVER, why);
 }
 
 static void tell_ended(struct control_link *l)
 {
     for (struct call *c; (c = l->ended.first) != NULL;) {
         take(&l->ended, c);
-        tell_end(c, c->failed, NULL, NULL);
+        tell_end(c, c->failed, NULL, c->why);
+    }
+    for (size_t n = l->refused_count; n > 0; n--) {
+        const struct refused r = l->refused[--l->refused_count];
+        r.done(r.arg, CPIS_E_NOMEM, NULL, what_failed(CPIS_E_NOMEM));
     }
 }
 
@@ -119,11 +148,11 @@ void control_link_free(struct control_link **p)
     struct control_link *l = *p;
     if (l == NULL) return;
     drop_node(l);
-    for (size_t k = 0; k < KINDS; k++) {
-        end_all(l, &l->sent[k], CPIS_E_IO, CPIS_MS_NEVER);
-        end_all(l, &l->waiting[k], CPIS_E_IO, CPIS_MS_NEVER);
-    }
+    end_sent(l, CPIS_E_IO, NULL);
+    for (size_t k = 0; k < KINDS; k++)
+        end_all(l, &l->waiting[k], CPIS_E_IO, CPIS_MS_NEVER, NULL);
     tell_ended(l);
+    free(l->refused);
     free(l);
     *p = NULL;
 }
@@ -163,6 +192,8 @@ static void send_waiting(struct control_link *l, enum kind k, cpis_ms now)
         struct call *c = l->waiting[k].first;
         c->failed = find_node(l);
         if (c->failed == CPIS_OK && zstr_send(l->dealer, c->text) != 0) c->failed = CPIS_E_IO;
+        json_memory_free(c->text); /* it may hold a child's number: no longer than it is needed */
+        c->text = NULL;
         take(&l->waiting[k], c);
         add(c->failed == CPIS_OK ? &l->sent[k] : &l->ended, c);
         c->due = now + c->within;
@@ -173,7 +204,12 @@ void control_link_call(struct control_link *l, const struct control_call *call, 
 {
     json_t *fields = call->fields == NULL ? json_object() : call->fields;
     struct call *c = calloc(1, sizeof *c);
-    if (c == NULL) abort(); /* nobody can be told */
+    if (c == NULL) {
+        json_decref(fields);
+        assert(l->refused_count < l->refused_max); /* the caller's promise: control_link_new */
+        l->refused[l->refused_count++] = (struct refused){call->done, call->arg};
+        return;
+    }
     *c = (struct call){.id = ++l->last_id,
                        .kind = strcmp(call->command, "lookup") == 0 ? LOOKUPS : OTHERS,
                        .within = call->within,
@@ -210,15 +246,28 @@ static struct call *find_call(struct control_link *l, const json_t *reply)
     return NULL; /* one that was given up */
 }
 
+/* One that is not whole was perhaps the last word on a call, or a part that its call must not do
+ * without; where it names none of them it may be any. One of a call that was given up is nobody's.
+ */
 static void take_reply(struct control_link *l, zframe_t *f, cpis_ms now)
 {
     char why[CONTROL_WHY_BYTES] = "";
     json_t *reply =
         json_loadb((const char *)zframe_data(f), zframe_size(f), JSON_REJECT_DUPLICATES, NULL);
     sodium_memzero(zframe_data(f), zframe_size(f));
+    const bool whole = !json_memory_failed();
+    const json_int_t id = json_integer_value(json_object_get(reply, "id"));
     struct call *c = find_call(l, reply);
-    if (json_memory_failed() || c == NULL) { /* not whole: its time-out tells */
+    if (!whole || c == NULL) {
+        const bool no_memory = !whole || control_told_error(reply, why) == CPIS_E_NOMEM;
         json_decref(reply);
+        if (c != NULL) {
+            take(&l->sent[c->kind], c);
+            tell_end(c, CPIS_E_NOMEM, NULL, part_lost);
+        } else if (!whole || id <= 0) {
+            end_sent(l, no_memory ? CPIS_E_NOMEM : CPIS_E_MALFORMED,
+                     no_memory ? part_lost : not_read);
+        }
         return;
     }
     c->due = now + c->within;
@@ -238,8 +287,7 @@ static void look_after_node(struct control_link *l, cpis_ms now)
     l->looked = now;
     if (folder_is_locked(l->dir, &holder) && holder == l->holder) return;
     drop_node(l);
-    for (size_t k = 0; k < KINDS; k++)
-        end_all(l, &l->sent[k], CPIS_E_IO, CPIS_MS_NEVER);
+    end_sent(l, CPIS_E_IO, NULL);
 }
 
 void control_link_turn(struct control_link *l, cpis_ms now)
@@ -253,8 +301,8 @@ void control_link_turn(struct control_link *l, cpis_ms now)
     }
     look_after_node(l, now);
     for (size_t k = 0; k < KINDS; k++) {
-        end_all(l, &l->sent[k], CPIS_E_BUSY, now);
-        end_all(l, &l->waiting[k], CPIS_E_BUSY, now);
+        end_all(l, &l->sent[k], CPIS_E_BUSY, now, NULL);
+        end_all(l, &l->waiting[k], CPIS_E_BUSY, now, NULL);
         send_waiting(l, (enum kind)k, now);
     }
     tell_ended(l);
@@ -263,7 +311,7 @@ void control_link_turn(struct control_link *l, cpis_ms now)
 cpis_ms control_link_deadline(const struct control_link *l)
 {
     cpis_ms due = l->dealer != NULL ? l->looked + LOOK_EVERY : CPIS_MS_NEVER;
-    if (l->ended.first != NULL) due = 0;
+    if (l->ended.first != NULL || l->refused_count > 0) due = 0;
     for (size_t k = 0; k < KINDS; k++) {
         for (const struct call *c = l->sent[k].first; c != NULL; c = c->next)
             if (c->due < due) due = c->due;
@@ -275,7 +323,7 @@ cpis_ms control_link_deadline(const struct control_link *l)
 
 size_t control_link_count(const struct control_link *l)
 {
-    size_t n = l->ended.count;
+    size_t n = l->ended.count + l->refused_count;
     for (size_t k = 0; k < KINDS; k++)
         n += l->sent[k].count + l->waiting[k].count;
     return n;

@@ -13,14 +13,18 @@
 #define CONTROL_LINK_WAITING_MAX 10000U /* of lookups, and of other calls, not sent yet */
 
 struct control_link; /* opaque */
-/* dir: borrowed until control_link_free. CPIS_E_LIMIT: its path is too long. CPIS_E_NOMEM. */
-CPIS_CHECK cpis_err control_link_new(const char *dir, struct control_link **ret);
+/* dir: borrowed until control_link_free. calls_max: so many calls the caller makes from one turn to
+ * the next at most: that there was no memory for them can be told of these. CPIS_E_LIMIT: the path
+ * of dir is too long. CPIS_E_NOMEM. */
+CPIS_CHECK cpis_err control_link_new(const char *dir, size_t calls_max, struct control_link **ret);
 void control_link_free(struct control_link **p); /* ends all calls with CPIS_E_IO */
 
 /* The last reply, owned by the callee on CPIS_OK and on what the node refused; else NULL. why: what
  * to do, "" on CPIS_OK; borrowed. Called from control_link_turn, never from within
  * control_link_call. CPIS_E_BUSY: no answer in time. CPIS_E_LIMIT: CONTROL_LINK_WAITING_MAX wait
- * already. */
+ * already. CPIS_E_NOMEM: nothing was asked, or a reply of the call could not be read; one that
+ * can't be told from others ends all that are with the node, with CPIS_E_MALFORMED if no memory
+ * lacked. */
 typedef void (*control_done_fn)(void *arg, cpis_err err, json_t *reply, const char *why);
 struct control_call {
     const char *command;

@@ -12,7 +12,7 @@
 struct export
 {
     struct control *c;
-    const struct request *r;
+    struct request *r;
     json_t *batch;
     uint64_t after, last, left;
 };
@@ -91,7 +91,7 @@ json_t *control_log_export(struct control *c, const struct control_env *env, str
 
 struct holding {
     struct control *c;
-    const struct request *r;
+    struct request *r;
     json_t *batch;
     cpis_err err;
 };

@@ -1,7 +1,7 @@
 /* lookup: {numbers:[...], ask:{...}} -> for each number, as its verdict comes, one "more":
  *   nhs_number, verdict (flag, flag_details_to_follow, no_flag, incomplete, unknown), as_of,
- *   flags[], pending[], unconfirmed[], notes[], accesses[], authorities{asked, expected}, reason,
- *   rid
+ *   flags[], pending[], unconfirmed[], notes[], accesses[], history_cut (older accesses did not fit
+ *   into an authority's answer), authorities{asked, expected}, reason, rid
  * then the last reply with {count}. The keys are always all there; what is not known is null. */
 #include "node/net/control_int.h"
 
@@ -167,6 +167,14 @@ static json_t *accesses_json(const struct result *res)
     return list;
 }
 
+static bool is_cut(const struct result *res)
+{
+    bool cut = false;
+    for (size_t i = 0; i < res->flags_count; i++)
+        cut |= res->flags[i].payload.history_cut;
+    return cut;
+}
+
 static const char *why_name(enum named_why w)
 {
     switch (w) {
@@ -238,6 +246,7 @@ json_t *unknown_json(const struct nhs_number *n, const char *reason)
     put(o, "unconfirmed", json_array());
     put(o, "notes", json_array());
     put(o, "accesses", json_array());
+    put(o, "history_cut", json_false());
     put(o, "authorities", json_pack("{s:i,s:i}", "asked", 0, "expected", 0));
     put(o, "reason", json_text(reason));
     put(o, "rid", NULL);
@@ -259,6 +268,7 @@ json_t *verdict_json(const struct control_env *env, const struct result *res)
     put(o, "unconfirmed", named_json(v->unconfirmed, v->unconfirmed_count, unconfirmed_json));
     put(o, "notes", named_json(v->notes, v->notes_count, note_json));
     put(o, "accesses", accesses_json(res));
+    put(o, "history_cut", json_boolean(is_cut(res)));
     put(o, "authorities",
         json_pack("{s:I,s:I}", "asked", (json_int_t)v->asked, "expected", (json_int_t)v->expected));
     put(o, "reason", json_text(verdict_reason_text(v->reason)));

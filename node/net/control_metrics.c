@@ -38,16 +38,22 @@ static const char *tail_of(const char *name, const char *prefix, char ret[static
 
 /* --- of every node --- */
 
+/* The second number of /proc/self/statm (proc(5)); 0: not known. */
+static uint64_t resident_pages(int statm)
+{
+    char text[128], *end;
+    const ssize_t n = statm > 0 ? pread(statm, text, sizeof text - 1, 0) : 0;
+    if (n <= 0) return 0;
+    text[n] = '\0';
+    (void)strtoull(text, &end, 10);
+    return strtoull(end, NULL, 10);
+}
+
 static void put_process(json_t *f, const struct control_env *env)
 {
     struct rusage use;
     struct statvfs disk;
-    long pages = 0;
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm != NULL) {
-        if (fscanf(statm, "%*d %ld", &pages) != 1) pages = 0;
-        (void)fclose(statm);
-    }
+    const uint64_t pages = resident_pages(env->memory);
     if (pages > 0)
         family_one(f, "cpis_node_resident_memory_bytes", "Memory that the node's process has.",
                    (double)pages * (double)sysconf(_SC_PAGESIZE));

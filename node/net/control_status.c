@@ -18,18 +18,6 @@ const char *control_role_name(enum node_role r)
     return "";
 }
 
-static const char *state_name(enum node_state s)
-{
-    switch (s) {
-    case NODE_JOINING: return "joining";
-    case NODE_ACTIVE: return "active";
-    case NODE_SUSPENDED: return "suspended";
-    case NODE_RETIRED: return "retired";
-    case NODE_REVOKED: return "revoked";
-    }
-    return "";
-}
-
 static const char *trust_name(enum register_trust t)
 {
     switch (t) {
@@ -67,7 +55,7 @@ static json_t *peers_json(const struct control_env *env)
         put(o, "role",
             p == NULL ? NULL : json_string(control_role_name((enum node_role)p->d.role)));
         put(o, "in_force", json_boolean(p != NULL && registry_in_force(p)));
-        put(o, "state", p == NULL ? NULL : json_string(state_name(p->state)));
+        put(o, "state", p == NULL ? NULL : json_string(node_state_name(p->state)));
         put(o, "reachable", json_boolean(all[i].reachable));
         put(o, "twice", json_boolean(all[i].twice));
         put(o, "heard_ago_ms", all[i].heard_ago == CPIS_MS_NEVER ? NULL : number(all[i].heard_ago));
@@ -237,16 +225,11 @@ static json_t *epoch_json(const struct control_env *env)
 /* How the register has this node. */
 static const char *standing_of(const struct registry *r, const struct cpis_id *id)
 {
-    static const char *const names[] = {[NODE_JOINING] = "joining",
-                                        [NODE_ACTIVE] = "active",
-                                        [NODE_SUSPENDED] = "suspended",
-                                        [NODE_RETIRED] = "retired",
-                                        [NODE_REVOKED] = "revoked"};
     const struct registry_node *own = registry_node(r, id);
-    if (own != NULL) return names[own->state];
+    if (own != NULL) return node_state_name(own->state);
     own = registry_node_ever(r, id);
     if (own == NULL) return "never admitted";
-    return own->state >= NODE_RETIRED ? names[own->state] : "removed";
+    return own->state >= NODE_RETIRED ? node_state_name(own->state) : "removed";
 }
 
 static void put_node(json_t *o, const struct control_env *env)

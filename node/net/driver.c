@@ -2,6 +2,7 @@
 
 #include "crypto/hash.h"
 #include "node/net/chain_store.h"
+#include "node/net/clock.h"
 #include "node/net/control.h"
 #include "node/net/folder.h"
 #include "node/net/machine.h"
@@ -50,6 +51,7 @@ static struct control_env env_of(const struct driver *d)
                                 .metrics = &d->metrics,
                                 .confined = d->conf->confined,
                                 .confined_whole = d->conf->confined_whole,
+                                .memory = d->conf->memory,
                                 .now = clock_monotonic(),
                                 .wall = clock_wall()};
 }

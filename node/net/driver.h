@@ -40,6 +40,7 @@ struct driver_conf {
     const char *confined; /* what confines this process, or why nothing does: told at the start and
                              by `status`; NULL: nothing is said */
     bool confined_whole;  /* as it should be */
+    int memory; /* /proc/self/statm, borrowed, opened before this process was confined; 0: none */
     struct driver_hooks hooks;
 };
 

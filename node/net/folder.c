@@ -52,9 +52,11 @@ static cpis_err sync_folder(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return io_error();
-    int rc = fsync(fd);
+    const cpis_err err = fsync(fd) == 0 ? CPIS_OK : io_error();
+    const int why = errno;
     (void)close(fd);
-    return rc == 0 ? CPIS_OK : io_error();
+    errno = why;
+    return err;
 }
 
 cpis_err folder_sync_of(const char *path)
@@ -65,10 +67,16 @@ cpis_err folder_sync_of(const char *path)
     return sync_folder(dirname(copy));
 }
 
-static cpis_err make_one(const char *path)
+/* One that is there already may have been made just before the power failed, and not be on the disk
+ * yet. Where we may not look, or nothing can be written, it was not we who made it. */
+cpis_err folder_make_one(const char *path)
 {
     if (mkdir(path, 0700) == 0) return folder_sync_of(path);
-    if (errno == EEXIST) return CPIS_OK;
+    if (errno == EEXIST) {
+        const cpis_err err = folder_sync_of(path);
+        const bool not_ours = errno == EACCES || errno == EROFS || errno == EINVAL;
+        return err == CPIS_E_IO && not_ours ? CPIS_OK : err;
+    }
     return io_error() == CPIS_E_FULL ? CPIS_E_FULL : CPIS_E_IO;
 }
 
@@ -77,10 +85,10 @@ cpis_err folder_make(const char *dir)
     static const char *const inside[] = {FOLDER_DATA, "feed", FOLDER_FEED_IN, FOLDER_FEED_OUT,
                                          FOLDER_PEOPLE};
     char path[FOLDER_PATH_BYTES];
-    cpis_err err = make_one(dir);
+    cpis_err err = folder_make_one(dir);
     for (size_t i = 0; err == CPIS_OK && i < sizeof inside / sizeof *inside; i++) {
         err = folder_path(dir, inside[i], sizeof path, path);
-        if (err == CPIS_OK) err = make_one(path);
+        if (err == CPIS_OK) err = folder_make_one(path);
     }
     return err;
 }

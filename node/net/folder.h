@@ -43,6 +43,8 @@ CPIS_CHECK cpis_err folder_socket(const char *dir, char ret[static FOLDER_SOCKET
 /* Makes DIR and its folders, 0700, durably; what is there stays. CPIS_E_IO (see errno),
  * CPIS_E_FULL, CPIS_E_LIMIT. */
 CPIS_CHECK cpis_err folder_make(const char *dir);
+/* One folder likewise; its parent is there. The same errors, and CPIS_E_NOTFOUND. */
+CPIS_CHECK cpis_err folder_make_one(const char *path);
 
 struct folder_lock {
     int fd; /* -1: not held */

@@ -37,10 +37,6 @@ struct machine_conf {
 };
 struct machine;
 
-cpis_ms clock_monotonic(void);
-uint64_t clock_monotonic_us(void); /* of the same clock */
-cpis_ms clock_wall(void);
-
 /* CPIS_E_NOMEM. Builds no node yet. */
 CPIS_CHECK cpis_err machine_new(const struct machine_conf *conf, struct machine **ret);
 void machine_free(struct machine **p); /* aborts what was not committed */

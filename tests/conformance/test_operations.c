@@ -217,6 +217,23 @@ Test(operations, each_alert_says_who_does_what_as_the_handbook_does)
     free(text);
 }
 
+/* That it does fire then: `make alerts`. */
+Test(operations, each_alert_is_expected_by_a_test_of_the_rules)
+{
+    char *rules = read_file("node/packaging/alerts.yml"),
+         *tests = read_file("node/packaging/alerts_test.yml"), expected[2 * WORD_BYTES];
+    size_t alerts = 0;
+    for (const char *p = rules; (p = strstr(p, "- alert: ")) != NULL; alerts++) {
+        p += strlen("- alert: ");
+        (void)snprintf(expected, sizeof expected, "{labels: '{alertname=\"%.*s\"",
+                       (int)strcspn(p, "\n"), p);
+        cr_expect(strstr(tests, expected) != NULL, "no sample begins with %s", expected);
+    }
+    cr_expect_gt(alerts, 20);
+    free(rules);
+    free(tests);
+}
+
 /* --- lines of the log --- */
 
 Test(operations, each_event_stands_in_the_handbook_and_no_other)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make audit: `cpis log audit` on the logs and evidence of real processes: an honest set is acquitted, and three doctored ones,
-# each made by somebody who has that node's key and so signs his log anew, are convicted. Fails if any of it is not so.
+# each made by somebody who has that node's key and so signs his log anew, are convicted; a file that was cut on its way convicts nobody. Fails if any of it is not so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
@@ -58,6 +58,9 @@ mapfile -t honest < <(logs)
 "$CPIS" log audit "${honest[@]}" "$W/evidence.bin" --register "$W/register" >"$W/verdict.txt" || { cat "$W/verdict.txt"; die "an honest set is convicted"; }
 tail -n 1 "$W/verdict.txt"
 for node in "${ALL[@]}"; do same "$(audit "$W/$node.audit")" "" "what is found in the log of $node by itself"; done
+# ... and given out two minutes later, when what was signed last can be judged by its time as well
+for node in "${ALL[@]}"; do "$DOCTOR" drop "$W/$node.audit" "$W/$node" "$(printf 'f%.0s' {1..64})" >"$W/$node.later"; done
+same "$(audit "${honest[@]/%.audit/.later}" "$W/evidence.bin")" "" "what is found in an honest set of two minutes later"
 ! grep -qFf <(cut -d, -f1 "$W"/*.csv | grep '^999') "$W"/*.audit "$W/verdict.txt" || die "a child's number stands in a log or a verdict"
 
 # --- 1: the authority takes a look out of its log, numbers and hashes it anew, and signs it ---
@@ -83,6 +86,11 @@ done
 [ -n "$denied" ] || die "no directory's statement could be turned round"
 found=$("$CPIS" log audit "$W/denied.bin" --register "$W/register" || true)
 grep -q "^FOUND .*directory $denied .* denied what it held" <<<"$found" || die "3: not convicted: $found"
+
+# --- 4: somebody on the way cuts the file, and leaves the node's signature under it: the node is not to blame ---
+last=$(jq -s 'map(.sequence // 0) | max' "$W/T001.audit")
+jq -c --argjson last "$last" 'select((.sequence // 0) < $last - 2)' "$W/T001.audit" >"$W/T001.cut"
+same "$(audit "$W/T001.cut" "${others[@]}" "$W/evidence.bin")" "log-unsigned " "4, a file cut after its signature"
 
 # --- two entries in another order, as anybody with an editor does it ---
 awk '/"sequence":5,/ {held = $0; next} {print} /"sequence":6,/ {print held}' <(jq -c . "$W/D01.audit") >"$W/D01.swapped"

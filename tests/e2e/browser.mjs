@@ -80,6 +80,13 @@ async function lookUp(page, number, why = 'Unplanned care') {
   return page.locator('h1').innerText();
 }
 
+async function isNotKept(page, address) {
+  await page.goto(address);
+  assert.equal(page.url(), address);
+  assert.equal(await page.locator('h1').innerText(), 'This page is not kept any more');
+  assert.equal(await page.locator('.cpis-verdict').count(), 0);
+}
+
 // Nothing of a child stands in what the browser keeps of where it was.
 async function historyIsClean(page) {
   const session = await page.context().newCDPSession(page);
@@ -158,19 +165,26 @@ const stages = {
     await page.goto(`${page.origin}/password`);
     await look(page, 'password');
     await page.goto(`${page.origin}/nowhere`);
+    assert.equal(await page.locator('h1').innerText(), 'There is no such page');
     page.problems = page.problems.filter((p) => !/404/.test(p));
     await look(page, 'not-found');
     await historyIsClean(page);
 
-    // somebody else's answer is nobody's; a log-out ends what was kept
-    const answer = await (async () => { await lookUp(page, FLAGGED, 'Planned care'); return page.url(); })();
+    // somebody else's answer is nobody's, while it is kept; a log-out ends what was kept
+    assert.equal(await lookUp(page, FLAGGED, 'Planned care'), 'FLAG');
+    const answer = page.url();
+    const other = await open(process.env.web_Q01);
+    await logIn(other, 'other');
+    await isNotKept(other, answer);
+    await page.reload();
+    assert.equal(await page.locator('h1').innerText(), 'FLAG'); // still there, for who asked
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out').waitFor();
     await look(page, 'logged-out');
     await page.goto(answer);
     assert.match(page.url(), /\/login$/);
     await logIn(page);
-    await page.goto(answer);
+    await isNotKept(page, answer);
     page.problems = page.problems.filter((p) => !/404/.test(p));
     await look(page, 'not-kept');
 
@@ -244,6 +258,12 @@ const stages = {
     await look(page, 'node-authority');
     await historyIsClean(page);
 
+    // a stream that is refused does not come back by itself: the page says what to do
+    const refused = await open(process.env.web_T001);
+    await refused.route('**/live', (r) => r.fulfill({ status: 503, body: '' }));
+    await logIn(refused);
+    await refused.getByText('Load this page again').waitFor();
+
     // who logs out in one window is told so in the other
     await page.goto(`${page.origin}/inbox`);
     const other = await page.context().newPage();
@@ -272,7 +292,7 @@ const stages = {
       await fresh.getByLabel('New password', { exact: true }).fill(will);
       await fresh.getByLabel('New password again').fill(will);
       await fresh.getByRole('button', { name: 'Change password' }).click();
-      await fresh.getByText(will.length < 12 || was !== PASSWORD ? 'There is a problem' : 'Directories there').waitFor();
+      await fresh.getByText(will.length < 12 || was !== PASSWORD ? 'There is a problem' : 'Holders of a key share there').waitFor();
     }
     assert.match(fresh.url(), /\/federation$/);
 

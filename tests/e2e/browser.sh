@@ -24,7 +24,8 @@ export PASSWORD CHROMIUM NODE_MODULES=$PWD/build/npm-browser/node_modules SCREEN
 mkdir -p "$SCREENSHOTS"
 rm -f "$SCREENSHOTS"/*.png
 
-# NODE ROLE...: its pages, at the address in web_NODE, for `tester`, and for `fresh`, who has to choose a password
+# NODE ROLE...: its pages, at the address in web_NODE, for `tester` and `other`, and for `fresh`, who has to choose a
+# password
 serve() {
     local node=$1 port
     shift
@@ -34,6 +35,7 @@ serve() {
     set -- "${@/#/--role=}"
     [ "$node" != "$QUERY" ] || set -- "$@" --lookups both --user-id 200009876204 --job-code R0110 --job "Emergency nurse"
     "$CPIS" accounts add "$W/$node" tester --display "Test NURSE" "$@" --password-file - --keep <<<"$PASSWORD" >/dev/null
+    "$CPIS" accounts add "$W/$node" other --display "Another NURSE" "$@" --password-file - --keep <<<"$PASSWORD" >/dev/null
     "$CPIS" accounts add "$W/$node" fresh --display "Fresh NURSE" "$@" --password-file - <<<"$PASSWORD" >/dev/null
     export "web_$node=http://127.0.0.1:$port"
 }

@@ -138,9 +138,10 @@ probe /healthz 200 >"$W/seen/$QUERY.healthz.txt"
 probe /readyz 200 >"$W/seen/$QUERY.readyz.txt"
 probe /readyz 200 'Accept: application/json' | jq -e .ready >"$W/seen/$QUERY.readyz.json"
 probe /metrics 200 >"$W/seen/$QUERY.http.metrics.txt"
-for family in cpis_node_up cpis_lookups_total cpis_http_requests_total cpis_feed_files; do
+for family in cpis_node_up cpis_node_resident_memory_bytes cpis_lookups_total cpis_http_requests_total cpis_feed_files; do
     grep -q "^$family" "$W/seen/$QUERY.http.metrics.txt" || die "story failed: /metrics has no $family"
 done
+jq -e '.confined | startswith("confined: ")' "$W/seen/$QUERY.status.json" >/dev/null || say "   (this machine does not confine a node)"
 asked=$(awk '/^cpis_lookups_total/ {n += $2} END {print n}' "$W/seen/$QUERY.metrics.txt")
 [ "$asked" -ge 16 ] || die "story failed: the query node counted $asked lookups, 8 stories asked 16 at least"
 if command -v promtool >/dev/null; then

@@ -59,6 +59,29 @@ same "$(ls -A "$D/in" "$D/work" | grep -cv ':$\|^$' || true)" 0 "files left half
 same "$(jq -r .file_code "$D/out/big.csv.report.json")" CPF02 "the report"
 say "killed ${#killed[@]} times (${killed[*]}): $ROWS plans held, each once; the file lies in feed/done"
 
+# --- a file that makes each import die of itself is put away, and holds the next one up for no longer than that ---
+faults() { # the node stands meanwhile, so each import waits for it until it dies
+    local pid
+    kill -STOP "${PIDS[T001]}"
+    drop "$1" dies.csv
+    for _ in 1 2 3 4; do
+        until_ok 60 victim_is_there || die "no import to let die: $(tail -n 3 "$W/log/T001.log")"
+        pid=$(victim import)
+        kill -SEGV "$pid"
+        until_ok 10 is_gone "$pid" || die "an import outlives SIGSEGV"
+    done
+    until_ok 20 lies failed dies.csv || die "a file of which imports die is tried for ever: $(ls "$D"/*)"
+    kill -CONT "${PIDS[T001]}"
+}
+victim_is_there() { [ -n "$(victim import)" ]; }
+is_gone() { ! kill -0 "$1"; }
+{ head -n 1 "$W/big.csv"; tail -n 2 "$W/big.csv"; } >"$W/last.csv"
+faults "$W/last.csv"
+grep -q 'died 4 times .*(signal 11)' "$D/failed/dies.csv.why.txt" || die "it does not say why: $(cat "$D/failed/dies.csv.why.txt")"
+grep -q 'FEED_FAILED .*died 4 times' "$W/log/T001.log" || die "the log does not say it: $(tail -n 3 "$W/log/T001.log")"
+drop "$W/last.csv" last.csv
+until_ok 20 lies done last.csv || die "the file after it was not taken in"
+
 # --- other files: each goes where it belongs and says why ---
 head -n 3 "$W/big.csv" >"$W/two.csv"
 drop "$W/two.csv" big.csv

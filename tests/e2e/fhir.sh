@@ -38,6 +38,22 @@ told() { "$CPIS" notifications list "$W/T001" --json | wc -l; }
 told_is() { [ "$(told)" = "$1" ]; }
 says() { [ "$(ask CareTeam "$1")" = "$2" ]; } # NUMBER STATUS
 
+# --- the sandbox ---
+port=$(free_port)
+"$CPIS" sandbox --listen "127.0.0.1:$port" >"$W/sandbox" 2>&1 &
+sandbox=$!
+sandbox() { web "http://127.0.0.1:$port/cpis/FHIR/R4/CareTeam?patient=$1" "${@:2}"; } # of the range that is never issued
+open() { [ "$(sandbox 9990000026)" = 200 ]; }
+until_ok 10 open || die "cpis sandbox does not answer: $(cat "$W/sandbox")"
+so '.total == 0 and .meta.tag[0].code == "HTEST"' "none, of a test child"
+same "$(sandbox 9990000018)" 200 "a test child's flag"
+so '.total == 1' "a test child's flag"
+same "$(sandbox 9990000018 --header 'IsUnscheduledAccessEvent: perhaps')" 400 "neither true nor false"
+so '.issue[0].details.coding[0].code == "PRECONDITION_FAILED" and (.issue[0].diagnostics | contains("true or false"))' "which header"
+kill "$sandbox"
+wait "$sandbox" || die "cpis sandbox ended with $?"
+say "0. cpis sandbox answers of its test children, without a folder"
+
 say "founding a federation in $W"
 found_federation
 make_authority ca
@@ -83,8 +99,8 @@ so '.total == 1 and .entry[0].resource.telecom[1].value == "02079460101"' "a fla
 until_ok 20 told_is 1 || die "the authority has heard $(told) times"
 same "$(ask AuditEvent "$child")" 200 "a history"
 so '.total == 1 and (.entry[1].resource.organization.display == "Test Hospital")' "this look is in the history"
-same "$(ask AuditEvent "$silent" --header 'IsUnscheduledAccessEvent: false')" 200 "a silent read"
-so '.total == 0 and .entry[0].resource.issue[0].details.coding[0].code == "KNOWN_WITHOUT_HISTORY"' "known, not looked at"
+same "$(ask AuditEvent "$silent" --header 'IsUnscheduledAccessEvent: false')" 422 "a silent read"
+so '.issue[0].details.coding[0].code == "KNOWN_WITHOUT_HISTORY"' "known, not looked at"
 same "$(ask CareTeam "$child")" 200 "a second look"
 until_ok 20 told_is 2 || die "the authority has heard $(told) times, not of two looks"
 say "2. a flag and its history are one look, which the authority hears of; a silent read is none"

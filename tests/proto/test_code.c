@@ -1,5 +1,6 @@
 /* Unit tests of proto/code.h. */
 #include "proto/code.h"
+#include "proto/message.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -86,4 +87,13 @@ Test(code, of_visibility_is_full_unless_said_and_never_guessed)
     cr_assert_str_eq(visibility_name(VISIBILITY_CONTACT_ONLY), "contact-only");
     cr_assert_str_eq(visibility_name((enum visibility)0), "");
     cr_assert_str_eq(visibility_name((enum visibility)3), "");
+}
+
+Test(code, each_state_of_a_node_has_its_own_name_and_other_values_have_none)
+{
+    static const char *const names[] = {"joining", "active", "suspended", "retired", "revoked"};
+    for (unsigned s = NODE_JOINING; s <= NODE_REVOKED; s++)
+        cr_expect_str_eq(node_state_name((enum node_state)s), names[s - NODE_JOINING]);
+    cr_expect_str_eq(node_state_name((enum node_state)0), "");
+    cr_expect_str_eq(node_state_name((enum node_state)(NODE_REVOKED + 1)), "");
 }

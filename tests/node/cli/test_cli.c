@@ -508,7 +508,8 @@ Test(cli, doctor_tries_the_key_of_a_node_that_does_not_run)
     expect(1, "ok    key: identity.key opens, and is that of RZZ99", "$CPIS doctor $W/q");
     expect(0, NULL, "$CPIS register revoke $W/reg RZZ99");
     expect(0, NULL, "$CPIS register sign $W/reg $W/k1 $W/k2; cp $W/reg $W/q/register");
-    expect(1, "WRONG key: identity.key opens; the register has retired", "$CPIS doctor $W/q");
+    expect(1, "WRONG key: identity.key opens; the register has suspended, retired",
+           "$CPIS doctor $W/q");
     expect(1, "WRONG key: identity.key: ",
            "printf x | dd of=$W/q/identity.key bs=1 seek=90 conv=notrunc status=none; "
            "$CPIS doctor $W/q");
@@ -620,6 +621,15 @@ Test(cli, sighup_takes_what_can_change_and_tells_what_waits_for_a_start_and_what
            "sed -i 's/^map_mib = .*/map_mib = 32;/; s/^metrics_listen = .*/metrics_listen = "
            "\"127.0.0.1:1\";/' $W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS("metrics_listen"));
     expect(0, "`cpis web`: ", SAYS("`cpis web`: ")); /* it was started */
+    /* what reads a file that a confined node can't goes on with all that it has */
+    expect(0,
+           "taken: organisation_lookups_a_day; at the next start: map_mib, web_certificate, "
+           "web_key, web_clients, metrics_listen; start the node again: until then what needs the "
+           "file fails (web_certificate, web_key, web_clients)",
+           "sed -i 's/^organisation_lookups_a_day = .*/organisation_lookups_a_day = 11;/; "
+           "s/^metrics_listen = .*/metrics_listen = \"127.0.0.1:2\";/; "
+           "s,^\\(web_certificate\\|web_key\\|web_clients\\) = .*,\\1 = \"/elsewhere/file\";,' "
+           "$W/q/node.conf; kill -HUP $(cat $W/pid); " SAYS("web_clients"));
     expect(0, NULL, STOP_Q);
 }
 

@@ -54,7 +54,7 @@ static void setup(void)
     line(&directory, v.wall + 5, LOG_STORED, 1);
     line(&query, v.wall, LOG_STARTED, 1);
     line(&query, v.wall + 1, LOG_LOOKUP_SENT, 0);
-    end = v.wall + 1000;
+    end = v.wall + LATE_MS + 1000;
     cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
 }
 static void teardown(void)
@@ -64,6 +64,12 @@ static void teardown(void)
 }
 TestSuite(audit, .init = setup, .fini = teardown);
 
+static void begin_anew(void)
+{
+    audit_free(&audit);
+    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+}
+
 static void hold(size_t file, const struct signed_message *m)
 {
     struct bytes b;
@@ -71,18 +77,28 @@ static void hold(size_t file, const struct signed_message *m)
     cr_assert_eq(audit_held(audit, file, b), CPIS_OK);
 }
 
-/* Its first `count` entries, then its word for it. */
-static void give_part(const struct made *m, size_t file, size_t count)
+static struct signed_message word_for(const struct made *m, size_t count)
+{
+    const struct msg_log_head h = {rf_id(m->number), end, count, m->head[count].head};
+    struct bytes b;
+    cr_assert_eq(log_head_encode(&h, &v.a, &b), CPIS_OK);
+    return vf_sign(&v, m->number, SIGNED_LOG_HEAD, b);
+}
+
+/* Its first `count` entries, then this word for it. */
+static void give_with(const struct made *m, size_t file, size_t count,
+                      const struct signed_message *word)
 {
     const struct cpis_id id = rf_id(m->number);
-    struct bytes b;
     cr_assert_eq(audit_log(audit, file, &id), CPIS_OK);
     for (size_t i = 0; i < count; i++)
         cr_assert_eq(audit_entry(audit, i + 1, m->entry[i]), CPIS_OK);
-    const struct msg_log_head h = {id, end, count, m->head[count].head};
-    cr_assert_eq(log_head_encode(&h, &v.a, &b), CPIS_OK);
-    const struct signed_message s = vf_sign(&v, m->number, SIGNED_LOG_HEAD, b);
-    hold(file, &s);
+    hold(file, word);
+}
+static void give_part(const struct made *m, size_t file, size_t count)
+{
+    const struct signed_message word = word_for(m, count);
+    give_with(m, file, count, &word);
 }
 static void give(const struct made *m, size_t file) { give_part(m, file, m->count); }
 
@@ -101,7 +117,7 @@ static struct made without(const struct made *m, size_t left_out)
 
 static struct signed_message ack_of(const struct made *m, enum ack_outcome outcome, size_t entry)
 {
-    const struct msg_ack ack = {rf_id(m->number), asked.rh, end - 500,
+    const struct msg_ack ack = {rf_id(m->number), asked.rh, v.wall + 500,
                                 outcome,          entry,    m->head[entry].head};
     struct bytes b;
     cr_assert_eq(ack_encode(&ack, &v.a, &b), CPIS_OK);
@@ -182,17 +198,42 @@ Test(audit, an_entry_that_cannot_be_read_is_found)
     cr_expect_eq(found(AUDIT_ENTRY, &others, NULL), 1);
 }
 
-Test(audit, an_entry_altered_after_the_log_was_signed_is_found)
+/* Whoever had the file may have done it: the node is not convicted, whatever others hold. */
+Test(audit, an_entry_altered_after_the_log_was_signed_convicts_the_file_alone)
 {
     struct made other = authority;
     struct audit_finding f;
-    size_t others;
     const struct row_log_entry e = {v.wall, LOG_STARTED, asked.rh, 2};
+    const struct signed_message word = word_for(&authority, authority.count);
     cr_assert_eq(row_log_entry_encode(&e, &v.a, &other.entry[0]), CPIS_OK);
-    give(&other, 0); /* its signed head is still the honest one's */
-    cr_assert_eq(found(AUDIT_ALTERED, &others, &f), 1);
-    cr_expect_eq(f.type, SIGNED_LOG_HEAD);
-    cr_expect_eq(f.agreed, 0);
+    give_with(&other, 0, other.count, &word);
+    hold_ack(ACK_RECORDED, 2);
+    expect_only(AUDIT_UNSIGNED, &f);
+    cr_expect_eq(f.file, 0);
+}
+
+Test(audit, a_file_cut_after_its_log_was_signed_is_found_and_convicts_nobody)
+{
+    const struct signed_message word = word_for(&authority, authority.count);
+    give_with(&authority, 0, 1, &word);
+    expect_only(AUDIT_UNSIGNED, NULL);
+    begin_anew();
+    give_with(&authority, 0, 1, &word);
+    hold_ack(ACK_RECORDED, 2);
+    expect_only(AUDIT_UNSIGNED, NULL);
+}
+
+Test(audit, entries_after_the_signature_are_nobodys_word)
+{
+    const struct signed_message word = word_for(&authority, 2);
+    give_with(&authority, 0, 3, &word);
+    expect_only(AUDIT_UNSIGNED, NULL);
+}
+
+Test(audit, a_log_signed_before_its_first_entry_is_whole)
+{
+    give_part(&authority, 0, 0);
+    expect_only(AUDIT_NONE, NULL);
 }
 
 Test(audit, a_look_with_details_that_nobody_was_told_of_is_found)
@@ -224,8 +265,7 @@ Test(audit, a_look_without_details_must_be_told_of_within_minutes_of_the_last_st
     end = v.wall + 10 * CPIS_MS_HOUR + AUDIT_NOTIFIED_WITHIN;
     give(&silent, 0);
     expect_only(AUDIT_NONE, NULL);
-    audit_free(&audit);
-    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+    begin_anew();
     end++;
     give(&silent, 0);
     expect_only(AUDIT_UNNOTIFIED, NULL);
@@ -274,7 +314,6 @@ Test(audit, what_was_signed_after_a_log_was_given_out_is_no_cut)
 {
     end = v.wall; /* the ack is of later */
     give_part(&authority, 0, 1);
-    end = v.wall + 1000;
     hold_ack(ACK_RECORDED, 2);
     expect_only(AUDIT_NONE, NULL);
 }
@@ -286,6 +325,41 @@ Test(audit, two_signed_heads_of_one_entry_convict_without_any_log)
     hold_ack(ACK_RECORDED, 2);
     hold(8, &m);
     expect_only(AUDIT_FORKED, NULL);
+}
+
+/* The log says nothing of an entry that it does not have. */
+Test(audit, two_signed_heads_of_one_entry_convict_beside_a_log_that_does_not_reach_it)
+{
+    const struct made rewritten = without(&authority, 0);
+    const struct signed_message m = ack_of(&rewritten, ACK_RECORDED, 2);
+    end = v.wall;
+    give_part(&authority, 0, 1);
+    hold_ack(ACK_RECORDED, 2);
+    hold(8, &m);
+    expect_only(AUDIT_FORKED, NULL);
+}
+
+Test(audit, two_signed_heads_of_one_entry_convict_beside_a_log_that_is_nobodys_word)
+{
+    const struct made rewritten = without(&authority, 0);
+    const struct signed_message m = ack_of(&rewritten, ACK_RECORDED, 2);
+    const struct signed_message word = word_for(&authority, 1);
+    size_t others;
+    give_with(&authority, 0, 2, &word);
+    hold_ack(ACK_RECORDED, 2);
+    hold(8, &m);
+    cr_expect_eq(found(AUDIT_FORKED, &others, NULL), 1);
+    cr_expect_eq(others, 1, "the file");
+}
+
+Test(audit, two_signed_heads_of_one_entry_are_told_once_where_the_log_has_it)
+{
+    const struct made rewritten = without(&authority, 0);
+    const struct signed_message m = ack_of(&rewritten, ACK_RECORDED, 2);
+    give_part(&authority, 0, 2);
+    hold_ack(ACK_RECORDED, 2);
+    hold(8, &m);
+    expect_only(AUDIT_ALTERED, NULL);
 }
 
 /* A node that signs for what it never wrote: its log is whole, and convicts it. */
@@ -375,6 +449,49 @@ Test(audit, a_message_that_its_signer_never_signed_convicts_nobody_but_the_file)
     cr_expect_eq(f.file, 7);
 }
 
+/* --- a clock that steps back --- */
+
+/* A node's corrected clock may step back (registry_time.c): what it signs after it gave its log out
+ * then has an earlier time than its word for the log. */
+static const struct {
+    cpis_ms back;
+    bool convicts;
+} steps[] = {{6 * CPIS_MS_SECOND, false}, {LATE_MS, false}, {LATE_MS + CPIS_MS_SECOND, true}};
+#define STEPS (sizeof steps / sizeof *steps)
+
+/* `m`, signed at `time`, of which the log knows nothing up to entry 1. */
+static void expect_by_step(const struct made *log, const struct signed_message *m, cpis_ms time,
+                           enum audit_fault fault)
+{
+    for (size_t i = 0; i < STEPS; i++) {
+        begin_anew();
+        end = time + steps[i].back;
+        give_part(log, 0, 1);
+        hold(7, m);
+        expect_only(steps[i].convicts ? fault : AUDIT_NONE, NULL);
+    }
+}
+
+Test(audit, an_ack_signed_after_a_small_step_back_of_the_clock_is_no_cut)
+{
+    const struct signed_message m = ack_of(&authority, ACK_RECORDED, 2);
+    expect_by_step(&authority, &m, v.wall + 500, AUDIT_CUT);
+}
+
+Test(audit, an_answer_signed_after_a_small_step_back_of_the_clock_is_not_without_record)
+{
+    const struct msg_answer a = vf_answer(&v, &asked, VF_AUTHORITY, ANSWER_FLAGS, 1);
+    const struct signed_message m = vf_sign_answer(&v, VF_AUTHORITY, &a);
+    expect_by_step(&authority, &m, a.time, AUDIT_ANSWER_UNRECORDED);
+}
+
+Test(audit, a_lookup_sent_after_a_small_step_back_of_the_clock_is_not_hidden)
+{
+    struct signed_message m;
+    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    expect_by_step(&query, &m, asked.lookup.time, AUDIT_LOOKUP_UNLOGGED);
+}
+
 /* --- evidence --- */
 
 static struct row_evidence ev;
@@ -385,6 +502,7 @@ static struct row_floor floors[VF_AUTHORITIES];
 static struct signed_message heads[VF_AUTHORITIES], times[VF_T];
 static struct cpis_hash head_hashes[VF_AUTHORITIES];
 static struct vf_list list[VF_AUTHORITIES];
+#define OLDER (10 * CPIS_MS_MINUTE)
 
 /* FLAG: directory 1 proves the child in 101's list, which answers; 2 and 3 say absent. */
 static void record_flag(bool with_child_in_their_state)
@@ -394,7 +512,7 @@ static void record_flag(bool with_child_in_their_state)
         struct vf_list shown = list[i];
         if (i == 0 && !with_child_in_their_state) {
             shown = vf_list(&v, VF_AUTHORITY, NULL); /* an older one, without the child */
-            shown.version -= 1000;
+            shown.version -= OLDER;
         }
         heads[i] = vf_head(&v, &shown);
     }
@@ -404,7 +522,7 @@ static void record_flag(bool with_child_in_their_state)
     for (unsigned i = 0; i < VF_AUTHORITIES; i++)
         head_hashes[i] = signed_hash(&heads[i]);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) /* vf_state has sorted them */
-        floors[i] = (struct row_floor){heads[i].signer, list[0].version - 1000, 0};
+        floors[i] = (struct row_floor){heads[i].signer, list[0].version - OLDER, 0};
     const struct msg_present p = vf_present(&v, &asked, 1, &state, &list[0], 1);
     statements[0] = (struct row_statement){.statement = vf_sign_present(&v, 1, &p)};
     for (unsigned i = 1; i < VF_T; i++) {
@@ -470,12 +588,44 @@ Test(audit, a_directory_that_goes_back_behind_a_list_that_it_had_signed_over_is_
     size_t others;
     record_flag(true);
     cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
-    record_flag(false); /* later, over an older one */
+    v.wall += LATE_MS;
+    record_flag(false); /* over two minutes later, over an older one */
     cr_assert_eq(audit_evidence(audit, 4, v.registry, &ev), CPIS_OK);
     cr_assert_eq(found(AUDIT_ROLLED_BACK, &others, &f), 2);
     cr_expect_eq(f.file, 4);
     cr_expect_eq(f.witness, 3);
     cr_expect_gt(f.found, f.entry);
+}
+
+/* Directories 2 and 3 state so, so long after what they have stated before. */
+static void state_after(cpis_ms after, bool with_child)
+{
+    static size_t file;
+    v.wall += after - 100; /* record_flag takes as long */
+    record_flag(with_child);
+    cr_assert_eq(audit_evidence(audit, file++, v.registry, &ev), CPIS_OK);
+}
+
+/* It may be the older list that was stated first, and the clock that stepped back. */
+Test(audit, statements_in_an_order_that_a_small_step_back_of_the_clock_gives_convict_nobody)
+{
+    size_t others;
+    for (size_t i = 0; i < STEPS; i++) {
+        begin_anew();
+        state_after(CPIS_MS_SECOND, true);
+        state_after(steps[i].back, false);
+        cr_expect_eq(found(AUDIT_ROLLED_BACK, &others, NULL), steps[i].convicts ? 2 : 0);
+        cr_expect_eq(others, 2, "they denied the child, by the first");
+    }
+}
+
+Test(audit, a_directory_that_goes_back_is_convicted_by_any_statement_that_is_old_enough)
+{
+    size_t others;
+    state_after(CPIS_MS_SECOND, true);
+    state_after(LATE_MS / 2 + 1, false);
+    state_after(LATE_MS / 2 + 1, false);
+    cr_expect_eq(found(AUDIT_ROLLED_BACK, &others, NULL), 2);
 }
 
 Test(audit, evidence_that_does_not_hold_convicts_nobody)

@@ -1001,6 +1001,26 @@ Test(registry, a_node_that_is_revoked_or_removed_says_so)
     cr_expect_eq(tick(2 * hour, wall)->events[EVENT_NODE_OUT], 1);
 }
 
+/* Of those suspended, peers talk with authorities alone. */
+Test(registry, a_query_node_that_is_suspended_says_so_and_a_suspended_authority_is_not_out)
+{
+    const cpis_ms hour = CPIS_MS_HOUR, wall = RF_T0 + CPIS_MS_HOUR;
+    struct rf_node authority;
+    struct msg_register m = next();
+    rf_node_init(&authority, 101, r, &store);
+    in(&m, 101)->state = NODE_SUSPENDED;
+    accept(&m);
+    registry_tick(r, rf_begin(&authority, 0, wall));
+    rf_commit(&authority, false);
+    cr_expect_eq(authority.step.events[EVENT_NODE_OUT], 0);
+    m = next();
+    in(&m, 201)->state = NODE_SUSPENDED;
+    accept(&m);
+    cr_expect_eq(tick(hour, wall)->events[EVENT_NODE_OUT], 1);
+    cr_expect(strstr(event_text(EVENT_NODE_OUT), "suspended") != NULL, "the text says it");
+    rf_node_free(&authority);
+}
+
 Test(registry, a_node_that_was_never_in_the_register_raises_no_alarm)
 {
     struct rf_node stranger;

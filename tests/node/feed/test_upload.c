@@ -179,7 +179,7 @@ Test(upload, each_broken_record_fails_alone_with_its_reason_and_place)
         cr_assert_eq(r->fault, broken_records[i].fault, "record %zu: %s at %s", i,
                      feed_reason(r->fault), r->where);
         cr_assert_str_eq(r->where, broken_records[i].where, "record %zu: %s", i, r->where);
-        cr_assert_eq(r->upload != NULL, broken_records[i].echo, "record %zu: echo", i);
+        cr_assert_eq(r->echo, broken_records[i].echo, "record %zu: echo", i);
         cr_assert_eq(seen.records[1].fault, FEED_GOOD, "record after %zu", i);
         cr_assert_eq(seen.records[1].record, 2U);
         cr_assert_str_eq(seen.records[1].rows[0].number.digits, "9990000026");

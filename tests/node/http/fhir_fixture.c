@@ -176,17 +176,25 @@ const char *ff_header(const char *name)
 
 static const struct {
     const char *verdict, *flags, *pending, *unconfirmed, *notes, *accesses, *reason;
+    bool history_cut;
 } verdicts[FF_KINDS] = {
-    [FF_FLAG] = {"flag", A_FLAG, "", "", "", ACCESSES, ""},
-    [FF_FLAG_PENDING] = {"flag", A_FLAG, NAMED(",\"why\":\"pending\""), "", "", ACCESSES, ""},
-    [FF_CONTACT_ONLY] = {"flag", A_CONTACT, "", "", "", "", ""},
-    [FF_DETAILS_TO_FOLLOW] = {"flag_details_to_follow", "", NAMED("") "," NAMED_3, "", "", "", ""},
-    [FF_REFUSED] = {"flag_details_to_follow", "", NAMED(",\"why\":\"refused\""), "", "", "", ""},
-    [FF_NO_FLAG] = {"no_flag", "", "", "", "", "", ""},
-    [FF_NO_FLAG_NOTED] = {"no_flag", "", "", "", NOTED, "", ""},
+    [FF_FLAG] = {"flag", A_FLAG, "", "", "", ACCESSES, "", false},
+    [FF_FLAG_PENDING] = {"flag", A_FLAG, NAMED(",\"why\":\"pending\""), "", "", ACCESSES, "",
+                         false},
+    [FF_FLAG_UNSEEN] = {"flag", A_FLAG, "", "", "", "", "", false},
+    [FF_FLAG_CUT] = {"flag", A_FLAG, "", "", "", ACCESSES, "", true},
+    [FF_FLAG_CUT_ALL] = {"flag", A_FLAG, "", "", "", "", "", true},
+    [FF_CONTACT_ONLY] = {"flag", A_CONTACT, "", "", "", "", "", false},
+    [FF_DETAILS_TO_FOLLOW] = {"flag_details_to_follow", "", NAMED("") "," NAMED_3, "", "", "", "",
+                              false},
+    [FF_REFUSED] = {"flag_details_to_follow", "", NAMED(",\"why\":\"refused\""), "", "", "", "",
+                    false},
+    [FF_NO_FLAG] = {"no_flag", "", "", "", "", "", "", false},
+    [FF_NO_FLAG_NOTED] = {"no_flag", "", "", "", NOTED, "", "", false},
     [FF_INCOMPLETE] = {"incomplete", "", "", UNHEARD, "", "",
-                       "not every authority's list could be confirmed"},
-    [FF_UNKNOWN] = {"unknown", "", "", "", "", "", "too few directories gave a valid statement"},
+                       "not every authority's list could be confirmed", false},
+    [FF_UNKNOWN] = {"unknown", "", "", "", "", "", "too few directories gave a valid statement",
+                    false},
 };
 
 json_t *ff_verdict(enum ff_kind k)
@@ -195,10 +203,11 @@ json_t *ff_verdict(enum ff_kind k)
     (void)snprintf(text, sizeof text,
                    "{\"verdict\":\"%s\",\"as_of\":\"2026-11-30T23:59:30.000Z\",\"flags\":[%s],"
                    "\"pending\":[%s],\"unconfirmed\":[%s],\"notes\":[%s],\"accesses\":[%s],"
-                   "\"authorities\":{\"asked\":3,\"expected\":3},\"reason\":\"%s\",\"rid\":\"%s\"}",
+                   "\"history_cut\":%s,\"authorities\":{\"asked\":3,\"expected\":3},\"reason\":\"%"
+                   "s\",\"rid\":\"%s\"}",
                    verdicts[k].verdict, verdicts[k].flags, verdicts[k].pending,
                    verdicts[k].unconfirmed, verdicts[k].notes, verdicts[k].accesses,
-                   verdicts[k].reason, FF_RID);
+                   verdicts[k].history_cut ? "true" : "false", verdicts[k].reason, FF_RID);
     json_t *o = json_loads(text, 0, NULL);
     cr_assert_not_null(o);
     return o;

@@ -54,6 +54,9 @@ const char *ff_asked(size_t call, const char *key); /* of its "ask" */
 enum ff_kind {
     FF_FLAG,
     FF_FLAG_PENDING, /* one authority has answered, another has not */
+    FF_FLAG_UNSEEN,  /* nobody has looked in unscheduled care */
+    FF_FLAG_CUT,     /* older looks did not fit into the answer */
+    FF_FLAG_CUT_ALL, /* nor the newest one */
     FF_CONTACT_ONLY,
     FF_DETAILS_TO_FOLLOW, /* two authorities */
     FF_REFUSED,           /* by the policy of the one authority */

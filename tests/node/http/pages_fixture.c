@@ -148,6 +148,7 @@ void fixture_up(enum node_role role, unsigned roles)
     fx = (struct fixture){.role = role, .in = true, .has_login = true, .now = 1000};
     tmp_make();
     make_assets();
+    (void)snprintf(fx.dir, sizeof fx.dir, "%s", tmp_path("node"));
     fx.person = (struct person){
         .roles = roles, .looks = LOOK_SCHEDULED | LOOK_UNSCHEDULED, .key = {1, 2, 3}};
     strcpy(fx.person.asker.user_name, "Dr A. Test");
@@ -157,7 +158,8 @@ void fixture_up(enum node_role role, unsigned roles)
                                     .code = "RZZ99",
                                     .name = "Test Hospital",
                                     .asker = &fx.asker,
-                                    .dir = tmp_path("node"),
+                                    .dir = fx.dir,
+                                    .has_traced = role == ROLE_AUTHORITY,
                                     .door = &door,
                                     .assets = fx.assets,
                                     .people = {.has_login = true,

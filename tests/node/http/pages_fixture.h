@@ -22,6 +22,7 @@ struct answer {                         /* of the node, to a command */
 struct fixture {
     struct pages *p;
     struct assets *assets;
+    char dir[128]; /* the node's */
     struct msg_ask_details asker;
     enum node_role role;
     /* the log-in */

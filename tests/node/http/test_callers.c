@@ -1,4 +1,5 @@
 /* Who may ask, and as whom: each refusal of the table is reached by a request. */
+#include "node/http/web.h"
 #include "tests/fail_malloc.h"
 #include "tests/node/http/callers_fixture.h"
 
@@ -385,24 +386,77 @@ Test(callers, each_refusal_of_the_table_is_reached_counted_and_told_with_its_rea
         cr_expect_eq(cf_told[0].count, 1);
         cr_expect_str_eq(cf_told[0].client, cf_refused.client);
         cr_expect_eq(strlen(cf_told[0].fingerprint), why == CALLER_CERTIFICATE_UNKNOWN ? 64 : 0);
-        cr_expect_eq(cf_refused.retry_after > 0, text->status == 429, "%s", text->name);
+        cr_expect_eq(cf_refused.retry_after > 0, text->code == FHIR_TOO_MANY_REQUESTS, "%s",
+                     text->name);
     }
 }
 
-Test(callers, the_table_answers_each_refusal_with_a_status_that_fits)
+static const char *text_at(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text == NULL ? "" : text;
+}
+
+static void expect_of_the_catalogue(const struct reply *r, const char *reason)
+{
+    size_t len;
+    const char *body = reply_body(r, &len), *retry = reply_header_value(r, "Retry-After"),
+               *challenge = reply_header_value(r, "WWW-Authenticate");
+    json_t *o = json_loadb(body, len, 0, NULL);
+    const json_t *issue = json_array_get(json_object_get(o, "issue"), 0),
+                 *coding = json_array_get(
+                     json_object_get(json_object_get(issue, "details"), "coding"), 0);
+    enum fhir_code c = FHIR_OK + 1;
+    while (c < FHIR_CODE_COUNT && strcmp(fhir_code_facts(c)->name, text_at(coding, "code")) != 0)
+        c++;
+    cr_assert_lt(c, FHIR_CODE_COUNT, "%s: %s", reason, body);
+    const struct fhir_code_facts *f = fhir_code_facts(c);
+    cr_expect_eq(reply_status(r), f->status, "%s", reason);
+    cr_expect_str_eq(text_at(coding, "system"), f->system, "%s", reason);
+    cr_expect_str_eq(text_at(issue, "code"), f->type, "%s", reason);
+    cr_expect_str_eq(text_at(issue, "severity"), f->severity, "%s", reason);
+    cr_expect_eq(retry != NULL, f->retry > 0, "%s", reason);
+    if (retry != NULL) cr_expect_leq(strtoul(retry, NULL, 10), f->retry, "%s", reason);
+    cr_expect_eq(challenge != NULL, f->status == 401, "%s", reason);
+    json_decref(o);
+}
+
+static void take_reply(void *arg, struct reply *r) { *(struct reply **)arg = r; }
+
+Test(callers, a_client_is_refused_as_the_catalogue_of_errors_says)
+{
+    static const struct node_door door = {.call = NULL};
+    struct web w = {.callers = cf_callers};
+    cr_assert_eq(fhir_new(&(struct fhir_conf){.door = &door}, &w.fhir), CPIS_OK);
+    for (unsigned why = CALLER_GOOD + 1; why < CALLER_REFUSAL_END; why++) {
+        if (why == CALLER_USERS || why == CALLER_MEMORY) continue;
+        const char *reason = caller_refusal_text((enum caller_refusal)why)->name;
+        struct callers_counts n;
+        struct reply *got = NULL;
+        provoke((enum caller_refusal)why);
+        cf_q.r.path = "/cpis/FHIR/R4/CareTeam";
+        route_faces(&w, exchange_by_hand(&cf_q.r, take_reply, &got));
+        cf_request_free(&cf_q);
+        callers_counts(cf_callers, &n);
+        cr_expect_eq(n.refused[why], 1, "%s", reason);
+        cr_assert_not_null(got, "%s", reason);
+        expect_of_the_catalogue(got, reason);
+        reply_free(got);
+    }
+    fhir_free(&w.fhir);
+}
+
+Test(callers, the_table_tells_each_refusal_apart_and_challenges_who_is_not_known)
 {
     for (unsigned why = CALLER_GOOD + 1; why < CALLER_REFUSAL_END; why++) {
         const struct caller_refusal_text *t = caller_refusal_text((enum caller_refusal)why);
         const bool challenged = strncmp(t->challenge, "Bearer realm=\"cpis\"", 19) == 0;
-        cr_expect(t->status == 400 || t->status == 401 || t->status == 403 || t->status == 429 ||
-                      t->status == 503,
-                  "%s", t->name);
-        cr_expect_eq(challenged, t->status == 401, "%s", t->name);
+        const bool unknown = t->code == FHIR_UNAUTHENTICATED;
+        cr_expect_eq(challenged, unknown, "%s", t->name);
         cr_expect_eq(strstr(t->challenge, "invalid_token") != NULL,
-                     t->status == 401 && strncmp(t->name, "token-", 6) == 0 &&
+                     unknown && strncmp(t->name, "token-", 6) == 0 &&
                          strcmp(t->name, "token-missing") != 0,
                      "%s", t->name);
-        cr_expect_eq(strcmp(t->issue, "throttled") == 0, t->status == 429, "%s", t->name);
         for (unsigned k = CALLER_GOOD + 1; k < why; k++) {
             const struct caller_refusal_text *o = caller_refusal_text((enum caller_refusal)k);
             cr_expect_str_neq(t->name, o->name);
@@ -423,8 +477,8 @@ Test(callers, the_handbook_lists_each_refusal_as_it_is)
     for (unsigned why = CALLER_GOOD + 1; why < CALLER_REFUSAL_END; why++) {
         char row[1024];
         const struct caller_refusal_text *t = caller_refusal_text((enum caller_refusal)why);
-        (void)snprintf(row, sizeof row, "\n| %s | %u | %s | %s |\n", t->name, t->status, t->told,
-                       t->mend);
+        (void)snprintf(row, sizeof row, "\n| %s | %u | %s | %s |\n", t->name,
+                       fhir_code_facts(t->code)->status, t->told, t->mend);
         cr_expect(strstr(book, row) != NULL, "node/README.md lacks:%s", row);
     }
     free(book);

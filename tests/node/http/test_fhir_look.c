@@ -98,12 +98,22 @@ Test(fhir_look, what_asking_again_may_mend_is_asked_again)
         cr_expect_eq(cost("CareTeam", FF_NUMBER), 1);
         cr_expect_eq(cost("AuditEvent", FF_NUMBER), 1, "%zu", i);
     }
-    want(FF_NO_FLAG);
-    (void)cost("CareTeam", FF_NUMBER);
-    cr_expect_eq(cost("AuditEvent", FF_NUMBER), 0);
     want(FF_REFUSED);
     (void)cost("CareTeam", FF_NUMBER);
     cr_expect_eq(cost("AuditEvent", FF_NUMBER), 0, "a policy stays as it is");
+}
+
+/* Meanwhile the child may have been listed. */
+Test(fhir_look, no_none_is_told_from_memory)
+{
+    static const enum ff_kind kinds[] = {FF_NO_FLAG, FF_NO_FLAG_NOTED};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        want(kinds[i]);
+        cr_expect_eq(cost("CareTeam", FF_NUMBER), 1);
+        want(FF_FLAG);
+        cr_expect_eq(cost("AuditEvent", FF_NUMBER), 1, "%zu", i);
+        cr_expect_eq(ff_count(ff_got.body, "AuditEvent"), 2);
+    }
 }
 
 static unsigned told;
@@ -195,7 +205,7 @@ static void answer_last(unsigned child)
 {
     char digits[11];
     (void)snprintf(digits, sizeof digits, "999%07u", child);
-    json_t *v = ff_verdict(FF_NO_FLAG);
+    json_t *v = ff_verdict(FF_FLAG);
     json_object_set_new(v, "nhs_number", json_string(digits));
     last.more(last.arg, v);
     json_decref(v);

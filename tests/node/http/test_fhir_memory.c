@@ -1,5 +1,5 @@
-/* Out of memory, at every allocation: an answer is whole, or it is an error. (jansson 2.14
- * then tells a batch as malformed, or drops a byte of a text that it reads: 400, not 503.) */
+/* Out of memory, at every allocation: an answer is whole, or it is an error. */
+#include "node/net/json_memory.h"
 #include "tests/fail_malloc.h"
 #include "tests/node/http/fhir_fixture.h"
 
@@ -151,5 +151,48 @@ Test(fhir_memory, no_batch_ever_lacks_an_answer_for_want_of_it)
                         .body = (const uint8_t *)batch,
                         .body_len = strlen(batch)};
     fail_each(&r, FF_FLAG, "batch");
+    reply_free(reply);
+}
+
+/* What the client could mend is 4xx: a batch that was well is not that. */
+static bool blames_the_client(void)
+{
+    size_t len = 0, i;
+    const char *text = reply_body(reply, &len);
+    json_t *o = json_loadb(text, len, 0, NULL), *entry;
+    bool blames = reply_status(reply) / 100 == 4;
+    json_array_foreach(json_object_get(o, "entry"), i, entry)
+    {
+        blames |= ff_text(json_object_get(entry, "response"), "status")[0] == '4';
+    }
+    json_decref(o);
+    return blames;
+}
+
+#define ALL_MAX 2000 /* allocations of jansson and of our own objects for one batch: fewer */
+
+Test(fhir_memory, no_batch_is_called_wrong_for_want_of_it)
+{
+    struct request r = {.method = HTTP_POST,
+                        .path = FF_BASE,
+                        .headers = headers,
+                        .headers_count = 2,
+                        .body = (const uint8_t *)batch,
+                        .body_len = strlen(batch)};
+    unsigned refused = 0;
+    json_memory_use(); /* as main() does: its allocations are within fail_malloc's reach */
+    json_t *v = ff_verdict(FF_FLAG);
+    json_object_set_new(v, "nhs_number", json_string(FF_NUMBER));
+    for (int n = 0; n < ALL_MAX; n++) {
+        r.now = ff.now += CPIS_MS_HOUR;
+        (void)answer_with(&r, v, false, n);
+        if (reply == NULL) continue; /* the server says 503 */
+        cr_expect_not(blames_the_client(), "%d: %u", n, reply_status(reply));
+        refused += reply_status(reply) == 503;
+    }
+    cr_expect_gt(refused, 10, "the parser's allocations were reached");
+    cr_assert_not_null(reply);
+    cr_expect_eq(reply_status(reply), 200, "%d allocations are all of them", ALL_MAX);
+    json_decref(v);
     reply_free(reply);
 }

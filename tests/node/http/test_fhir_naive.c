@@ -93,6 +93,10 @@ Test(fhir_naive, read_details_to_follow_and_contact_only_as_something)
         cr_expect_eq(json_integer_value(json_object_get(ff_got.body, "total")), 2);
         ask_for(FF_CONTACT_ONLY, s);
         each_reads(READS_SOMETHING, s);
+        ask_for(FF_FLAG_UNSEEN, s);
+        each_reads(READS_SOMETHING, s);
+        ask_for(FF_FLAG_CUT_ALL, s);
+        each_reads(READS_SOMETHING, s);
         ask_for(FF_REFUSED, s);
         each_reads(READS_SOMETHING, s);
     }
@@ -112,6 +116,30 @@ Test(fhir_naive, never_read_a_history_that_is_not_told_as_none)
     each_reads(READS_ERROR, 3);
     cr_expect(ff_is_outcome(ff_got.body, FHIR_DETAILS_REFUSED));
     cr_expect(ff_says(ff_got.body, "02079460456"));
+}
+
+Test(fhir_naive, never_read_a_known_child_whom_nobody_has_seen_as_none)
+{
+    ask_for(FF_FLAG_UNSEEN, 3);
+    each_reads(READS_ERROR, 3);
+    cr_expect_eq(ff_got.status, 422);
+    cr_expect(ff_is_outcome(ff_got.body, FHIR_KNOWN_WITHOUT_HISTORY));
+}
+
+/* "Nobody has looked" would be wrong of it: somebody has, and there was no room to say so. */
+Test(fhir_naive, never_read_a_history_that_was_cut_as_a_whole_one)
+{
+    ask_for(FF_FLAG_CUT, 3);
+    each_reads(READS_SOMETHING, 3);
+    cr_expect(ff_is_outcome(ff_entry(ff_got.body, "OperationOutcome", 0), FHIR_HISTORY_WITHHELD));
+    ask_for(FF_FLAG_CUT_ALL, 3);
+    each_reads(READS_ERROR, 3);
+    cr_expect_eq(ff_got.status, 403);
+    cr_expect(ff_is_outcome(ff_got.body, FHIR_HISTORY_WITHHELD));
+    ask_for(FF_FLAG, 3);
+    cr_expect_null(ff_entry(ff_got.body, "OperationOutcome", 0));
+    ask_for(FF_FLAG_CUT, 0);
+    cr_expect_null(ff_entry(ff_got.body, "OperationOutcome", 0), "it is the history's alone");
 }
 
 Test(fhir_naive, never_read_a_node_that_fails_as_none)
@@ -150,11 +178,13 @@ Test(fhir_naive, never_read_a_verdict_that_contradicts_itself_as_none)
         {FF_NO_FLAG, "pending", NULL},
         {FF_NO_FLAG, "notes", NULL},
         {FF_NO_FLAG, "accesses", NULL},
+        {FF_NO_FLAG, "history_cut", "null"},
         {FF_FLAG, "flags", "[]"},
         {FF_FLAG, "flags", NULL},
         {FF_DETAILS_TO_FOLLOW, "pending", "[]"},
         {FF_DETAILS_TO_FOLLOW, "pending", NULL},
         {FF_FLAG, "accesses", NULL},
+        {FF_FLAG_UNSEEN, "history_cut", NULL},
     };
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         for (size_t s = 0; s < 4; s++) {

@@ -21,11 +21,13 @@ static cpis_err read_form(const char *sent)
 
 Test(form, fields_are_decoded)
 {
-    cr_assert_eq(read_form("a=1+2%2B3&b=%C3%A9&c="), CPIS_OK);
+    cr_assert_eq(read_form("a=1+2%2B3&b=%C3%A9&c=&e"), CPIS_OK);
     cr_assert_str_eq(form_value(&f, "a"), "1 2+3");
     cr_assert_str_eq(form_value(&f, "b"), "\xC3\xA9");
     cr_assert_str_eq(form_value(&f, "c"), "");
     cr_assert_str_eq(form_value(&f, "d"), "");
+    cr_assert_str_eq(form_value(&f, "e"), "");
+    cr_assert_eq(f.count, 4);
     form_free(&f);
     form_free(&f);
 }
@@ -53,7 +55,7 @@ Test(form, another_type_is_refused)
 Test(form, what_is_badly_encoded_is_refused)
 {
     static const char *const all[] = {"a=%",   "a=%4",    "a=%g1", "a=%00",      "a=%ff",
-                                      "a=%0a", "a=1&a=2", "a",     "a=%E2%80%AE"};
+                                      "a=%0a", "a=1&a=2", "a=1&a", "a=%E2%80%AE"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cr_assert_eq(read_form(all[i]), CPIS_E_MALFORMED, "%s", all[i]);
 }

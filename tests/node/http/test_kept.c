@@ -30,6 +30,28 @@ Test(kept, it_is_over_after_its_time)
     cr_assert_null(kept_get(k, "a", id, 0));
 }
 
+Test(kept, a_request_that_came_earlier_wipes_nothing_of_another)
+{
+    char a[KEPT_ID_BYTES], b[KEPT_ID_BYTES];
+    put("a", 1, 10, a);
+    put("b", 2, 0, b);
+    cr_assert_not_null(kept_get(k, "a", a, 0));
+    cr_assert_not_null(kept_get(k, "b", b, 10));
+}
+
+Test(kept, what_is_over_is_wiped_though_nobody_asks)
+{
+    char id[KEPT_ID_BYTES];
+    cr_assert_eq(kept_deadline(k), CPIS_MS_NEVER);
+    put("b", 2, 10, id);
+    put("a", 1, 5, id);
+    cr_assert_eq(kept_deadline(k), 5 + KEPT_TIME);
+    kept_turn(k, 5 + KEPT_TIME);
+    cr_assert_eq(kept_deadline(k), 10 + KEPT_TIME);
+    kept_turn(k, 10 + KEPT_TIME);
+    cr_assert_eq(kept_deadline(k), CPIS_MS_NEVER);
+}
+
 Test(kept, a_log_out_ends_all_of_theirs)
 {
     char a[KEPT_ID_BYTES], b[KEPT_ID_BYTES];

@@ -1,8 +1,10 @@
 /* An authority's pages: the inbox, a child, imports, data quality. */
+#include "node/feed/watch.h"
 #include "tests/node/http/pages_fixture.h"
 #include "tests/storage/tmp.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -342,14 +344,78 @@ Test(pages_authority, a_long_report_comes_in_pages)
     }
 }
 
-Test(pages_authority, a_report_that_is_none_is_shown_as_that)
+Test(pages_authority, a_report_that_can_t_be_read_is_no_file_without_faults)
 {
     report("a.report.json", "[");
     fx.answers = imports;
     (void)get("/imports");
-    cr_assert(has("no report"));
+    cr_assert(has("be read: it lies in feed/out"));
+    cr_assert_not(has("0 failed"));
     (void)get(first_report());
+    cr_assert_eq(status(), 500);
+    cr_assert(has("feed/out"));
+}
+
+Test(pages_authority, a_report_is_read_as_long_as_the_watched_folder_writes_one)
+{
+    report("a.report.json", "{\"file_code\":\"CPF02\",\"rows\":{\"read\":5,\"failed\":0}}");
+    FILE *f = fopen(tmp_path("node/feed/out/a.report.json"), "a");
+    cr_assert_not_null(f);
+    while (ftell(f) < (long)WATCH_REPORT_BYTES_MAX - 64)
+        cr_assert_geq(fprintf(f, "%64s", ""), 0);
+    cr_assert_eq(fclose(f), 0);
+    fx.answers = imports;
+    (void)get("/imports");
+    cr_assert(has("5 read, 0 failed"));
+    f = fopen(tmp_path("node/feed/out/a.report.json"), "a");
+    cr_assert_not_null(f);
+    cr_assert_geq(fprintf(f, "%128s", ""), 0);
+    cr_assert_eq(fclose(f), 0);
+    (void)get("/imports");
+    cr_assert(has("be read: it lies in feed/out"));
+}
+
+Test(pages_authority, a_folder_that_can_t_be_read_is_not_one_that_nothing_came_through)
+{
+    (void)mkdir(tmp_path("node"), 0700);
+    (void)mkdir(tmp_path("node/feed"), 0700);
+    FILE *f = fopen(tmp_path("node/feed/out"), "w"); /* no folder, for root reads any */
+    cr_assert_not_null(f);
+    (void)fclose(f);
+    fx.answers = imports;
+    (void)get("/imports");
     cr_assert_eq(status(), 200);
+    cr_assert_not(has("No file has come"));
+    cr_assert(has("They lie in feed/out"));
+    (void)get("/imports/0123456789abcdef0123456789abcdef");
+    cr_assert_eq(status(), 500);
+}
+
+Test(pages_authority, the_newest_reports_are_shown_however_many_there_are)
+{
+    char name[64], path[128];
+    for (unsigned i = 0; i < 60; i++) { /* each place of the folder's order has new and old ones */
+        const unsigned at = i * 37 % 60;
+        (void)snprintf(name, sizeof name, "f%02u.csv.report.json", at);
+        report(name, "{\"file_code\":\"CPF02\"}");
+        (void)snprintf(path, sizeof path, "node/feed/out/%s", name);
+        const struct timespec times[2] = {{.tv_sec = 1783000000 + at}, {.tv_sec = 1783000000 + at}};
+        cr_assert_eq(utimensat(AT_FDCWD, tmp_path(path), times, 0), 0);
+    }
+    fx.answers = imports;
+    (void)get("/imports");
+    cr_assert(has("The newest 20 of 60"));
+    const char *before = body();
+    for (unsigned i = 60; i-- > 0;) {
+        (void)snprintf(name, sizeof name, ">f%02u.csv</a>", i);
+        const char *found = strstr(body(), name);
+        cr_assert_eq(found != NULL, i >= 40, "%s", name);
+        if (found == NULL) continue;
+        cr_assert_gt(found, before, "%s", name);
+        before = found;
+    }
+    (void)get(first_report());
+    cr_assert(has(">f59.csv</h1>"));
 }
 
 Test(pages_authority, no_other_file_can_be_read_by_its_name)
@@ -397,6 +463,7 @@ Test(pages_authority, what_looks_wrong_is_gathered_from_all_children)
     cr_assert(has("2 to look at, of 2 children"));
     cr_assert(has("CPP from 2 January 2026"));
     cr_assert(has("another number is held with the same names"));
+    cr_assert(has("The list of traced numbers is not looked at here"));
 }
 
 Test(pages_authority, what_looks_wrong_is_in_the_order_of_numbers)

@@ -14,10 +14,11 @@ TestSuite(pages_federation, .init = directory, .fini = fixture_down);
 #define LIST(code, time, in_state)                                                                 \
     "{\"authority\":{\"code\":\"" code "\"},\"epoch\":1,\"time\":\"" time                          \
     "\",\"in_state\":" in_state "}"
-#define STATUS(there, version)                                                                                                                                                                                                                   \
+#define STATUS(there, version, reachable)                                                                                                                                                                                                        \
     "{\"role\":\"directory\",\"runs\":true,\"time\":\"2026-07-03T08:00:00.000Z\",\"register\":{"                                                                                                                                                 \
     "\"version\":" version ",\"expires\":\"2026-07-08T08:00:00.000Z\",\"trust\":\"fresh\","                                                                                                                                                      \
-    "\"head_age_ms\":3600000},\"epoch\":{\"number\":1,\"t\":2,\"n\":3},\"directory\":{\"copies_"                                                                                                                                                 \
+    "\"head_age_ms\":3600000},\"epoch\":{\"number\":1,\"t\":2,\"n\":3,\"reachable\":" reachable                                                                                                                                                  \
+    "},\"directory\":{\"copies_"                                                                                                                                                                                                                 \
     "waiting\":2,\"copies_oldest\":\"2026-07-03T05:00:00.000Z\",\"lists\":[" LIST("T001", "2026-07-03T07:59:00.000Z", "true") "," LIST("T002", "2026-07-03T05:00:00.000Z", "true") "," LIST(                                                     \
         "T003", "2026-07-03T07:20:00.000Z",                                                                                                                                                                                                      \
         "true") "]},\"peers\":[" PEER("directory", "D02", "active",                                                                                                                                                                              \
@@ -41,11 +42,11 @@ TestSuite(pages_federation, .init = directory, .fini = fixture_down);
                                                                                                                                                      "\"EVENT_COPY_OLD\",\"text\":\"a copy is old\",\"count\":3,\"last\":\"2026-07-03T07:00:00." \
                                                                                                                                                      "000Z\"}]}"
 
-static const struct answer well[] = {{.command = "status", .reply = STATUS("true", "7")},
+static const struct answer well[] = {{.command = "status", .reply = STATUS("true", "7", "2")},
                                      {.command = NULL}};
-static const struct answer few[] = {{.command = "status", .reply = STATUS("false", "7")},
+static const struct answer few[] = {{.command = "status", .reply = STATUS("false", "7", "1")},
                                     {.command = NULL}};
-static const struct answer newer[] = {{.command = "status", .reply = STATUS("true", "8")},
+static const struct answer newer[] = {{.command = "status", .reply = STATUS("true", "8", "2")},
                                       {.command = NULL}};
 
 /* The row of the authority of this code. */
@@ -105,6 +106,35 @@ Test(pages_federation, too_few_directories_are_told_with_what_follows)
     cr_assert(has("1 of 3"));
     cr_assert(has("Too few"));
     cr_assert(has("look-ups are UNKNOWN"));
+}
+
+Test(pages_federation, only_directories_that_hold_a_share_are_counted)
+{
+    const struct answer answers[] = {{.command = "status", .reply = STATUS("true", "7", "1")},
+                                     {.command = NULL}}; /* D02 is there, and holds none */
+    fx.answers = answers;
+    (void)get("/federation");
+    cr_assert(has("1 of 3"));
+    cr_assert(has("Too few"));
+}
+
+Test(pages_federation, what_waits_waits_whatever_time_it_came)
+{
+    const struct answer answers[] = {
+        {.command = "status",
+         .reply = "{\"runs\":true,\"time\":\"2026-07-03T08:00:00.000Z\",\"directory\":{"
+                  "\"copies_waiting\":2,\"copies_oldest\":\"2026-07-03T08:00:00.001Z\"}}"},
+        {.command = NULL}};
+    const struct answer none[] = {
+        {.command = "status",
+         .reply = "{\"runs\":true,\"directory\":{\"copies_waiting\":0,\"copies_oldest\":null}}"},
+        {.command = NULL}};
+    fx.answers = answers;
+    (void)get("/federation");
+    cr_assert(has("its authority is not there"));
+    fx.answers = none;
+    (void)get("/federation");
+    cr_assert(has("every authority has what is for it"));
 }
 
 Test(pages_federation, a_register_that_is_not_trusted_is_told)
@@ -228,15 +258,21 @@ Test(pages_federation, who_has_logged_out_is_told_so_and_nothing_more)
     leave();
 }
 
-Test(pages_federation, a_node_that_does_not_answer_is_asked_again_later)
+Test(pages_federation, a_node_that_does_not_answer_is_told_once_and_asked_again_later)
 {
     const struct answer gone[] = {{.command = "status", .reply = NULL, CPIS_E_NOTFOUND, "none"},
                                   {.command = NULL}};
     look();
     fx.answers = gone;
     turn();
+    cr_assert(said("event: stale"));
+    turn();
+    cr_assert_eq(stream->len, 0); /* told once */
     fx.answers = well;
     turn();
+    cr_assert(said("event: fresh"));
+    turn();
+    cr_assert_eq(stream->len, 0);
     fx.answers = newer;
     turn();
     cr_assert(said("event: changed"));

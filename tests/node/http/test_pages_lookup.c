@@ -60,7 +60,7 @@ Test(pages_lookup, the_node_is_told_who_asks_and_why)
     cr_assert_str_eq(
         fields_of("lookup"),
         "{\"ask\": {\"organisation_code\": \"RZZ99\", \"organisation_name\": \"Test Hospital\", "
-        "\"purpose\": \"direct-care\", \"role_name\": \"Registrar\", \"scheduled\": false, "
+        "\"role_name\": \"Registrar\", \"scheduled\": false, "
         "\"setting\": \"ward\", \"user_id\": \"dra\", \"user_name\": \"Dr A. Test\"}, \"numbers\": "
         "[\"" CHILD "\"]}");
     (void)post("/lookup", "nhs_number=" CHILD "&reason=scheduled&setting=ward");
@@ -152,6 +152,38 @@ Test(pages_lookup, an_answer_is_shown_to_who_asked_and_for_a_while)
     fx.now += KEPT_TIME;
     (void)get(to);
     cr_assert_eq(status(), 404);
+}
+
+Test(pages_lookup, an_answer_is_wiped_when_its_time_is_over)
+{
+    look_up(VERDICT("flag"), CPIS_OK);
+    cr_assert_eq(pages_deadline(fx.p), fx.now + KEPT_TIME);
+    pages_turn(fx.p, fx.now + KEPT_TIME);
+    cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
+}
+
+Test(pages_lookup, a_log_out_wipes_what_was_kept)
+{
+    look_up(VERDICT("flag"), CPIS_OK);
+    (void)post("/logout", "");
+    cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
+}
+
+Test(pages_lookup, an_answer_that_comes_after_a_log_out_is_not_kept)
+{
+    const struct answer answers[] = {
+        {.command = "lookup", .more = VERDICT("flag"), .reply = "{\"count\":1}"},
+        {.command = NULL}};
+    fx.answers = answers;
+    fx.keep = true;
+    (void)post("/lookup", FORM);
+    fx.in = false;
+    go_on();
+    fx.reply = fx.x.reply;
+    cr_assert_eq(status(), 403);
+    cr_assert(has("ask again"));
+    cr_assert_not(has("Dr A. Test"));
+    cr_assert_eq(pages_deadline(fx.p), CPIS_MS_NEVER);
 }
 
 /* --- the five verdicts --- */

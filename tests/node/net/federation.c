@@ -2,10 +2,10 @@
 
 #include "node/core/steward.h"
 #include "node/net/chain_file.h"
+#include "node/net/clock.h"
 #include "node/net/control_client.h"
 #include "node/net/driver.h"
 #include "node/net/folder.h"
-#include "node/net/machine.h"
 #include "tests/node/net/place.h"
 
 #include <arpa/inet.h>

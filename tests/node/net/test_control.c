@@ -12,6 +12,7 @@
 
 #include <criterion/criterion.h>
 #include <czmq.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -202,8 +203,8 @@ static struct result a_flag(struct flag_shown *flag, struct msg_plan_shown *plan
 Test(control, each_verdict_is_told_once_it_is_durable_with_exactly_its_keys)
 {
     static const char *const keys[] = {
-        "id",          "more",  "nhs_number", "verdict",     "as_of",  "flags", "pending",
-        "unconfirmed", "notes", "accesses",   "authorities", "reason", "rid"};
+        "id",          "more",  "nhs_number", "verdict",     "as_of",       "flags",  "pending",
+        "unconfirmed", "notes", "accesses",   "history_cut", "authorities", "reason", "rid"};
     struct flag_shown flag;
     struct msg_plan_shown plan;
     struct msg_access_shown access;
@@ -234,6 +235,7 @@ Test(control, each_verdict_is_told_once_it_is_durable_with_exactly_its_keys)
     cr_assert_str_eq(text_at(o, "verdict"), "flag");
     cr_assert_str_eq(text_at(o, "as_of"), "2026-11-24T06:00:00.000Z");
     cr_assert_str_eq(text_at(o, "rid"), "ab000000000000000000000000000000");
+    cr_assert(json_is_false(json_object_get(o, "history_cut")));
     const json_t *f = json_array_get(json_object_get(o, "flags"), 0);
     cr_assert_str_eq(text_at(f, "plan"), "LAC");
     cr_assert_str_eq(text_at(f, "start"), "2026-01-02");
@@ -245,6 +247,7 @@ Test(control, each_verdict_is_told_once_it_is_durable_with_exactly_its_keys)
 
     flag.status = ANSWER_CONTACT_ONLY;
     flag.payload.plans_count = 0;
+    flag.payload.history_cut = true;
     control_result(control, &env, one.id, &res);
     control_result(control, &env, one.id, &res); /* once is enough */
     control_committed(control, true);
@@ -252,6 +255,7 @@ Test(control, each_verdict_is_told_once_it_is_durable_with_exactly_its_keys)
     f = json_array_get(json_object_get(o, "flags"), 0);
     cr_assert(json_is_null(json_object_get(f, "plan")));
     cr_assert_str_eq(text_at(f, "visibility"), "contact-only");
+    cr_assert(json_is_true(json_object_get(o, "history_cut")));
     json_decref(o);
     o = reply();
     cr_assert(json_is_true(json_object_get(o, "done")));
@@ -1074,8 +1078,10 @@ Test(control, metrics_of_a_node_that_can_not_run_are_what_its_driver_has_counted
     note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
     note_event(served.notes, EVENT_REPLAY, &(struct cpis_id){{1}}, "", 0, 0);
     env.metrics = &m;
+    env.memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     env.node = NULL;
     json_t *o = expect_done("{\"id\":1,\"command\":\"metrics\"}");
+    (void)close(env.memory);
     const json_t *all = json_object_get(o, "families");
     cr_expect_eq(value_of(all, "cpis_node_up", "role", "query"), 0);
     cr_expect_eq(value_of(all, "cpis_lookups_total", "verdict", "no_flag"), 1);

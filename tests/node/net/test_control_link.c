@@ -2,10 +2,13 @@
  * node is a process of its own that answers as it is told to. */
 #include "node/net/control_link.h"
 #include "node/net/folder.h"
+#include "node/net/json_memory.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/net/place.h"
 
 #include <criterion/criterion.h>
 #include <czmq.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -53,6 +56,11 @@ static void serve(zsock_t *s)
             answer(s, from, id, "\"part\":1");
             answer(s, from, id, "\"part\":2");
             answer(s, from, id, "\"done\":true");
+        } else if (strcmp(command, "garbage") == 0) {
+            (void)zframe_send(&from, s, ZFRAME_MORE | ZFRAME_REUSE);
+            (void)zstr_send(s, "{\"id\":");
+        } else if (strcmp(command, "refused") == 0) {
+            answer(s, from, 0, "\"done\":true,\"error\":{\"code\":\"CPIS_E_NOMEM\"}");
         } else if (strcmp(command, "wrong") == 0) {
             answer(
                 s, from, id,
@@ -115,6 +123,11 @@ static bool on_more(void *arg, const json_t *more)
     cr_assert_eq(json_integer_value(json_object_get(more, "part")), (json_int_t)++parts);
     return true;
 }
+static bool count_part(void *arg, const json_t *more)
+{
+    if (json_is_integer(json_object_get(more, "part"))) ++*(size_t *)arg;
+    return true;
+}
 static void on_done(void *arg, cpis_err err, json_t *reply, const char *why)
 {
     (void)arg;
@@ -153,9 +166,10 @@ static void setup(void)
 {
     place_make();
     cr_assert_eq(folder_make(place_dir()), CPIS_OK);
+    json_memory_use();
     start_node();
     control_leave_signals();
-    cr_assert_eq(control_link_new(place_dir(), &link_), CPIS_OK);
+    cr_assert_eq(control_link_new(place_dir(), 100, &link_), CPIS_OK);
 }
 static void teardown(void)
 {
@@ -256,4 +270,139 @@ Test(control_link, more_calls_than_may_wait_are_refused_and_all_end_with_the_lin
     cr_assert_eq(failed_by(CPIS_E_LIMIT), 7);
     control_link_free(&link_);
     cr_assert_eq(failed_by(CPIS_E_IO), all - 7);
+}
+
+/* --- what is lost --- */
+
+static size_t ended(void)
+{
+    size_t n = good;
+    for (size_t i = 0; i < sizeof failed / sizeof *failed; i++)
+        n += failed[i];
+    return n;
+}
+
+Test(control_link, a_call_of_which_a_part_was_lost_for_want_of_memory_is_no_good_one)
+{
+    size_t whole = 0, lost = 0;
+    for (int n = 0; n < 60; n++) {
+        size_t got = 0;
+        const size_t before = ended(), good_before = good;
+        const struct control_call c = {.command = "parts",
+                                       .within = CPIS_MS_MINUTE,
+                                       .more = count_part,
+                                       .done = on_done,
+                                       .arg = &got};
+        control_link_call(link_, &c, now);
+        fail_malloc_at(n);
+        for (unsigned i = 0; ended() == before && i < 400; i++)
+            turn();
+        fail_malloc_at(-1);
+        cr_assert_eq(ended(), before + 1, "allocation %d: nothing was told", n);
+        if (good > good_before)
+            whole++;
+        else
+            lost++;
+        cr_assert(good == good_before || got == 2, "allocation %d: %zu parts of 2", n, got);
+    }
+    cr_assert_eq(failed_by(CPIS_E_NOMEM), lost);
+    cr_assert_gt(lost, 20);
+    cr_assert_gt(whole, 0);
+    cr_assert_eq(control_link_count(link_), 0);
+}
+
+Test(control_link, a_reply_that_names_no_call_ends_all_that_are_with_the_node)
+{
+    call("lookup");
+    call("silent");
+    call("garbage");
+    turn_until(&failed[(unsigned)CPIS_E_MALFORMED % 64], 3);
+    cr_assert_not_null(strstr(last_why, "another version"), "%s", last_why);
+    call("silent");
+    call("refused");
+    turn_until(&failed[(unsigned)CPIS_E_NOMEM % 64], 2);
+    cr_assert_not_null(strstr(last_why, "may have done"), "%s", last_why);
+    call("status");
+    turn_until(&good, 1);
+}
+
+Test(control_link, a_call_for_which_there_is_no_memory_is_told_so_and_never_from_within)
+{
+    size_t lost = 0;
+    call("status");
+    turn_until(&good, 1); /* the socket is there: it is czmq's, which ends the program */
+    for (int n = 0; n < 30; n++) {
+        const size_t before = ended(), no_memory = failed_by(CPIS_E_NOMEM);
+        fail_malloc_at(n);
+        call("status");
+        fail_malloc_at(-1);
+        cr_assert_eq(ended(), before, "from within");
+        cr_assert_eq(control_link_count(link_), 1);
+        for (unsigned i = 0; ended() == before && i < 400; i++)
+            turn();
+        cr_assert_eq(ended(), before + 1, "allocation %d: nothing was told", n);
+        lost += failed_by(CPIS_E_NOMEM) - no_memory;
+    }
+    cr_assert_gt(lost, 5);
+    cr_assert_lt(lost, 30);
+    fail_malloc_at(0);
+    call("status");
+    fail_malloc_at(-1);
+    cr_assert_eq(control_link_deadline(link_), 0);
+    control_link_free(&link_);
+    cr_assert_eq(failed_by(CPIS_E_NOMEM), lost + 1);
+}
+
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+static size_t heap_bytes(void)
+{
+    if (__sanitizer_get_current_allocated_bytes != NULL)
+        return __sanitizer_get_current_allocated_bytes();
+    const struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+Test(control_link, what_was_asked_is_not_kept_until_the_answer)
+{
+    enum { LARGE = 1 << 20 };
+    char *large = malloc(LARGE);
+    cr_assert_not_null(large);
+    memset(large, 'x', LARGE);
+    call("status");
+    turn_until(&good, 1);
+    const size_t before = heap_bytes();
+    const struct control_call c = {.command = "silent",
+                                   .fields = json_pack("{s:s#}", "text", large, LARGE),
+                                   .within = CPIS_MS_MINUTE,
+                                   .done = on_done};
+    control_link_call(link_, &c, now);
+    for (unsigned i = 0; heap_bytes() > before + LARGE / 2 && i < 400; i++)
+        turn(); /* libzmq's own copy */
+    cr_assert_leq(heap_bytes(), before + LARGE / 2);
+    cr_assert_eq(control_link_count(link_), 1);
+    free(large);
+}
+
+/* --- and by one call at a time --- */
+
+Test(control_link, a_client_that_could_not_read_a_part_has_no_answer)
+{
+    struct control_client *client;
+    char why[CONTROL_WHY_BYTES];
+    size_t whole = 0;
+    cr_assert_eq(control_connect(place_dir(), &client, why), CPIS_OK);
+    for (int n = 0; n < 60; n++) {
+        size_t got = 0;
+        json_t *reply = NULL;
+        fail_malloc_at(n);
+        const cpis_err err =
+            control_call(client, "parts", NULL, 5000, count_part, &got, &reply, why);
+        fail_malloc_at(-1);
+        if (err == CPIS_OK) whole++;
+        cr_assert(err == CPIS_OK ? got == 2 : err == CPIS_E_NOMEM, "allocation %d: %s", n, why);
+        json_decref(reply);
+    }
+    cr_assert_gt(whole, 0);
+    cr_assert_lt(whole, 40);
+    control_close(&client);
 }

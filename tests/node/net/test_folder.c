@@ -1,4 +1,5 @@
 /* Unit tests of node/net/folder.h. */
+#define _GNU_SOURCE /* syscall() */
 #include "node/net/folder.h"
 #include "tests/node/net/place.h"
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +38,30 @@ Test(folder, is_made_for_its_owner_only_and_again_without_harm)
     cr_assert_eq(mode_of(FOLDER_FEED_IN), 0700);
     cr_assert_eq(mode_of(FOLDER_FEED_OUT), 0700);
     cr_assert_eq(folder_make("build/no/such/parent"), CPIS_E_IO);
+}
+
+/* In the C library's place, for all of this program: counts the syncs of one folder. */
+static char watched[FOLDER_PATH_BYTES];
+static unsigned synced;
+int fsync(int fd)
+{
+    struct stat of_fd, is;
+    if (watched[0] != '\0' && fstat(fd, &of_fd) == 0 && stat(watched, &is) == 0 &&
+        of_fd.st_dev == is.st_dev && of_fd.st_ino == is.st_ino)
+        synced++;
+    return (int)syscall(SYS_fsync, fd);
+}
+
+Test(folder, what_was_made_before_a_power_failure_is_made_safe_when_it_is_found)
+{
+    cr_assert_eq(folder_make(place_dir()), CPIS_OK);
+    (void)snprintf(watched, sizeof watched, "%s", place_dir());
+    cr_assert_eq(folder_make(place_dir()), CPIS_OK);
+    cr_expect_gt(synced, 0, "that its parts stand in it");
+    (void)snprintf(watched, sizeof watched, "%s/..", place_dir());
+    synced = 0;
+    cr_assert_eq(folder_make(place_dir()), CPIS_OK);
+    cr_expect_gt(synced, 0, "that it stands in its parent");
 }
 
 Test(folder, what_was_made_beside_a_path_is_made_safe_or_it_is_told)

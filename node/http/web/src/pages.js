@@ -53,24 +53,37 @@ const part = document.querySelector('[data-live]');
 if (part) {
   const says = document.getElementById('live');
   const source = new EventSource(part.dataset.live);
+  const shown = Number(part.dataset.newest);
+  let newest = shown;
+  const tellNew = () => {
+    const link = Object.assign(document.createElement('a'), { href: '/inbox', textContent: 'Show them' });
+    says.replaceChildren(...(newest > shown ? ['There are new notifications. ', link, '.'] : []));
+  };
+  const liveAgain = () => { if (says.textContent.startsWith('Not live')) tellNew(); };
   source.addEventListener('inbox', (event) => {
-    const { unopened, escalated, newest } = JSON.parse(event.data);
+    const now = JSON.parse(event.data);
     const count = document.getElementById('unopened');
-    if (count) count.textContent = unopened;
+    if (count) count.textContent = now.unopened;
     const late = document.getElementById('escalated');
-    if (late) late.textContent = escalated;
-    if (newest > Number(part.dataset.newest)) {
-      const link = Object.assign(document.createElement('a'), { href: '/inbox', textContent: 'Show them' });
-      says.replaceChildren('There are new notifications. ', link, '.');
-    }
+    if (late) late.textContent = now.escalated;
+    newest = now.newest;
+    if (newest > shown) tellNew();
   });
   source.addEventListener('changed', () => { renew(part).catch(() => {}); });
   source.addEventListener('ended', () => {
     source.close();
     says.textContent = 'You are logged out: this page is not live any more.';
   });
-  source.addEventListener('error', () => {
-    says.textContent = 'Not live now: what you see may be old. It goes on by itself when the node answers.';
+  // the node, to what sends this: what is shown is old, until it says otherwise
+  source.addEventListener('stale', () => {
+    says.textContent = 'Not live now: the node does not answer, and what you see may be old. It goes on by itself when it does.';
   });
-  source.addEventListener('open', () => { if (says.textContent.startsWith('Not live')) says.textContent = ''; });
+  source.addEventListener('fresh', liveAgain);
+  source.addEventListener('error', () => {
+    // closed for good when what came is no stream: a log-in that has ended, too many who look
+    says.textContent = source.readyState === EventSource.CLOSED
+      ? 'Not live any more: what you see may be old. Load this page again.'
+      : 'Not live now: what you see may be old. It goes on by itself when the node answers.';
+  });
+  source.addEventListener('open', liveAgain);
 }
