@@ -98,8 +98,8 @@ bool deliver_secret(const struct cli *c, const char *key, const char *path, size
     if (!secret_file_read(c, key, path, min, SECRET_BYTES_MAX, &p, &len)) return false;
     const size_t kept = without_line_end(p, len);
     if (kept < min) {
-        (void)cli_fail(c, "%s: %s has to hold %zu bytes, and its line's end is none of them", key,
-                       path, min);
+        (void)cli_fail(c, "%s: %s has to hold %zu to %u bytes, and its line's end is none of them",
+                       key, path, min, SECRET_BYTES_MAX);
         sodium_free(p);
         return false;
     }
