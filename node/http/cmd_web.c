@@ -284,8 +284,10 @@ static void serve(struct web *w)
     const cpis_ms until = w->now + DRAIN_TIME;
     while (is_waited_for(w) && w->now < until)
         turn(w);
-    people_free(&w->people); /* a log-in that is still under way is answered: this ends */
-    if (w->faces != NULL) /* what was answered last goes out; pages are not turned without people */
+    /* What still waits is answered: this ends. Whoever is told of the node asks who they are. */
+    control_link_free(&w->link);
+    people_free(&w->people);
+    if (w->faces != NULL) /* and that goes out; a new request is refused before it is handled */
         server_turn(w->faces, clock_monotonic(), clock_wall());
 }
 
@@ -382,11 +384,11 @@ static int work(struct cli *c)
                       open_pages(&w) && open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
-    people_free(&w.people); /* before what its answers go out by */
+    control_link_free(&w.link); /* each of these before what its answers need */
+    people_free(&w.people);
     server_free(&w.faces);
     server_free(&w.operations);
     callers_free(&w.callers);
-    control_link_free(&w.link); /* ends what the faces wait for */
     fhir_free(&w.fhir);
     pages_free(&w.pages);
     assets_free(&w.assets);

@@ -229,6 +229,18 @@ grep -q '^cpis_fhir_answers_total{code="ok"} [1-9]' "$W/metrics.txt" || die "met
 grep -q '^cpis_http_requests_total{listener="web"} [1-9]' "$W/metrics.txt" || die "metrics do not count requests"
 as ed -o "$W/metadata" "https://127.0.0.1:$port$BASE/metadata"
 jq -e '.resourceType == "CapabilityStatement"' "$W/metadata" >/dev/null || die "no CapabilityStatement"
+
+say "ended while a look waits for a node that stands still"
+kill -STOP "${PIDS[$QUERY]}"
+care_team ed "$nobody" &
+asking=$!
+waits() { curl -s -m 10 "http://127.0.0.1:$metrics/metrics" | grep -q '^cpis_http_requests_waiting{listener="web"} 1$'; }
+until_ok 15 waits || die "no look waits for the node"
+kill -TERM "$(web_pid)"
+wait "$asking"
+kill -CONT "${PIDS[$QUERY]}"
+same "$(cat "$W/status")" 503 "a look that waits when cpis web ends: status"
+jq -e '.resourceType == "OperationOutcome"' "$W/body" >/dev/null || die "not told in FHIR: $(cat "$W/body")"
 stop_node "$QUERY"
 grep -q WEB "$W/log/$QUERY.log"
 stop_all
