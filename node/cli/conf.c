@@ -490,22 +490,25 @@ static bool is_whole(const struct reading *r, const config_t *c)
     return true;
 }
 
+static cpis_err not_read(const char *path, cpis_err err, char why[static CONF_WHY_BYTES])
+{
+    (void)snprintf(why, CONF_WHY_BYTES, "%.*s: %s", 900, path, cpis_strerror(err));
+    return err;
+}
+
 cpis_err conf_read(const char *dir, struct node_settings *ret, char why[static CONF_WHY_BYTES])
 {
     char path[FOLDER_PATH_BYTES];
     cpis_err err = folder_path(dir, FOLDER_CONF, sizeof path, path);
-    if (err != CPIS_OK) return err;
+    if (err != CPIS_OK) return not_read(dir, err, why);
     uint8_t *text = NULL;
     size_t len = 0;
     err = folder_read(dir, FOLDER_CONF, CONF_BYTES_MAX, &text, &len);
-    if (err != CPIS_OK) {
-        (void)snprintf(why, CONF_WHY_BYTES, "%.*s: %s", 900, path, cpis_strerror(err));
-        return err;
-    }
+    if (err != CPIS_OK) return not_read(path, err, why);
     char *ended = realloc(text, len + 1);
     if (ended == NULL) {
         free(text);
-        return CPIS_E_NOMEM;
+        return not_read(path, CPIS_E_NOMEM, why);
     }
     ended[len] = '\0';
     config_t c;

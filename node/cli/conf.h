@@ -64,7 +64,8 @@ void conf_default(struct node_settings *ret);
  * static text of what is expected. An unknown key is asserted. */
 const char *conf_set(struct node_settings *s, const char *key, const char *text);
 /* Reads DIR/node.conf. On error `why` is "DIR/node.conf:12: emergency: expected ...".
- * CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_MALFORMED. */
+ * CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_MALFORMED, CPIS_E_LIMIT (the path), CPIS_E_NOMEM. Commands:
+ * cli_settings. */
 CPIS_CHECK cpis_err conf_read(const char *dir, struct node_settings *ret,
                               char why[static CONF_WHY_BYTES]);
 struct conf_key {

@@ -20,14 +20,6 @@ struct change {
     struct account account; /* what is to be: which parts, each command knows */
 };
 
-static bool read_settings(const struct cli *c, struct node_settings *ret)
-{
-    char why[CONF_WHY_BYTES] = "";
-    const cpis_err err = conf_read(c->dir, ret, why);
-    if (err != CPIS_OK) (void)cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    return err == CPIS_OK;
-}
-
 /* The argument NAME. false: told. */
 static bool take_name(const struct cli *c, struct change *ret)
 {
@@ -193,7 +185,7 @@ static int add(struct cli *c)
     struct account *x = &ch.account, other;
     bool there;
     if (!take_name(c, &ch)) return CLI_USAGE;
-    if (!read_settings(c, &s)) return CLI_ERROR;
+    if (!cli_settings(c, &s)) return CLI_ERROR;
     memcpy(x->name, ch.name, sizeof x->name);
     if (!take_details(c, &s, x)) return CLI_USAGE;
     if (!read_account(c, ch.name, &there, &other)) return CLI_ERROR;
@@ -246,7 +238,7 @@ static int role(struct cli *c)
     struct change ch = {.c = c, .s = &s};
     if (!take_name(c, &ch)) return CLI_USAGE;
     if (c->given_count == 0) return cli_usage(c, "what is to change? See --help");
-    if (!read_settings(c, &s)) return CLI_ERROR;
+    if (!cli_settings(c, &s)) return CLI_ERROR;
     return update(&ch, do_role, "changed");
 }
 const struct cli_command cmd_accounts_role = {
@@ -314,7 +306,7 @@ static int totp(struct cli *c)
     char issuer[ORGANISATION_BYTES_MAX + 8];
     bool there = false;
     if (!take_name(c, &ch)) return CLI_USAGE;
-    if (!read_settings(c, &s) || !read_account(c, ch.name, &there, x)) return CLI_ERROR;
+    if (!cli_settings(c, &s) || !read_account(c, ch.name, &there, x)) return CLI_ERROR;
     const bool proxy = x->proxy;
     sodium_memzero(x, sizeof *x);
     if (!there) return cli_fail(c, "there is no account of that name");

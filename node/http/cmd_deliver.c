@@ -185,11 +185,8 @@ static int lock(const struct cli *c)
 
 static bool read_settings(struct deliver *d)
 {
-    char why[CONF_WHY_BYTES] = "";
-    cpis_err err = conf_read(d->c->dir, &d->s, why);
-    if (err != CPIS_OK)
-        (void)cli_fail(d->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    else if (d->s.role != ROLE_AUTHORITY)
+    if (!cli_settings(d->c, &d->s)) return false;
+    if (d->s.role != ROLE_AUTHORITY)
         (void)cli_fail(d->c, "only an authority has notifications");
     else if (d->s.webhook_url[0] == '\0' && d->s.mail_url[0] == '\0')
         (void)cli_fail(d->c, "node.conf names nobody to be told: webhook_url, mail_url");

@@ -350,14 +350,9 @@ static void call_link(void *arg, const struct control_call *call)
 
 static bool read_settings(struct web *w)
 {
-    char why[CONF_WHY_BYTES] = "";
-    const cpis_err err = conf_read(w->c->dir, &w->s, why);
-    if (err != CPIS_OK)
-        (void)cli_fail(w->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    else if (w->s.web_listen[0] == '\0' && w->s.metrics_listen[0] == '\0')
-        (void)cli_fail(w->c, "node.conf says nowhere to serve: web_listen, metrics_listen");
-    else
-        return true;
+    if (!cli_settings(w->c, &w->s)) return false;
+    if (w->s.web_listen[0] != '\0' || w->s.metrics_listen[0] != '\0') return true;
+    (void)cli_fail(w->c, "node.conf says nowhere to serve: web_listen, metrics_listen");
     return false;
 }
 
