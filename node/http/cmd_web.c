@@ -178,17 +178,22 @@ static bool renew(struct web *w)
     struct tls t = {.key = NULL};
     cpis_ms until;
     if (w->faces == NULL || w->s.web_certificate[0] == '\0') return true;
-    if (!tls_read(w->c, &w->s, &t, &until)) return false;
-    const struct server_conf conf = faces_conf(w, &t);
-    const cpis_err err = server_renew(w->faces, &conf, why);
-    tls_free(&t);
+    cpis_err err = CPIS_E_INVAL;
+    if (tls_read(w->c, &w->s, &t, &until)) {
+        const struct server_conf conf = faces_conf(w, &t);
+        err = server_renew(w->faces, &conf, why);
+        if (why[0] == '\0') (void)snprintf(why, sizeof why, "%s", cpis_strerror(err));
+        tls_free(&t);
+    } else {
+        (void)snprintf(why, sizeof why, "the line before this one says why");
+    }
     if (err == CPIS_OK) {
         w->certificate_until = until;
         companion_tell(COMPANION_INFO, "WEB_CERTIFICATE", "a new certificate is served");
     } else {
         companion_tell(COMPANION_WARN, "WEB_CERTIFICATE",
                        "the new certificate is not served, and tried again within a minute: %s",
-                       why[0] != '\0' ? why : cpis_strerror(err));
+                       why);
     }
     return err == CPIS_OK;
 }

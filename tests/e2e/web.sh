@@ -14,6 +14,7 @@ W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-web.XXXXXX")
 began=$SECONDS
 finish() {
     local status=$?
+    for node in "${!PIDS[@]}"; do kill -CONT "${PIDS[$node]}" 2>/dev/null || true; done
     stop_all
     if [ "$status" = 0 ] || [ -n "${CI:-}" ]; then rm -rf "$W"; else say "kept for a look: $W"; fi
     exit "$status"
@@ -212,6 +213,7 @@ make_server_certificate web "third"
 chmod 0644 "$W/web.key"
 hup
 is_second || die "a key that everybody can read is served"
+grep -q 'event=WEB_CERTIFICATE msg="the new certificate is not served' "$W/log/$QUERY.log" || die "that it is not served is not told"
 chmod 0600 "$W/web.key" # its time stays
 hup
 same "$(renewals)" 2 "renewals after one that failed"
@@ -234,7 +236,9 @@ say "ended while a look waits for a node that stands still"
 kill -STOP "${PIDS[$QUERY]}"
 care_team ed "$nobody" &
 asking=$!
-waits() { curl -s -m 10 "http://127.0.0.1:$metrics/metrics" | grep -q '^cpis_http_requests_waiting{listener="web"} 1$'; }
+waits() { # the node stands still: the metrics take 5 s
+    curl -s -m 10 -o "$W/metrics.txt" "http://127.0.0.1:$metrics/metrics" && grep -q '^cpis_http_requests_waiting{listener="web"} 1$' "$W/metrics.txt"
+}
 until_ok 15 waits || die "no look waits for the node"
 kill -TERM "$(web_pid)"
 wait "$asking"
