@@ -135,6 +135,20 @@ $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(CORE_LIBS))
+# the benches' own wraps are of libsodium's calls, the simulator's of crypto/'s
+SODIUM_WRAP := $(shell sed -n 's/^COUNTED.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' tests/bench/sodium_count.c)
+FIGURE_OBJ := $(call obj,$(addprefix tests/bench/,figure.c timing.c))
+BENCH_OBJ := $(FIGURE_OBJ) $(call obj,$(addprefix tests/bench/,operation.c sodium_count.c))
+$(B)/bench_guard: $(B)/tests/bench/bench_guard.o $(BENCH_OBJ) $(call obj,$(FEED_SRC)) $(B)/libsim.a $(LIB)
+	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) $(FEED_LIBS) -ljansson -lconfig $(CORE_LIBS))
+$(B)/bench_primitives: $(B)/tests/bench/bench_primitives.o $(B)/tests/bench/echo.o $(BENCH_OBJ) $(LIB)
+	$(call link,$(SODIUM_WRAP) -lzmq $(CORE_LIBS))
+$(B)/bench_machines: $(B)/tests/bench/bench_machines.o $(BENCH_OBJ) $(B)/libsim.a $(LIB)
+	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
+$(B)/bench_load: $(B)/tests/bench/bench_load.o $(FIGURE_OBJ) $(B)/libnet.a $(LIB)
+	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/bench_sizes: $(B)/tests/bench/bench_sizes.o $(FIGURE_OBJ) $(B)/libsim.a $(B)/libnet.a $(LIB)
+	$(call link,$(SIM_WRAP) $(NODE_LIBS) $(CORE_LIBS))
 $(B)/bench_lookup: $(B)/tests/bench/bench_lookup.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
@@ -272,6 +286,16 @@ bench-lookup: deps
 bench-web:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_web && tests/bench/bench_web.sh
+# Lookups, their steps and floor, lists, starts, memory in one run: a table, and build/bench/results.json; under 5 minutes.
+BENCHES := $(addprefix build/release/,cpis cpis-web bench_primitives bench_machines bench_sizes bench_load bench_feed make_chain)
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench.sh
+# Ten fixed operations against tests/bench/guard.txt: instructions within 3 %, libsodium's costly calls; UPDATE=1 writes it anew.
+.PHONY: bench-guard
+bench-guard:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=valgrind
+	@$(MAKE) --no-print-directory MODE=release build/release/bench_guard && UPDATE=$(UPDATE) tests/bench/bench_guard.sh
 # A register of national size and age: made, offered, caught up with; VERSIONS=500 NODES=160.
 .PHONY: bench-chain
 bench-chain: deps

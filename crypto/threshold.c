@@ -58,6 +58,17 @@ cpis_err threshold_public_share(const struct threshold_commitments *a, uint32_t 
     return CPIS_OK;
 }
 
+void threshold_public_shares(const struct threshold_commitments *a, uint32_t n,
+                             struct threshold_public_shares *ret)
+{
+    assert(degree_fits(a->t) && n >= 1 && n <= THRESHOLD_HOLDERS_MAX);
+    *ret = (struct threshold_public_shares){.n = n};
+    for (uint32_t i = 1; i <= n; i++) {
+        struct oprf_element k;
+        if (threshold_public_share(a, i, &k) == CPIS_OK) ret->k[i - 1] = k;
+    }
+}
+
 /* Fresh bytes alone would give the key away if they ever repeat for another statement (a cloned
  * machine, a bad generator); the statement alone is what a glitch can be aimed at. Hence both. */
 static cpis_err hedged_nonce(const struct oprf_scalar *share,
@@ -104,15 +115,13 @@ out:
     return err;
 }
 
-cpis_err threshold_verify(const struct threshold_commitments *a, uint32_t n,
+cpis_err threshold_verify(const struct threshold_public_shares *shares,
                           const struct oprf_element *blinded, size_t m,
                           const struct threshold_reply *reply)
 {
-    struct oprf_element key;
-    if (reply->index == 0 || reply->index > n) return CPIS_E_INVAL;
-    cpis_err err = threshold_public_share(a, reply->index, &key);
-    if (err != CPIS_OK) return err;
-    return oprf_verify(OPRF_MODE_VOPRF, &key, blinded, reply->evaluated, m, &reply->proof);
+    if (reply->index == 0 || reply->index > shares->n) return CPIS_E_INVAL;
+    return oprf_verify(OPRF_MODE_VOPRF, &shares->k[reply->index - 1], blinded, reply->evaluated, m,
+                       &reply->proof);
 }
 
 /* --- combination --- */
@@ -154,7 +163,7 @@ cpis_err threshold_combine(const struct threshold_reply *replies, size_t k, size
         err = oprf_element_add_scaled(&lambda, &replies[i].evaluated[which], &sum);
         if (err != CPIS_OK) return err;
     }
-    if (oprf_element_check(&sum) != CPIS_OK) return CPIS_E_MALFORMED;
+    if (bytes_are_zero(sum.b, sizeof sum.b)) return CPIS_E_MALFORMED; /* the identity */
     *ret = sum;
     return CPIS_OK;
 }

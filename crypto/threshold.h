@@ -15,6 +15,10 @@ struct threshold_commitments { /* A_0..A_{t-1}; A_0 is the public key */
     uint32_t t;
     struct oprf_element a[THRESHOLD_HOLDERS_MAX];
 };
+struct threshold_public_shares { /* K_1..K_n at [i - 1]; zeros: none, nothing verifies under it */
+    uint32_t n;
+    struct oprf_element k[THRESHOLD_HOLDERS_MAX];
+};
 struct threshold_polynomial { /* secret: a dealer's coefficients; wipe */
     uint32_t t;
     struct oprf_scalar c[THRESHOLD_HOLDERS_MAX];
@@ -33,6 +37,11 @@ void threshold_input(uint32_t epoch, const char digits[static 10],
  * the result is refused by oprf_element_check. */
 CPIS_CHECK cpis_err threshold_public_share(const struct threshold_commitments *a, uint32_t i,
                                            struct oprf_element *ret);
+/* All K_i of an epoch, to be made once: each costs t - 1 multiplications, which is more than half
+ * of a verification. One that threshold_public_share refuses is zeros. t and n in 1..MAX are
+ * asserted. */
+void threshold_public_shares(const struct threshold_commitments *a, uint32_t n,
+                             struct threshold_public_shares *ret);
 /* D[j] = k_i*B[j] and one batched VOPRF proof under K_i. random is 32 fresh bytes: the nonce is
  * BLAKE2b-512(key = k_i, "cpx1/dleq-nonce" || random || M || Z) mod l, little-endian.
  * CPIS_E_LIMIT: m is 0 or over OPRF_BATCH_MAX; CPIS_E_MALFORMED: an element is refused;
@@ -44,9 +53,9 @@ CPIS_CHECK cpis_err threshold_evaluate(const struct oprf_scalar *share,
                                        const struct oprf_element *blinded, size_t m,
                                        const uint8_t random[static THRESHOLD_NONCE_RANDOM_BYTES],
                                        struct oprf_element *ret, struct oprf_proof *ret_proof);
-/* Checks one reply against K_index of the commitments: CPIS_E_MALFORMED, CPIS_E_AUTH as
- * oprf_verify; CPIS_E_INVAL: index is 0 or over n. */
-CPIS_CHECK cpis_err threshold_verify(const struct threshold_commitments *a, uint32_t n,
+/* Checks one reply under K_index: CPIS_E_MALFORMED, CPIS_E_AUTH as oprf_verify; CPIS_E_INVAL: index
+ * is 0 or over n. */
+CPIS_CHECK cpis_err threshold_verify(const struct threshold_public_shares *shares,
                                      const struct oprf_element *blinded, size_t m,
                                      const struct threshold_reply *reply);
 /* Z = sum lambda_i D_i for element number `which` of k replies, each of which passed

@@ -83,8 +83,8 @@ static bool share_fits(const struct evaluator *v, const struct registry_epoch *e
                        const struct share *s, struct oprf_element *ret_public)
 {
     if (s->index == 0 || registry_index_of(ep, &v->self) != s->index) return false;
-    if (threshold_share_fits(&ep->commitments, s->index, &s->scalar) != CPIS_OK) return false;
-    return threshold_public_share(&ep->commitments, s->index, ret_public) == CPIS_OK;
+    *ret_public = ep->public_shares.k[s->index - 1];
+    return threshold_share_fits(&ep->commitments, s->index, &s->scalar) == CPIS_OK;
 }
 
 static void share_settle(struct evaluator *v, struct env *e, struct share *s)

@@ -206,7 +206,7 @@ static enum evidence_fault derive(const struct registry_epoch *ep, const struct 
     for (size_t i = 0; i < ep->t; i++) {
         const struct row_evaluation *v = &s->evaluations[i];
         replies[i] = (struct threshold_reply){v->index, &v->element, v->proof};
-        if (threshold_verify(&ep->commitments, ep->n, &blinded, 1, &replies[i]) != CPIS_OK)
+        if (threshold_verify(&ep->public_shares, &blinded, 1, &replies[i]) != CPIS_OK)
             return EVIDENCE_EVALUATION;
     }
     cpis_err err = threshold_combine(replies, ep->t, ep->t, 0, &z);

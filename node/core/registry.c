@@ -193,7 +193,10 @@ static void fill_node(const struct registry *r, const struct msg_register *reg,
     if (n->state == NODE_REVOKED) n->gone = was != NULL && was->gone > 0 ? was->gone : reg->issued;
 }
 
-static void fill_epoch(const struct msg_register_epoch *m, struct registry_epoch *ep)
+/* was: the same epoch in the register before; NULL: it is new. Its commitments stay as they were
+ * (registry_rules.c), and the shares with them: they are dear, and links are many. */
+static void fill_epoch(const struct registry_epoch *was, const struct msg_register_epoch *m,
+                       struct registry_epoch *ep)
 {
     *ep = (struct registry_epoch){.number = m->number,
                                   .n = (uint32_t)(m->holders.len / CPIS_ID_BYTES),
@@ -204,6 +207,10 @@ static void fill_epoch(const struct msg_register_epoch *m, struct registry_epoch
     ep->commitments.t = ep->t;
     memcpy(ep->holders, m->holders.p, m->holders.len);
     memcpy(ep->commitments.a, m->commitments.p, m->commitments.len);
+    if (was != NULL)
+        ep->public_shares = was->public_shares;
+    else
+        threshold_public_shares(&ep->commitments, ep->n, &ep->public_shares);
 }
 
 static bool grow(void **p, size_t *cap, size_t want, size_t element)
@@ -297,7 +304,7 @@ static cpis_err adopt(struct registry *r, struct candidate *c)
     if (reg->nodes_count > 0) qsort(nodes, reg->nodes_count, sizeof *nodes, by_id);
     if (!map_nodes(nodes, reg->nodes_count, &places)) return CPIS_E_NOMEM;
     for (size_t i = 0; i < reg->epochs_count; i++)
-        fill_epoch(&reg->epochs[i], &epochs[i]);
+        fill_epoch(registry_epoch(r, reg->epochs[i].number), &reg->epochs[i], &epochs[i]);
     for (size_t i = 0; i < reg->notices_count; i++)
         notices[i] = (struct registry_notice){reg->notices[i].authority_id,
                                               reg->notices[i].list_time, reg->notices[i].until};

@@ -42,6 +42,7 @@ struct registry_epoch {
     uint32_t number, n, t, bucket_bits;
     struct cpis_id holders[THRESHOLD_HOLDERS_MAX]; /* holders[i - 1] has index i */
     struct threshold_commitments commitments;
+    struct threshold_public_shares public_shares;
     uint64_t not_before, not_after;
 };
 struct registry_notice {

@@ -238,7 +238,7 @@ static cpis_err take_reply(struct job *j, const struct registry_epoch *ep,
     if (m->elements.len != j->m * OPRF_ELEMENT_BYTES) return CPIS_E_MALFORMED;
     memcpy(to, m->elements.p, m->elements.len);
     const struct threshold_reply r = {.index = m->index, .evaluated = to, .proof = m->proof};
-    cpis_err err = threshold_verify(&ep->commitments, ep->n, j->blinded, j->m, &r);
+    cpis_err err = threshold_verify(&ep->public_shares, j->blinded, j->m, &r);
     if (err == CPIS_OK) j->reply[j->replies++] = r;
     return err;
 }

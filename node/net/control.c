@@ -6,9 +6,8 @@
 #include <inttypes.h>
 #include <sodium.h>
 
-#define REPLY_HWM                                                                                  \
-    4096U /* replies that wait for a client that does not read; then they are lost                 \
-           */
+/* So many replies wait for a client that does not read; then they are lost. */
+#define REPLY_HWM 4096U
 
 #define ALL       (1U << ROLE_AUTHORITY | 1U << ROLE_DIRECTORY | 1U << ROLE_QUERY)
 #define AUTHORITY (1U << ROLE_AUTHORITY)

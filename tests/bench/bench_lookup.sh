@@ -11,17 +11,10 @@ count=${LOOKUPS:-1000}
 found_federation
 start_all
 hold_ceremony
-i=0
-for authority in "${AUTHORITIES[@]}"; do
-    csv "$i" 225 352 "$W/$authority.csv" # a median authority each
-    "$CPIS" flags import "$W/$authority" "$W/$authority.csv" --wait >/dev/null
-    i=$((i + 1))
-done
+import_medians
 activate_authorities
 csv 9 "$((count / 2))" 0 "$W/nobody.csv"
-first=$(number_of "$W/nobody.csv" 1)
-ready() { lookup --scheduled --json <<<"$first" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+until_complete "$(number_of "$W/nobody.csv" 1)"
 sleep 2
 hits=$(tail -q -n +2 "$W"/T00?.csv | cut -d, -f1 | sed -n "1,$((count / 2))p")
 paste -d '\n' <(echo "$hits") <(tail -n +2 "$W/nobody.csv" | cut -d, -f1) | grep . | build/release/bench_lookup "$W/$QUERY"

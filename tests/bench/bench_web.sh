@@ -35,9 +35,7 @@ csv 1 225 352 "$W/T001.csv"
 csv 9 "$count" 0 "$W/nobody.csv"
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
 activate_authorities
-first=$(number_of "$W/nobody.csv" 1)
-ready() { lookup --scheduled --json <<<"$first" | jq -e '.verdict == "no_flag"'; }
-until_ok 30 ready || die "the federation did not become complete"
+until_complete "$(number_of "$W/nobody.csv" 1)"
 sleep 2
 tail -n +2 "$W/nobody.csv" | cut -d, -f1 |
     build/release/bench_web "$W/$QUERY" "https://127.0.0.1:$port/FHIR/R4" "$W/web.pem" "$W/ed.pem" "$W/ed.key"

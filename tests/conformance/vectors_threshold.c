@@ -17,6 +17,7 @@ struct federation { /* one case: a key, its holders, and one request of m number
     struct oprf_scalar key;
     struct threshold_polynomial polynomial;
     struct threshold_commitments a;
+    struct threshold_public_shares k;
     size_t m;
     struct number number[OPRF_BATCH_MAX];
     struct oprf_element blinded[OPRF_BATCH_MAX];
@@ -41,6 +42,7 @@ static void check_key(struct vc *c, struct vc_obj *o, struct federation *f)
     vc_want(c, o, "key", f->key.b, sizeof f->key.b);
     vc_ok(c, threshold_commit(&f->polynomial, &f->a), "field polynomial_coefficients: committing");
     if (c->failed) return;
+    threshold_public_shares(&f->a, f->n, &f->k);
     vc_ok(c, oprf_public_key(&f->key, &public), "public key");
     vc_want(c, o, "public_key", public.b, sizeof public.b);
     l = vc_list_in(c, o, "commitments");
@@ -117,7 +119,7 @@ static void check_evaluation(struct vc *c, struct vc_obj *o, struct federation *
           "proving with the nonce");
     vc_same(c, "proof (with the nonce)", proof.b, sizeof proof.b, again.b, sizeof again.b);
     const struct threshold_reply reply = {.index = i, .evaluated = d, .proof = proof};
-    vc_ok(c, threshold_verify(&f->a, f->n, f->blinded, f->m, &reply), "verifying the reply");
+    vc_ok(c, threshold_verify(&f->k, f->blinded, f->m, &reply), "verifying the reply");
 }
 
 static void check_share(struct vc *c, struct vc_obj *o, struct federation *f)
@@ -202,7 +204,7 @@ static cpis_err receive(struct vc *c, const struct federation *f, struct accepte
                         const struct threshold_reply *reply, size_t m)
 {
     if (m != f->m || reply->index != peer) return CPIS_E_MALFORMED;
-    cpis_err err = threshold_verify(&f->a, f->n, f->blinded, f->m, reply);
+    cpis_err err = threshold_verify(&f->k, f->blinded, f->m, reply);
     if (err != CPIS_OK) return err;
     if (a->count == THRESHOLD_HOLDERS_MAX) return CPIS_E_LIMIT;
     a->replies[a->count] = *reply;

@@ -46,6 +46,15 @@ static struct threshold_polynomial deal(uint32_t t, uint8_t number)
     return ret;
 }
 
+/* By the commitments, as each index's share is made of them. */
+static cpis_err verify(const struct threshold_commitments *a, uint32_t n,
+                       const struct oprf_element *of, size_t m, const struct threshold_reply *r)
+{
+    struct threshold_public_shares k;
+    threshold_public_shares(a, n, &k);
+    return threshold_verify(&k, of, m, r);
+}
+
 static void evaluate(uint32_t i)
 {
     reply[i] = (struct threshold_reply){.index = i, .evaluated = answer[i]};
@@ -137,8 +146,7 @@ Test(threshold, a_wrong_share_is_caught_although_its_y_is_well_formed)
     evaluate(3);
     cr_assert_not(gives_y(&reply[1], T, 0));
     for (uint32_t i = 1; i <= N; i++)
-        cr_assert_eq(threshold_verify(&pub, N, blinded, M, &reply[i]),
-                     i == 3 ? CPIS_E_AUTH : CPIS_OK);
+        cr_assert_eq(verify(&pub, N, blinded, M, &reply[i]), i == 3 ? CPIS_E_AUTH : CPIS_OK);
 }
 
 Test(threshold, a_reply_holds_for_its_own_index_only)
@@ -146,35 +154,35 @@ Test(threshold, a_reply_holds_for_its_own_index_only)
     for (uint32_t i = 1; i <= N; i++) {
         struct threshold_reply r = reply[2];
         r.index = i;
-        cr_assert_eq(threshold_verify(&pub, N, blinded, M, &r), i == 2 ? CPIS_OK : CPIS_E_AUTH);
+        cr_assert_eq(verify(&pub, N, blinded, M, &r), i == 2 ? CPIS_OK : CPIS_E_AUTH);
     }
 }
 
 Test(threshold, a_reply_from_outside_the_holders_is_refused)
 {
     struct threshold_reply r = reply[N];
-    cr_assert_eq(threshold_verify(&pub, N - 1, blinded, M, &r), CPIS_E_INVAL);
+    cr_assert_eq(verify(&pub, N - 1, blinded, M, &r), CPIS_E_INVAL);
     r.index = 0;
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M, &r), CPIS_E_INVAL);
+    cr_assert_eq(verify(&pub, N, blinded, M, &r), CPIS_E_INVAL);
     r.index = UINT32_MAX;
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M, &r), CPIS_E_INVAL);
+    cr_assert_eq(verify(&pub, N, blinded, M, &r), CPIS_E_INVAL);
 }
 
 Test(threshold, a_wrong_answer_is_refused)
 {
     struct oprf_element whole = answer[1][1];
     answer[1][1] = answer[1][0];
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M, &reply[1]), CPIS_E_AUTH);
+    cr_assert_eq(verify(&pub, N, blinded, M, &reply[1]), CPIS_E_AUTH);
     memset(&answer[1][1], 0, sizeof whole);
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M, &reply[1]), CPIS_E_MALFORMED);
+    cr_assert_eq(verify(&pub, N, blinded, M, &reply[1]), CPIS_E_MALFORMED);
     answer[1][1] = whole;
     answer[1][1].b[31] |= 0x80;
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M, &reply[1]), CPIS_E_MALFORMED);
+    cr_assert_eq(verify(&pub, N, blinded, M, &reply[1]), CPIS_E_MALFORMED);
     answer[1][1] = whole;
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M - 1, &reply[1]), CPIS_E_AUTH);
-    cr_assert_eq(threshold_verify(&pub, N, blinded, 0, &reply[1]), CPIS_E_LIMIT);
-    cr_assert_eq(threshold_verify(&pub, N, blinded, OPRF_BATCH_MAX + 1, &reply[1]), CPIS_E_LIMIT);
-    cr_assert_eq(threshold_verify(&pub, N, blinded, M, &reply[1]), CPIS_OK);
+    cr_assert_eq(verify(&pub, N, blinded, M - 1, &reply[1]), CPIS_E_AUTH);
+    cr_assert_eq(verify(&pub, N, blinded, 0, &reply[1]), CPIS_E_LIMIT);
+    cr_assert_eq(verify(&pub, N, blinded, OPRF_BATCH_MAX + 1, &reply[1]), CPIS_E_LIMIT);
+    cr_assert_eq(verify(&pub, N, blinded, M, &reply[1]), CPIS_OK);
 }
 
 Test(threshold, an_index_that_is_zero_or_repeated_is_not_combined)
@@ -307,9 +315,9 @@ Test(threshold, a_full_batch_of_256_is_evaluated_and_verified)
     cr_assert_eq(threshold_evaluate(&share[1], &public_share[1], blinded, OPRF_BATCH_MAX, fresh, d,
                                     &r.proof),
                  CPIS_OK);
-    cr_assert_eq(threshold_verify(&pub, N, blinded, OPRF_BATCH_MAX, &r), CPIS_OK);
+    cr_assert_eq(verify(&pub, N, blinded, OPRF_BATCH_MAX, &r), CPIS_OK);
     d[OPRF_BATCH_MAX - 1] = d[0];
-    cr_assert_eq(threshold_verify(&pub, N, blinded, OPRF_BATCH_MAX, &r), CPIS_E_AUTH);
+    cr_assert_eq(verify(&pub, N, blinded, OPRF_BATCH_MAX, &r), CPIS_E_AUTH);
 }
 
 /* --- commitments --- */
@@ -352,6 +360,11 @@ Test(threshold, a_public_share_that_is_the_identity_is_refused_but_a_partial_sum
     cr_assert_eq(crypto_core_ristretto255_sub(pub.a[0].b, zero.b, twice.b), 0);
     cr_assert_eq(threshold_public_share(&pub, 2, &k), CPIS_E_MALFORMED);
     cr_assert_eq(threshold_public_share(&pub, 3, &k), CPIS_OK);
+    struct threshold_public_shares all;
+    threshold_public_shares(&pub, 3, &all);
+    cr_assert_arr_eq(all.k[1].b, zero.b, sizeof zero.b);
+    cr_assert_arr_eq(all.k[2].b, k.b, sizeof k.b);
+    cr_assert_eq(threshold_verify(&all, blinded, M, &reply[2]), CPIS_E_MALFORMED);
     pub.t = 3; /* A_1 = -2 A_2: at 2 all but A_0 cancels */
     pub.a[2] = pub.a[1];
     pub.a[1] = pub.a[0];
@@ -394,7 +407,7 @@ static void holds_a_ceremony(struct ceremony c)
         cr_assert_eq(threshold_public_share(&sum, j + 1, &k), CPIS_OK);
         r[j] = (struct threshold_reply){.index = j + 1, .evaluated = &d[j]};
         cr_assert_eq(threshold_evaluate(&held, &k, blinded, 1, fresh, &d[j], &r[j].proof), CPIS_OK);
-        cr_assert_eq(threshold_verify(&sum, c.n, blinded, 1, &r[j]), CPIS_OK);
+        cr_assert_eq(verify(&sum, c.n, blinded, 1, &r[j]), CPIS_OK);
     }
     cr_assert_eq(oprf_public_key(&key, &k), CPIS_OK);
     cr_assert_eq(memcmp(&k, &sum.a[0], sizeof k), 0, "A_0 is the key that nobody knows");

@@ -12,6 +12,7 @@
 #define BATCH   2U
 
 static struct threshold_commitments commitments;
+static struct threshold_public_shares public_shares;
 static struct oprf_element blinded[BATCH];
 static struct {
     struct oprf_element evaluated[BATCH];
@@ -29,6 +30,7 @@ static void set_up(void)
     memset(wide, 7, sizeof wide);
     assert(threshold_deal(2, wide, &poly) == CPIS_OK);
     assert(threshold_commit(&poly, &commitments) == CPIS_OK);
+    threshold_public_shares(&commitments, HOLDERS, &public_shares);
     for (uint8_t j = 0; j < BATCH; j++)
         assert(oprf_blind_with(OPRF_MODE_VOPRF, &j, 1, &blind, &blinded[j]) == CPIS_OK);
     for (uint32_t i = 0; i < HOLDERS; i++) {
@@ -85,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const bool same = index == which + 1U &&
                       memcmp(evaluated, honest[which].evaluated, sizeof evaluated) == 0 &&
                       memcmp(&reply.proof, &honest[which].proof, sizeof reply.proof) == 0;
-    cpis_err err = threshold_verify(&commitments, HOLDERS, blinded, BATCH, &reply);
+    cpis_err err = threshold_verify(&public_shares, blinded, BATCH, &reply);
     assert((err == CPIS_OK) == same);
     combine(data, size);
     return 0;

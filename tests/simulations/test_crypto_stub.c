@@ -76,6 +76,7 @@ struct ceremony {
     struct threshold_commitments a;
     struct oprf_scalar share[N];
     struct oprf_element public_share[N];
+    struct threshold_public_shares k;
 };
 
 static void hold_ceremony(struct ceremony *ret)
@@ -90,6 +91,7 @@ static void hold_ceremony(struct ceremony *ret)
         cr_assert_eq(threshold_commit(&p[i], &dealing[i]), CPIS_OK);
     }
     cr_assert_eq(threshold_sum_commitments(dealing, N, &ret->a), CPIS_OK);
+    threshold_public_shares(&ret->a, N, &ret->k);
     for (uint32_t j = 1; j <= N; j++) {
         for (uint32_t i = 0; i < N; i++) {
             const struct cpis_hash h = threshold_dealing_hash(1, (uint8_t)(i + 1), &dealing[i]);
@@ -131,7 +133,7 @@ static void ask(const struct ceremony *c, const char *digits, uint32_t blind,
         cr_assert_eq(threshold_evaluate(&c->share[i], &c->public_share[i], &ret->blinded, 1, random,
                                         &ret->said[i], &ret->reply[i].proof),
                      CPIS_OK);
-        cr_assert_eq(threshold_verify(&c->a, N, &ret->blinded, 1, &ret->reply[i]), CPIS_OK);
+        cr_assert_eq(threshold_verify(&c->k, &ret->blinded, 1, &ret->reply[i]), CPIS_OK);
     }
 }
 
@@ -192,18 +194,18 @@ Test(crypto_stub, an_evaluation_by_a_wrong_share_or_changed_on_its_way_fails_its
         ask(&c, "9990000026", 3000, &other);
         struct threshold_reply *r = &q.reply[0];
         r->index = 2;
-        cr_assert_eq(threshold_verify(&c.a, N, &q.blinded, 1, r), CPIS_E_AUTH, "%s", NAME);
+        cr_assert_eq(threshold_verify(&c.k, &q.blinded, 1, r), CPIS_E_AUTH, "%s", NAME);
         r->index = N + 1;
-        cr_assert_eq(threshold_verify(&c.a, N, &q.blinded, 1, r), CPIS_E_INVAL);
+        cr_assert_eq(threshold_verify(&c.k, &q.blinded, 1, r), CPIS_E_INVAL);
         r->index = 1;
-        cr_assert_eq(threshold_verify(&c.a, N, &other.blinded, 1, r), CPIS_E_AUTH);
-        cr_assert_eq(threshold_verify(&c.a, N, &q.blinded, 0, r), CPIS_E_LIMIT);
+        cr_assert_eq(threshold_verify(&c.k, &other.blinded, 1, r), CPIS_E_AUTH);
+        cr_assert_eq(threshold_verify(&c.k, &q.blinded, 0, r), CPIS_E_LIMIT);
         r->evaluated = &q.said[1]; /* right form, another holder's value */
-        cr_assert_eq(threshold_verify(&c.a, N, &q.blinded, 1, r), CPIS_E_AUTH);
+        cr_assert_eq(threshold_verify(&c.k, &q.blinded, 1, r), CPIS_E_AUTH);
         r->evaluated = &q.said[0];
         for (size_t bit = 0; bit < 8 * sizeof r->proof; bit++) {
             flip(&r->proof, bit);
-            cpis_err err = threshold_verify(&c.a, N, &q.blinded, 1, r);
+            cpis_err err = threshold_verify(&c.k, &q.blinded, 1, r);
             cr_assert(err == CPIS_E_AUTH || err == CPIS_E_MALFORMED, "%s bit %zu", NAME, bit);
             flip(&r->proof, bit);
         }
@@ -211,7 +213,7 @@ Test(crypto_stub, an_evaluation_by_a_wrong_share_or_changed_on_its_way_fails_its
         cr_assert_eq(threshold_evaluate(&c.share[1], &c.public_share[0], &q.blinded, 1, random,
                                         &q.said[0], &r->proof),
                      CPIS_OK);
-        cr_assert_eq(threshold_verify(&c.a, N, &q.blinded, 1, r), CPIS_E_AUTH, "%s", NAME);
+        cr_assert_eq(threshold_verify(&c.k, &q.blinded, 1, r), CPIS_E_AUTH, "%s", NAME);
     }
 }
 
@@ -253,7 +255,7 @@ Test(crypto_stub, what_is_no_element_or_scalar_is_refused)
         cr_assert_eq(oprf_scalar_check(&s), CPIS_E_MALFORMED);
         q.reply[1].evaluated = &e;
         cr_assert_eq(threshold_combine(q.reply, T, T, 0, &d), CPIS_E_MALFORMED, "%s", NAME);
-        cr_assert_eq(threshold_verify(&c.a, N, &q.blinded, 1, &q.reply[1]), CPIS_E_MALFORMED);
+        cr_assert_eq(threshold_verify(&c.k, &q.blinded, 1, &q.reply[1]), CPIS_E_MALFORMED);
     }
 }
 

@@ -56,7 +56,7 @@ static void assert_proof_holds(const struct msg_evaluate_reply *r, size_t m)
     memcpy(out, r->elements.p, r->elements.len);
     const struct threshold_reply t = {.index = r->index, .evaluated = out, .proof = r->proof};
     const struct registry_epoch *ep = registry_epoch(d.registry, 1);
-    cr_assert_eq(threshold_verify(&ep->commitments, ep->n, blinded, m, &t), CPIS_OK);
+    cr_assert_eq(threshold_verify(&ep->public_shares, blinded, m, &t), CPIS_OK);
 }
 
 Test(evaluator, a_query_nodes_element_comes_back_with_a_proof_that_holds)

@@ -823,6 +823,25 @@ Test(registry, everyone_switches_at_the_next_epochs_beginning)
     cr_assert_str_eq(registry_may_follow(r, &m), "a new epoch's number is not above all that were");
 }
 
+Test(registry, an_epoch_has_its_holders_public_shares_from_one_register_to_the_next)
+{
+    struct msg_register m = next();
+    struct msg_register_epoch ep = rf_epoch(2, 3, 2, &a);
+    with_epoch(&m, &ep);
+    for (unsigned links = 0; links < 3; links++, m = next()) {
+        accept(&m);
+        for (uint32_t e = 1; e <= 2; e++) {
+            const struct registry_epoch *at = registry_epoch(r, e);
+            cr_assert_eq(at->public_shares.n, 3);
+            for (uint32_t i = 1; i <= 3; i++) {
+                struct oprf_element k;
+                cr_assert_eq(threshold_public_share(&at->commitments, i, &k), CPIS_OK);
+                cr_expect_arr_eq(at->public_shares.k[i - 1].b, k.b, sizeof k.b, "%u of %u", i, e);
+            }
+        }
+    }
+}
+
 /* --- register-times --- */
 
 static cpis_err tell(struct registry *to, unsigned number, cpis_ms now, uint64_t time,

@@ -139,7 +139,7 @@ Test(tokens, the_evidence_of_one_number_verifies_under_the_commitments)
     for (size_t i = 0; i < VF_T; i++) {
         const struct row_evaluation *r = &done.evidence[i];
         const struct threshold_reply t = {r->index, &r->element, r->proof};
-        cr_expect_eq(threshold_verify(&ep->commitments, ep->n, &blinded, 1, &t), CPIS_OK);
+        cr_expect_eq(threshold_verify(&ep->public_shares, &blinded, 1, &t), CPIS_OK);
         const struct cpis_id id = rf_id(r->index);
         bool used = false;
         for (size_t k = 0; k < VF_T; k++)

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# make bench: a lookup, its steps and their floor, lists, starts and memory, in one run: a table here, build/bench/results.json (a name ->
+# value, unit, n) for a program, build/bench/floor.txt for what the floor is made of. LOOKUPS=400; tests/bench/README.md says what each figure means.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+BIN=$PWD/build/release
+CPIS=$BIN/cpis
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-bench.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+DIRECTORIES=(D01 D02 D03 D04 D05 D06 D07)
+THRESHOLD=4
+trap 'stop_all; rm -rf "$W"' EXIT
+trap 'exit 130' INT TERM
+count=${LOOKUPS:-400}
+[[ $count =~ ^[1-9][0-9]{0,4}$ && $count -le 20000 ]] || die "LOOKUPS=$count is not a number from 1 to 20000"
+out=build/bench figures=$W/figures
+mkdir -p "$out"
+began=$SECONDS
+step() { printf '%4d s  %s\n' $((SECONDS - began)) "$*" >&2; }
+figure() { printf '{"name":"%s","value":%s,"unit":"%s","n":%s}\n' "$@" >>"$figures"; } # NAME VALUE UNIT N
+now() { date +%s%3N; }
+rss_mib() { awk '/^VmRSS/ {printf "%.2f", $2 / 1024}' "/proc/$1/status"; }
+# Starts a node and sets $took: seconds until what it says of itself fits `filter` (of jq).
+timed_start() { # NODE FILTER
+    local node=$1 filter=$2 t
+    t=$(now)
+    "$CPIS" run "$W/$node" >>"$W/log/$node.log" 2>&1 &
+    PIDS[$node]=$!
+    answers() { "$CPIS" status "$W/$node" --json | jq -e "$filter"; }
+    until_ok 60 answers || { tail -n 5 "$W/log/$node.log" >&2; die "$node does not answer"; }
+    took=$(awk -v ms=$(($(now) - t)) 'BEGIN {printf "%.3f", ms / 1000}')
+}
+
+step "primitives and floor"
+"$BIN/bench_primitives" "$THRESHOLD" $((${#AUTHORITIES[@]} * (225 + 352))) "$W/commits" >>"$figures" 2>"$out/floor.txt"
+step "a lookup through the machines"
+"$BIN/bench_machines" "$THRESHOLD" "${#DIRECTORIES[@]}" 200 >>"$figures"
+step "lists, matches"
+"$BIN/bench_sizes" lists >>"$figures"
+"$BIN/bench_sizes" match >>"$figures"
+step "files of plans"
+"$BIN/bench_feed" --json --quick |
+    jq -c '{name: (if .what | startswith("csv") then "csv_rows_per_second" else "xml_records_per_second" end), value: .rows_a_second, unit: "1/s", n: 1}' >>"$figures"
+
+step "a federation of real processes: ${#DIRECTORIES[@]} directories, t = $THRESHOLD"
+found_federation
+for size in 1e4 1e5 1e6; do cp -a "$W/D01" "$W/full-$size"; done # for later: as it was before its first start
+start_all
+hold_ceremony
+import_medians
+activate_authorities
+csv 9 "$count" 0 "$W/nobody.csv"
+until_complete "$(number_of "$W/nobody.csv" 1)"
+sleep 2 # what follows a new register, each node with each
+numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
+load() { "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[@]}" >>"$figures"; } # FLIGHT LABEL <numbers
+step "lookups, one after the other"
+numbers "$W/nobody.csv" | load 1 lookup
+numbers "$W"/T00?.csv | sed -n "1,$((count / 2))p" | load 1 lookup_flag
+for flight in 2 4 8 16 32 64; do
+    step "lookups, $flight in flight"
+    numbers "$W/nobody.csv" | load $flight "lookup_flight_$flight"
+done
+step "answers of an authority, 16 in flight"
+numbers "$W/T001.csv" | sed -n "1,$((count / 2))p" | load 16 lookup_flag_flight_16
+
+step "the log of a query node"
+t=$(now)
+verified=$("$CPIS" log verify "$W/$QUERY" | sed -nE 's/^holds: ([0-9]+) entries.*/\1/p')
+[ -n "$verified" ] || die "log verify did not say how many entries hold"
+figure log_verify_entries_per_second "$(awk -v n="$verified" -v ms=$(($(now) - t)) 'BEGIN {printf "%.0f", 1000 * n / ms}')" 1/s "$verified"
+
+step "an authority of 5,000 plans"
+csv 5 4423 0 "$W/5000.csv" # and the 577 that it has
+"$CPIS" flags import "$W/T004" "$W/5000.csv" --wait >/dev/null
+stop_node T004
+timed_start T004 '.authority.children >= 5000'
+figure authority_start_s_5000 "$took" s 1
+figure authority_rss_mib_5000 "$(rss_mib "${PIDS[T004]}")" mib 1
+stop_node "$QUERY"
+timed_start "$QUERY" '.register.version > 0'
+figure query_start_s "$took" s 1
+figure query_rss_mib "$(rss_mib "${PIDS[$QUERY]}")" mib 1
+stop_all
+
+for size in 1e4 1e5 1e6; do
+    step "a directory of $size tokens"
+    node=full-$size
+    cp "$W/register" "$W/$node/register"
+    "$BIN/bench_sizes" fill "$W/$node" "$(printf '%.0f' $size)" "${AUTHORITIES[@]/#/$W/}"
+    timed_start "$node" "[.directory.lists[].n] | add == $size"
+    figure "directory_start_s_$size" "$took" s 1
+    figure "directory_rss_mib_$size" "$(rss_mib "${PIDS[$node]}")" mib 1
+    stop_node "$node"
+done
+
+step "a register of 160 nodes and 100 versions"
+"$BIN/make_chain" "$W/chain"
+"$CPIS" init "$W/chained" --role query --org RZZ99 --name "Test Hospital" --register "$W/chain" >/dev/null
+"$BIN/make_chain" "$W/chain" 100 160 "$W/chained/descriptor" >/dev/null
+t=$(now)
+"$CPIS" register verify "$W/chain" >/dev/null
+figure register_apply_ms_per_version "$(awk -v ms=$(($(now) - t)) 'BEGIN {print ms / 100}')" ms 100
+
+# What is compared, from this run's own figures; a name that a reader relies on and that is missing is an error.
+jq -s '
+    (map({key: .name, value: {value, unit, n}}) | from_entries) as $r
+    | def ratio($a; $b): {value: ($r[$a].value / $r[$b].value * 1000 | round / 1000), unit: "ratio", n: $r[$a].n};
+      $r + {
+        lookup_cpu_over_floor: ratio("lookup_cpu_us"; "floor_cpu_no_flag_us"),
+        lookup_cpu_over_primitives: ratio("lookup_cpu_us"; "floor_primitives_no_flag_us"),
+        lookup_flag_cpu_over_floor: ratio("lookup_flag_cpu_us"; "floor_cpu_flag_us"),
+        machines_cpu_over_primitives: ratio("machines_cpu_no_flag_us"; "floor_primitives_no_flag_us"),
+        lookup_p50_over_floor: {value: ($r.lookup_p50_ms.value * 1000 / $r.floor_path_us.value * 1000 | round / 1000), unit: "ratio", n: $r.lookup_p50_ms.n},
+        lookups_per_second: ([$r | to_entries[] | select(.key | test("^lookup(_flight_[0-9]+)?_per_second$")) | .value] | max_by(.value)),
+        authority_answers_per_second: $r.lookup_flag_flight_16_per_second,
+        wire_bytes_per_lookup: $r.wire_bytes_no_flag }
+    | . as $all
+    | ("lookup_cpu_over_floor lookup_p50_over_floor lookup_p50_ms lookup_p99_ms lookups_per_second authority_rss_mib_5000 directory_rss_mib_1e6 directory_start_s_1e6 csv_rows_per_second xml_records_per_second wire_bytes_per_lookup"
+       | split(" ")) as $must
+    | ($must - ($all | keys)) as $missing
+    | if $missing == [] then $all else error("missing: \($missing | join(" "))") end' "$figures" >"$W/results.json"
+mv "$W/results.json" "$out/results.json"
+cat "$out/floor.txt"
+jq -r 'to_entries | sort_by(.key)[] | [.key, .value.value, .value.unit, .value.n] | @tsv' "$out/results.json" |
+    awk -F '\t' '{printf "%-46s %14.6g %-6s n = %d\n", $1, $2, $3, $4}'
+step "done: $out/results.json"

@@ -1,0 +1,22 @@
+/* tests/bench/figure.h - what a bench has measured, one JSON object a line on standard output: the
+ * driver (bench.sh) gathers the lines of all programs into build/bench/results.json. */
+#ifndef CPIS_TESTS_BENCH_FIGURE_H
+#define CPIS_TESTS_BENCH_FIGURE_H
+#include <stddef.h>
+
+/* name: [a-z0-9_]; unit: "us", "ms", "s", "count", "bytes", "mib", "1/s"; n: measured how often. */
+void figure(const char *name, double value, const char *unit, size_t n);
+double figure_cpu_us(void); /* of this process, all its threads */
+
+/* The processor time of one call: as many calls as fill ms, in FIGURE_ROUNDS rounds; the median of
+ * the rounds' means, in microseconds. *ret_n, or NULL: calls in all. */
+#define FIGURE_ROUNDS 5U
+double figure_time(void (*fn)(void), double ms, size_t *ret_n);
+
+/* Ends the program with the line where it stands, unless c holds. */
+#define MUST(c)                                                                                    \
+    do {                                                                                           \
+        if (!(c)) figure_die(__FILE__, __LINE__, #c);                                              \
+    } while (0)
+_Noreturn void figure_die(const char *file, int line, const char *what);
+#endif
