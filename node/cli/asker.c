@@ -50,12 +50,7 @@ static bool set_asker(const struct cli *c, struct node_settings *s, json_t **ret
 bool cli_asker(const struct cli *c, json_t **ret)
 {
     struct node_settings s;
-    char why[CONF_WHY_BYTES] = "";
-    cpis_err err = conf_read(c->dir, &s, why);
-    if (err != CPIS_OK) {
-        (void)cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-        return false;
-    }
+    if (!cli_settings(c, &s)) return false;
     const char *purpose = cli_value(c, "purpose"), *correlation = cli_value(c, "correlation");
     if (purpose != NULL && strcmp(purpose, "direct-care") != 0 &&
         strcmp(purpose, "not-brought") != 0) {

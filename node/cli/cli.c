@@ -1,5 +1,7 @@
 #include "node/cli/cli.h"
 
+#include "node/cli/conf.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -239,6 +241,13 @@ bool cli_passphrase(const struct cli *c, const char *path, char **ret, size_t *r
     *ret = text;
     *ret_len = n;
     return true;
+}
+
+bool cli_settings(const struct cli *c, struct node_settings *ret)
+{
+    char why[CONF_WHY_BYTES] = "";
+    if (conf_read(c->dir, ret, why) == CPIS_OK) return true;
+    return cli_fail(c, "%s", why) == CLI_OK;
 }
 
 void cli_hex(const void *p, size_t len, char *ret)

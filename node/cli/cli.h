@@ -102,6 +102,9 @@ bool cli_read_file(const struct cli *c, const char *path, size_t max, uint8_t **
 /* Replaces a file whole and durably with these permissions. false: told. */
 bool cli_write_file(const struct cli *c, const char *path, struct bytes b, unsigned mode,
                     bool replace);
+struct node_settings; /* node/cli/conf.h */
+/* DIR/node.conf. false: told. */
+bool cli_settings(const struct cli *c, struct node_settings *ret);
 void cli_hex(const void *p, size_t len, char *ret); /* 2 len + 1 */
 bool cli_unhex(const char *hex, void *ret, size_t len);
 #endif

@@ -337,13 +337,11 @@ static int feed_once(struct cli *c)
 {
     struct feeding f = {.c = c};
     struct node_settings settings;
-    char why[CONF_WHY_BYTES] = "";
-    cpis_err err = conf_read(c->dir, &settings, why);
-    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    if (!cli_settings(c, &settings)) return CLI_ERROR;
     companion_confine(c, &settings, CONFINE_FEED);
     if (folder_path(c->dir, "feed", sizeof f.feed, f.feed) != CPIS_OK)
         return cli_fail(c, "the folder's path is too long");
-    err = watch_open(f.feed, upload_sequence, &f.watch);
+    const cpis_err err = watch_open(f.feed, upload_sequence, &f.watch);
     if (err == CPIS_E_BUSY) return cli_fail(c, "another `cpis feed` watches this folder");
     if (err != CPIS_OK) return cli_fail(c, "%s: %s", f.feed, strerror(errno));
     const int code = watch_folder(&f);

@@ -98,14 +98,11 @@ static bool check_page(struct checking *k, const json_t *flags)
 static bool read_list(struct checking *k)
 {
     static struct node_settings s;
-    char why[CONF_WHY_BYTES] = "", list[TRACED_FILE_WHY_BYTES] = "";
+    char list[TRACED_FILE_WHY_BYTES] = "";
     cpis_ms changed;
-    if (conf_read(k->c->dir, &s, why) != CPIS_OK)
-        (void)cli_fail(k->c, "%s", why);
-    else if (!traced_file_read(s.traced_numbers, &k->traced, &changed, list))
-        (void)cli_fail(k->c, "%s", list);
-    else
-        return true;
+    if (!cli_settings(k->c, &s)) return false;
+    if (traced_file_read(s.traced_numbers, &k->traced, &changed, list)) return true;
+    (void)cli_fail(k->c, "%s", list);
     return false;
 }
 

@@ -130,10 +130,8 @@ static bool reload(void *arg, char ret[static DRIVER_SAID_BYTES])
 {
     struct running *r = arg;
     char why[CONF_WHY_BYTES] = "";
-    const cpis_err err = conf_read(r->c->dir, &r->file, why);
-    if (err != CPIS_OK) {
-        (void)snprintf(ret, DRIVER_SAID_BYTES, "all settings stay as they were: %.400s",
-                       why[0] != '\0' ? why : cpis_strerror(err));
+    if (conf_read(r->c->dir, &r->file, why) != CPIS_OK) {
+        (void)snprintf(ret, DRIVER_SAID_BYTES, "all settings stay as they were: %.400s", why);
         return false;
     }
     r->taken[0] = r->later[0] = r->apart[0] = '\0';
@@ -185,17 +183,16 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
 static int run(struct cli *c)
 {
     static struct running r; /* whole node_settings: not for the stack */
-    char why[CONF_WHY_BYTES] = "", *passphrase;
+    char *passphrase;
     size_t len;
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
     r.c = c;
-    cpis_err err = conf_read(c->dir, &r.s, why);
-    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
+    if (!cli_settings(c, &r.s)) return CLI_ERROR;
     settle(&r);
     const char *file = cli_value(c, "passphrase-file");
     if (!cli_passphrase(c, file != NULL ? file : r.s.passphrase_file, &passphrase, &len))
         return CLI_ERROR;
-    err = drive(&r, passphrase, len);
+    const cpis_err err = drive(&r, passphrase, len);
     sodium_free(passphrase);
     return err == CPIS_OK ? CLI_OK : CLI_ERROR; /* the driver has said why */
 }

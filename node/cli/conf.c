@@ -50,6 +50,7 @@ struct key {
 #define LOOKUPS_MAX                1000000000U
 #define ESCALATE_AFTER_MINUTES_MAX 43200U /* 30 days */
 #define MAIL_EVERY_MINUTES_MAX     10080U /* a week */
+#define WEB_CONNECTIONS_MAX        100000U
 #define LIMITS                     "organisation_limits"
 #define LIMITS_TEXT                                                                                \
     "a list of at most 512 groups: ( { code = \"RJ1\"; lookups_a_day = 20000; }, { ... } )"
@@ -160,6 +161,10 @@ static const struct key keys[] = {
     {"", "web_origin", KEY_ORIGIN, AT(web_origin), 0, TOP(web_origin), "",
      "\"https://host[:port]\" in small letters, without \":443\" or a path",
      "Where browsers find the pages, when that is a reverse proxy's name; empty: as they ask."},
+    {"", "web_connections_of_one_address", KEY_NUMBER, AT(web_connections_of_one_address), 0,
+     WEB_CONNECTIONS_MAX, "2000", "a whole number from 0 to 100000",
+     "So many at a time, so that one address can't take them all; 0, or with web_origin: no "
+     "limit."},
     {"", "web_second_factor", KEY_BOOL, AT(web_second_factor), 0, 1, "true", "true or false",
      "false: accounts without a second factor are let in by their password alone."},
     {"", "web_session_minutes", KEY_NUMBER, AT(web_session_minutes), 1, 720, "30",
@@ -485,22 +490,25 @@ static bool is_whole(const struct reading *r, const config_t *c)
     return true;
 }
 
+static cpis_err not_read(const char *path, cpis_err err, char why[static CONF_WHY_BYTES])
+{
+    (void)snprintf(why, CONF_WHY_BYTES, "%.*s: %s", 900, path, cpis_strerror(err));
+    return err;
+}
+
 cpis_err conf_read(const char *dir, struct node_settings *ret, char why[static CONF_WHY_BYTES])
 {
     char path[FOLDER_PATH_BYTES];
     cpis_err err = folder_path(dir, FOLDER_CONF, sizeof path, path);
-    if (err != CPIS_OK) return err;
+    if (err != CPIS_OK) return not_read(dir, err, why);
     uint8_t *text = NULL;
     size_t len = 0;
     err = folder_read(dir, FOLDER_CONF, CONF_BYTES_MAX, &text, &len);
-    if (err != CPIS_OK) {
-        (void)snprintf(why, CONF_WHY_BYTES, "%.*s: %s", 900, path, cpis_strerror(err));
-        return err;
-    }
+    if (err != CPIS_OK) return not_read(path, err, why);
     char *ended = realloc(text, len + 1);
     if (ended == NULL) {
         free(text);
-        return CPIS_E_NOMEM;
+        return not_read(path, CPIS_E_NOMEM, why);
     }
     ended[len] = '\0';
     config_t c;

@@ -50,6 +50,7 @@ struct node_settings {
     enum web_people web_people;
     char web_people_header[CONF_HEADER_BYTES], web_people_proxy[CONF_ADDRESS_BYTES];
     char web_origin[CONF_ADDRESS_BYTES];
+    uint64_t web_connections_of_one_address; /* 0: no limit; nor with web_origin */
     bool web_second_factor;
     uint64_t web_session_minutes, web_session_hours;
 };
@@ -63,7 +64,8 @@ void conf_default(struct node_settings *ret);
  * static text of what is expected. An unknown key is asserted. */
 const char *conf_set(struct node_settings *s, const char *key, const char *text);
 /* Reads DIR/node.conf. On error `why` is "DIR/node.conf:12: emergency: expected ...".
- * CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_MALFORMED. */
+ * CPIS_E_NOTFOUND, CPIS_E_IO, CPIS_E_MALFORMED, CPIS_E_LIMIT (the path), CPIS_E_NOMEM. Commands:
+ * cli_settings. */
 CPIS_CHECK cpis_err conf_read(const char *dir, struct node_settings *ret,
                               char why[static CONF_WHY_BYTES]);
 struct conf_key {

@@ -16,7 +16,7 @@
 
 /* --- roles --- */
 
-static const char *const role_names[] = {"clinician", "auditor", "inbox", "officer", "operator"};
+static const char *const role_names[] = {"clinician", "inbox", "officer", "operator"};
 #define ROLES (sizeof role_names / sizeof *role_names)
 
 unsigned account_role_parse(const char *name)
@@ -53,7 +53,7 @@ const char *account_look_name(unsigned one)
 unsigned account_roles_of(enum node_role node)
 {
     switch (node) {
-    case ROLE_QUERY: return ACCOUNT_CLINICIAN | ACCOUNT_AUDITOR | ACCOUNT_OPERATOR;
+    case ROLE_QUERY: return ACCOUNT_CLINICIAN | ACCOUNT_OPERATOR;
     case ROLE_AUTHORITY: return ACCOUNT_INBOX | ACCOUNT_OFFICER | ACCOUNT_OPERATOR;
     case ROLE_DIRECTORY: return ACCOUNT_OPERATOR;
     }
@@ -64,7 +64,6 @@ bool account_roles_may(unsigned roles, enum account_right right)
 {
     static const unsigned may[] = {
         [RIGHT_LOOKUP] = ACCOUNT_CLINICIAN,
-        [RIGHT_AUDIT] = ACCOUNT_AUDITOR,
         [RIGHT_INBOX] = ACCOUNT_INBOX | ACCOUNT_OFFICER,
         [RIGHT_CHILDREN] = ACCOUNT_OFFICER,
         [RIGHT_STATUS] = ACCOUNT_OPERATOR,
@@ -75,7 +74,7 @@ bool account_roles_may(unsigned roles, enum account_right right)
 const char *account_roles_fault(unsigned roles, unsigned looks, enum node_role node)
 {
     static const char *const expected[] = {
-        [ROLE_QUERY] = "people of a query node have the role clinician, auditor or operator",
+        [ROLE_QUERY] = "people of a query node have the role clinician or operator",
         [ROLE_AUTHORITY] = "people of an authority have the role inbox, officer or operator",
         [ROLE_DIRECTORY] = "people of a directory have the role operator",
     };
@@ -195,13 +194,14 @@ void account_address(const char *peer, char ret[static ACCOUNT_ADDRESS_BYTES])
     static const uint8_t self[16] = {[15] = 1};
     uint8_t b[16];
     ret[0] = '\0';
-    if (inet_pton(AF_INET6, peer, b) == 1 && memcmp(b, mapped, sizeof mapped) != 0) {
+    const bool six = inet_pton(AF_INET6, peer, b) == 1;
+    if (six && memcmp(b, mapped, sizeof mapped) != 0) {
         if (memcmp(b, self, sizeof self) == 0) return;
         memset(b + 8, 0, 8);
         (void)inet_ntop(AF_INET6, b, ret, ACCOUNT_ADDRESS_BYTES);
         return;
     }
-    if (strchr(peer, ':') != NULL)
+    if (six)
         memmove(b, b + 12, 4);
     else if (inet_pton(AF_INET, peer, b) != 1)
         return;

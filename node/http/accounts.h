@@ -31,15 +31,13 @@
 /* What a person is to a node of this kind; bits. */
 enum account_role {
     ACCOUNT_CLINICIAN = 1, /* query node */
-    ACCOUNT_AUDITOR = 2,   /* query node */
-    ACCOUNT_INBOX = 4,     /* authority */
-    ACCOUNT_OFFICER = 8,   /* authority */
-    ACCOUNT_OPERATOR = 16  /* each */
+    ACCOUNT_INBOX = 2,     /* authority */
+    ACCOUNT_OFFICER = 4,   /* authority */
+    ACCOUNT_OPERATOR = 8   /* each */
 };
 /* What somebody wants to do; the one place that says which role may. */
 enum account_right {
     RIGHT_LOOKUP = 1, /* clinician, of the kinds that the account has (looks) */
-    RIGHT_AUDIT,      /* auditor: lookups of others and their evidence */
     RIGHT_INBOX,      /* inbox, officer: notifications, read and acknowledged */
     RIGHT_CHILDREN,   /* officer: children, imports, data quality */
     RIGHT_STATUS      /* operator: this node, the federation */
@@ -79,7 +77,7 @@ struct account {
     char user_id[USER_ID_BYTES_MAX + 1]; /* of the Spine Directory Service; or "" */
     char job_code[CODE_BYTES_MAX + 1], job[ROLE_BYTES_MAX + 1];              /* or "" */
     char org_code[CODE_BYTES_MAX + 1], org_name[ORGANISATION_BYTES_MAX + 1]; /* "": the node's */
-    unsigned roles;                                                          /* enum account_role */
+    unsigned roles;                 /* enum account_role; 0: is let in nowhere */
     unsigned looks;                 /* enum account_look; 0 unless a clinician */
     bool locked;                    /* by a command */
     bool must_change;               /* its password */

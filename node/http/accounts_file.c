@@ -1,7 +1,9 @@
 /* What stands in DIR/people/accounts, and back. Each value is checked as if somebody else had
  * written it.
  */
+#include "node/cli/cli.h"
 #include "node/http/accounts.h"
+#include "node/net/json_memory.h"
 #include "proto/text.h"
 
 #include <jansson.h>
@@ -12,18 +14,8 @@
 #include <string.h>
 
 #define HEX_BYTES (2U * 32U + 1U)
-
-static void hex(const uint8_t *p, size_t len, char ret[static HEX_BYTES])
-{
-    (void)sodium_bin2hex(ret, HEX_BYTES, p, len);
-}
-
-static bool unhex(const char *text, uint8_t *ret, size_t len)
-{
-    size_t got = 0;
-    return strlen(text) == 2 * len &&
-           sodium_hex2bin(ret, len, text, 2 * len, NULL, &got, NULL) == 0 && got == len;
-}
+/* Opened no page, and is a role no more; who had it keeps the others, if any. */
+#define ROLE_OF_BEFORE "auditor"
 
 static cpis_err wrong(char why[static ACCOUNTS_WHY_BYTES], size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -40,6 +32,12 @@ static cpis_err wrong(char why[static ACCOUNTS_WHY_BYTES], size_t at, const char
                    "%s: %s%s; mend it, or move it away and add the accounts anew", ACCOUNTS_FILE,
                    place, what);
     return CPIS_E_MALFORMED;
+}
+
+static cpis_err no_memory(char why[static ACCOUNTS_WHY_BYTES])
+{
+    (void)snprintf(why, ACCOUNTS_WHY_BYTES, "%s: %s", ACCOUNTS_FILE, cpis_strerror(CPIS_E_NOMEM));
+    return CPIS_E_NOMEM;
 }
 
 static bool take_text(const char *text, size_t cap, char *ret)
@@ -64,11 +62,13 @@ static bool take_roles(const json_t *list, unsigned *ret)
     if (!json_is_array(list)) return false;
     json_array_foreach(list, i, v)
     {
-        const unsigned one = json_is_string(v) ? account_role_parse(json_string_value(v)) : 0;
+        const char *name = json_string_value(v);
+        if (name != NULL && strcmp(name, ROLE_OF_BEFORE) == 0) continue;
+        const unsigned one = name != NULL ? account_role_parse(name) : 0;
         if (one == 0 || (*ret & one) != 0) return false;
         *ret |= one;
     }
-    return *ret != 0;
+    return true;
 }
 
 /* ["unscheduled", "scheduled"]: which of them, or none. */
@@ -155,8 +155,8 @@ static const char *take_values(const struct raw *r, struct account *x)
     if (x->proxy ? r->hash[0] != '\0' : !password_hash_is_valid(r->hash)) return "hash";
     memcpy(x->hash, r->hash, strlen(r->hash) + 1);
     x->has_totp = r->totp[0] != '\0';
-    if (x->has_totp && !unhex(r->totp, x->totp, sizeof x->totp)) return "totp";
-    if (!unhex(r->stamp, x->stamp, sizeof x->stamp)) return "stamp";
+    if (x->has_totp && !cli_unhex(r->totp, x->totp, sizeof x->totp)) return "totp";
+    if (!cli_unhex(r->stamp, x->stamp, sizeof x->stamp)) return "stamp";
     if (r->totp_last < 0 || r->made < 0 || r->password_set < 0 || r->last_login < 0)
         return "a time below 0";
     x->totp_last = (uint64_t)r->totp_last;
@@ -207,10 +207,7 @@ static cpis_err take_address(struct accounts *a, json_t *o, char why[static ACCO
         a->addresses_count == ACCOUNTS_ADDRESSES_MAX)
         return wrong(why, 0, "an address is none, or stands there twice, or there are too many");
     struct failures *to = accounts_address(a, text, true);
-    if (to == NULL) {
-        (void)snprintf(why, ACCOUNTS_WHY_BYTES, "%s", cpis_strerror(CPIS_E_NOMEM));
-        return CPIS_E_NOMEM;
-    }
+    if (to == NULL) return no_memory(why);
     *to = f;
     return CPIS_OK;
 }
@@ -229,7 +226,8 @@ static cpis_err take_all(struct accounts *a, json_t *root, char why[static ACCOU
     if (version != ACCOUNTS_VERSION ||
         json_unpack_ex(root, NULL, JSON_STRICT, "{s:I,s:s,s:o,s:o}", "version", &version, "key",
                        &key, "accounts", &accounts, "addresses", &addresses) != 0 ||
-        !json_is_array(accounts) || !json_is_array(addresses) || !unhex(key, a->key, sizeof a->key))
+        !json_is_array(accounts) || !json_is_array(addresses) ||
+        !cli_unhex(key, a->key, sizeof a->key))
         return wrong(why, 0, "is not {\"version\": 1, \"key\", \"accounts\", \"addresses\"}");
     cpis_err err = CPIS_OK;
     json_array_foreach(accounts, i, o) if (err == CPIS_OK) err = take_account(a, o, i + 1, why);
@@ -242,20 +240,17 @@ cpis_err accounts_parse(const uint8_t *p, size_t len, struct accounts **ret,
 {
     json_error_t e;
     struct accounts *a = calloc(1, sizeof *a);
-    if (a == NULL) {
-        (void)snprintf(why, ACCOUNTS_WHY_BYTES, "%s", cpis_strerror(CPIS_E_NOMEM));
-        return CPIS_E_NOMEM;
-    }
+    if (a == NULL) return no_memory(why);
     json_t *root = json_loadb((const char *)p, len, JSON_REJECT_DUPLICATES, &e);
     cpis_err err;
     if (root != NULL)
         err = take_all(a, root, why);
-    else if (json_error_code(&e) == json_error_out_of_memory) {
-        (void)snprintf(why, ACCOUNTS_WHY_BYTES, "%s", cpis_strerror(CPIS_E_NOMEM));
-        err = CPIS_E_NOMEM;
-    } else
+    else if (json_error_code(&e) == json_error_out_of_memory)
+        err = no_memory(why);
+    else
         err = wrong(why, 0, "is no JSON in line %d", e.line);
     json_decref(root);
+    if (json_memory_failed()) err = no_memory(why); /* what was read may lack something */
     if (err == CPIS_OK)
         *ret = a;
     else
@@ -281,8 +276,8 @@ static json_t *of_account(const struct account *x)
                                                         (json_int_t)x->failures[i].at));
     for (size_t i = 0; i < ACCOUNT_PLACES && x->places[i][0] != '\0'; i++)
         (void)json_array_append_new(places, json_string(x->places[i]));
-    if (x->has_totp) hex(x->totp, sizeof x->totp, totp);
-    hex(x->stamp, sizeof x->stamp, stamp);
+    if (x->has_totp) cli_hex(x->totp, sizeof x->totp, totp);
+    cli_hex(x->stamp, sizeof x->stamp, stamp);
     json_t *o = json_pack(
         ACCOUNT_KEYS, "name", x->name, "display", x->display, "user_id", x->user_id, "job_code",
         x->job_code, "job", x->job, "org_code", x->org_code, "org_name", x->org_name, "roles",
@@ -306,7 +301,7 @@ static bool put_all(FILE *f, const struct accounts *a)
 {
     char key[HEX_BYTES];
     bool ok = true;
-    hex(a->key, sizeof a->key, key);
+    cli_hex(a->key, sizeof a->key, key);
     (void)fprintf(f, "{\"version\":%u,\"key\":\"%s\",\n\"accounts\":[\n", ACCOUNTS_VERSION, key);
     sodium_memzero(key, sizeof key);
     for (size_t i = 0; ok && i < a->count; i++)
@@ -328,7 +323,8 @@ cpis_err accounts_format(const struct accounts *a, uint8_t **ret, size_t *ret_le
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
     if (f == NULL) return CPIS_E_NOMEM;
-    const bool ok = put_all(f, a);
+    bool ok = put_all(f, a);
+    if (json_memory_failed()) ok = false; /* a role or a count may lack */
     if (fclose(f) == 0 && ok) {
         *ret = (uint8_t *)text;
         *ret_len = len;

@@ -20,14 +20,6 @@ struct change {
     struct account account; /* what is to be: which parts, each command knows */
 };
 
-static bool read_settings(const struct cli *c, struct node_settings *ret)
-{
-    char why[CONF_WHY_BYTES] = "";
-    const cpis_err err = conf_read(c->dir, ret, why);
-    if (err != CPIS_OK) (void)cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    return err == CPIS_OK;
-}
-
 /* The argument NAME. false: told. */
 static bool take_name(const struct cli *c, struct change *ret)
 {
@@ -79,7 +71,7 @@ static struct account *known(struct accounts *all, const struct change *ch,
 /* --- what an account holds --- */
 
 #define DETAIL_OPTIONS                                                                             \
-    {"role", "ROLE", "query node: clinician, auditor; authority: inbox, officer; each: operator"}, \
+    {"role", "ROLE", "query node: clinician; authority: inbox, officer; each: operator"},          \
         {"lookups", "KIND", "clinician: unscheduled (the default), scheduled or both"},            \
         {"display", "NAME", "the person, as authorities read it"},                                 \
         {"user-id", "ID", "SDS user id, as authorities read it; else NAME"},                       \
@@ -108,9 +100,7 @@ static bool take_roles(const struct cli *c, struct account *x)
     for (size_t i = 0; (text = cli_value_at(c, "role", i)) != NULL; i++) {
         const unsigned one = account_role_parse(text);
         if (one == 0)
-            return cli_usage(c,
-                             "--role: expected clinician, auditor, inbox, officer or operator") ==
-                   CLI_OK;
+            return cli_usage(c, "--role: expected clinician, inbox, officer or operator") == CLI_OK;
         roles |= one;
     }
     if (roles != 0) x->roles = roles;
@@ -150,7 +140,7 @@ static bool take_details(const struct cli *c, const struct node_settings *s, str
     return fault == NULL;
 }
 
-/* false: told. */
+/* false: told, and *x is wiped. */
 static bool take_password(const struct cli *c, struct account *x)
 {
     char password[PASSWORD_BYTES_MAX + 1];
@@ -162,6 +152,7 @@ static bool take_password(const struct cli *c, struct account *x)
     if (err != CPIS_OK) (void)cli_fail(c, "%s", cpis_strerror(err));
     x->password_set = cli_wall();
     x->must_change = !cli_has(c, "keep");
+    if (!given || err != CPIS_OK) sodium_memzero(x, sizeof *x);
     return given && err == CPIS_OK;
 }
 
@@ -194,7 +185,7 @@ static int add(struct cli *c)
     struct account *x = &ch.account, other;
     bool there;
     if (!take_name(c, &ch)) return CLI_USAGE;
-    if (!read_settings(c, &s)) return CLI_ERROR;
+    if (!cli_settings(c, &s)) return CLI_ERROR;
     memcpy(x->name, ch.name, sizeof x->name);
     if (!take_details(c, &s, x)) return CLI_USAGE;
     if (!read_account(c, ch.name, &there, &other)) return CLI_ERROR;
@@ -247,7 +238,7 @@ static int role(struct cli *c)
     struct change ch = {.c = c, .s = &s};
     if (!take_name(c, &ch)) return CLI_USAGE;
     if (c->given_count == 0) return cli_usage(c, "what is to change? See --help");
-    if (!read_settings(c, &s)) return CLI_ERROR;
+    if (!cli_settings(c, &s)) return CLI_ERROR;
     return update(&ch, do_role, "changed");
 }
 const struct cli_command cmd_accounts_role = {
@@ -315,7 +306,7 @@ static int totp(struct cli *c)
     char issuer[ORGANISATION_BYTES_MAX + 8];
     bool there = false;
     if (!take_name(c, &ch)) return CLI_USAGE;
-    if (!read_settings(c, &s) || !read_account(c, ch.name, &there, x)) return CLI_ERROR;
+    if (!cli_settings(c, &s) || !read_account(c, ch.name, &there, x)) return CLI_ERROR;
     const bool proxy = x->proxy;
     sodium_memzero(x, sizeof *x);
     if (!there) return cli_fail(c, "there is no account of that name");

@@ -73,13 +73,11 @@ static int list(struct cli *c)
 {
     struct node_settings s;
     struct accounts *all = NULL;
-    char why[CONF_WHY_BYTES] = "", text[ACCOUNTS_WHY_BYTES] = "";
+    char text[ACCOUNTS_WHY_BYTES] = "";
     const cpis_ms wall = cli_wall();
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
-    cpis_err err = conf_read(c->dir, &s, why);
-    if (err != CPIS_OK) return cli_fail(c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    err = accounts_read(c->dir, &all, text);
-    if (err != CPIS_OK) return cli_fail(c, "%s", text);
+    if (!cli_settings(c, &s)) return CLI_ERROR;
+    if (accounts_read(c->dir, &all, text) != CPIS_OK) return cli_fail(c, "%s", text);
     json_t *array = json_array();
     if (!cli_has(c, "json") && all->count > 0)
         (void)printf("%-20s %-20s %-22s %-22s %s\n", "NAME", "ROLES", "STATE", "LAST LOG-IN",

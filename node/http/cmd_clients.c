@@ -93,13 +93,11 @@ static int clients_check(struct cli *c)
 {
     struct node_settings s;
     struct callers_conf *conf;
-    char why[CALLERS_WHY_BYTES] = "", conf_why[CONF_WHY_BYTES] = "";
+    char why[CALLERS_WHY_BYTES] = "";
     if (!cli_args(c, 0, 0)) return CLI_USAGE;
     const char *path = cli_value(c, "file");
     if (path == NULL) {
-        const cpis_err err = conf_read(c->dir, &s, conf_why);
-        if (err != CPIS_OK)
-            return cli_fail(c, "%s", conf_why[0] != '\0' ? conf_why : cpis_strerror(err));
+        if (!cli_settings(c, &s)) return CLI_ERROR;
         path = s.web_clients;
     }
     if (path[0] == '\0')

@@ -4,6 +4,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
 #include "node/http/deliver.h"
+#include "node/http/secret_file.h"
 #include "node/net/clock.h"
 
 #include <errno.h>
@@ -12,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define ROUND            (CPIS_MS_SECOND / 2) /* the longest wait: so soon it ends when told to */
 #define TELL_EVERY       CPIS_MS_MINUTE
-#define SECRET_BYTES_MAX 4096U
+#define SECRET_BYTES_MAX 4095U
 #define ASK_TIMEOUT_MS   5000U /* what is under way stands still meanwhile */
 
 bool deliver_may_tell(cpis_ms *at)
@@ -90,45 +90,23 @@ static size_t without_line_end(const uint8_t *p, size_t len)
     return n;
 }
 
-static bool secret_of(const struct cli *c, const char *key, int fd, size_t min, uint8_t **ret,
-                      size_t *ret_len)
-{
-    struct stat st;
-    uint8_t text[SECRET_BYTES_MAX];
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
-        (void)cli_fail(c,
-                       "%s: others can read or write that file: chmod 0600, and a new one if "
-                       "they have",
-                       key);
-        return false;
-    }
-    const ssize_t n = read(fd, text, sizeof text);
-    const size_t len = n <= 0 ? 0 : without_line_end(text, (size_t)n);
-    uint8_t *secret = len < min || len == sizeof text ? NULL : sodium_malloc(len + 1);
-    if (secret == NULL)
-        (void)cli_fail(c, "%s: that file has to hold %zu to %u bytes", key, min,
-                       SECRET_BYTES_MAX - 1);
-    else {
-        memcpy(secret, text, len);
-        secret[len] = '\0';
-        *ret = secret;
-        *ret_len = len;
-    }
-    sodium_memzero(text, sizeof text);
-    return secret != NULL;
-}
-
 bool deliver_secret(const struct cli *c, const char *key, const char *path, size_t min,
                     uint8_t **ret, size_t *ret_len)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        (void)cli_fail(c, "%s: %s: %s", key, path, strerror(errno));
+    uint8_t *p = NULL;
+    size_t len = 0;
+    if (!secret_file_read(c, key, path, min, SECRET_BYTES_MAX, &p, &len)) return false;
+    const size_t kept = without_line_end(p, len);
+    if (kept < min) {
+        (void)cli_fail(c, "%s: %s has to hold %zu to %u bytes, and its line's end is none of them",
+                       key, path, min, SECRET_BYTES_MAX);
+        sodium_free(p);
         return false;
     }
-    const bool ok = secret_of(c, key, fd, min, ret, ret_len);
-    (void)close(fd);
-    return ok;
+    p[kept] = '\0';
+    *ret = p;
+    *ret_len = kept;
+    return true;
 }
 
 /* --- the loop --- */
@@ -207,11 +185,8 @@ static int lock(const struct cli *c)
 
 static bool read_settings(struct deliver *d)
 {
-    char why[CONF_WHY_BYTES] = "";
-    cpis_err err = conf_read(d->c->dir, &d->s, why);
-    if (err != CPIS_OK)
-        (void)cli_fail(d->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    else if (d->s.role != ROLE_AUTHORITY)
+    if (!cli_settings(d->c, &d->s)) return false;
+    if (d->s.role != ROLE_AUTHORITY)
         (void)cli_fail(d->c, "only an authority has notifications");
     else if (d->s.webhook_url[0] == '\0' && d->s.mail_url[0] == '\0')
         (void)cli_fail(d->c, "node.conf names nobody to be told: webhook_url, mail_url");

@@ -3,6 +3,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/companion.h"
 #include "node/http/certificate.h"
+#include "node/http/secret_file.h"
 #include "node/http/web.h"
 #include "node/net/clock.h"
 
@@ -34,20 +35,19 @@ static void on_hup(int signal)
 /* --- the files of TLS --- */
 
 struct tls {
-    char *certificate, *key, *client_ca; /* PEM; NULL: none */
-    size_t key_len;
+    char *certificate, *client_ca; /* PEM; NULL: none */
+    char *key;                     /* sodium_malloc */
 };
 static void tls_free(struct tls *t)
 {
-    if (t->key != NULL) sodium_memzero(t->key, t->key_len);
     free(t->certificate);
-    free(t->key);
+    sodium_free(t->key);
     free(t->client_ca);
     memset(t, 0, sizeof *t);
 }
 
 /* "": NULL, and true. false: told. */
-static bool read_pem(const struct cli *c, const char *path, char **ret, size_t *ret_len)
+static bool read_pem(const struct cli *c, const char *path, char **ret)
 {
     uint8_t *p;
     size_t len;
@@ -59,37 +59,36 @@ static bool read_pem(const struct cli *c, const char *path, char **ret, size_t *
         memcpy(text, p, len);
         text[len] = '\0';
         *ret = text;
-        *ret_len = len;
     } else {
         free(text);
         (void)cli_fail(c, "%s: no PEM text", path);
     }
-    sodium_memzero(p, len);
     free(p);
     return whole;
 }
 
-static bool is_owners_alone(const struct cli *c, const char *path)
+static bool read_key(const struct cli *c, const char *path, char **ret)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && (st.st_mode & 07) == 0) return true;
-    return cli_fail(c,
-                    "web_key: everybody can read or write %s: chmod 0600, and a new key if they "
-                    "have",
-                    path) == CLI_OK;
+    uint8_t *p = NULL;
+    size_t len = 0;
+    if (!secret_file_read(c, "web_key", path, 1, PEM_BYTES_MAX, &p, &len)) return false;
+    if (memchr(p, '\0', len) == NULL) {
+        *ret = (char *)p;
+        return true;
+    }
+    (void)cli_fail(c, "web_key: %s: no PEM text", path);
+    sodium_free(p);
+    return false;
 }
 
 static bool tls_read(const struct cli *c, const struct node_settings *s, struct tls *ret,
                      cpis_ms *ret_until)
 {
     char why[CERTIFICATE_WHY_BYTES] = "";
-    size_t len;
     *ret_until = CPIS_MS_NEVER;
     if (s->web_certificate[0] == '\0') return true;
-    if (!is_owners_alone(c, s->web_key)) return false;
-    if (read_pem(c, s->web_certificate, &ret->certificate, &len) &&
-        read_pem(c, s->web_key, &ret->key, &ret->key_len) &&
-        read_pem(c, s->web_client_ca, &ret->client_ca, &len)) {
+    if (read_pem(c, s->web_certificate, &ret->certificate) && read_key(c, s->web_key, &ret->key) &&
+        read_pem(c, s->web_client_ca, &ret->client_ca)) {
         const cpis_err err =
             certificate_check(ret->certificate, ret->key, ret->client_ca, ret_until, why);
         if (err == CPIS_OK) return true;
@@ -150,10 +149,13 @@ static bool open_server(struct web *w, const char *key, const char *address,
 static struct server_conf faces_conf(struct web *w, const struct tls *t)
 {
     const unsigned most = connections_max();
+    /* behind a proxy all come from its address */
+    const uint64_t of_one = w->s.web_origin[0] == '\0' ? w->s.web_connections_of_one_address : 0;
     return (struct server_conf){.certificate = t->certificate,
                                 .key = t->key,
                                 .client_ca = t->client_ca,
                                 .connections_max = most,
+                                .connections_of_one_address_max = (unsigned)of_one,
                                 .body_max = BODY_BYTES_MAX,
                                 .handle = route_faces,
                                 .arg = w};
@@ -169,23 +171,31 @@ static bool open_servers(struct web *w, const struct tls *t)
            open_server(w, "metrics_listen", w->s.metrics_listen, &operations, &w->operations);
 }
 
-/* A wrong new certificate changes nothing, and is told. */
-static void renew(struct web *w)
+/* Serves the certificate that stands in the files now. false: told, and that of before goes on. */
+static bool renew(struct web *w)
 {
     char why[SERVER_WHY_BYTES] = "";
     struct tls t = {.key = NULL};
     cpis_ms until;
-    if (w->faces == NULL || w->s.web_certificate[0] == '\0' || !tls_read(w->c, &w->s, &t, &until))
-        return;
-    const struct server_conf conf = faces_conf(w, &t);
-    const cpis_err err = server_renew(w->faces, &conf, why);
-    tls_free(&t);
-    if (err == CPIS_OK) w->certificate_until = until;
-    if (err == CPIS_OK)
+    if (w->faces == NULL || w->s.web_certificate[0] == '\0') return true;
+    cpis_err err = CPIS_E_INVAL;
+    if (tls_read(w->c, &w->s, &t, &until)) {
+        const struct server_conf conf = faces_conf(w, &t);
+        err = server_renew(w->faces, &conf, why);
+        if (why[0] == '\0') (void)snprintf(why, sizeof why, "%s", cpis_strerror(err));
+        tls_free(&t);
+    } else {
+        (void)snprintf(why, sizeof why, "the line before this one says why");
+    }
+    if (err == CPIS_OK) {
+        w->certificate_until = until;
         companion_tell(COMPANION_INFO, "WEB_CERTIFICATE", "a new certificate is served");
-    else
-        companion_tell(COMPANION_WARN, "WEB_CERTIFICATE", "the new certificate is not served: %s",
-                       why[0] != '\0' ? why : cpis_strerror(err));
+    } else {
+        companion_tell(COMPANION_WARN, "WEB_CERTIFICATE",
+                       "the new certificate is not served, and tried again within a minute: %s",
+                       why);
+    }
+    return err == CPIS_OK;
 }
 
 /* --- who may ask --- */
@@ -262,23 +272,28 @@ static bool is_waited_for(const struct web *w)
 
 static void serve(struct web *w)
 {
-    uint64_t stamp = stamp_of(&w->s);
     cpis_ms looked = w->now;
+    bool served = true; /* what w->stamp says */
     while (!companion_stopped()) {
         turn(w);
         if (reload == 0 && w->now - looked < LOOK_AT_FILES_EVERY) continue;
+        const bool told_to = reload != 0;
         const uint64_t is = stamp_of(&w->s);
-        looked = w->now;
-        if (reload != 0 || is != stamp) renew(w);
-        if (reload != 0) renew_callers(w);
-        stamp = is;
         reload = 0;
+        looked = w->now;
+        if (!served || is != w->stamp) served = renew(w);
+        w->stamp = is;
+        if (told_to) renew_callers(w);
     }
     if (w->faces != NULL) server_drain(w->faces); /* a look that has begun is answered */
     const cpis_ms until = w->now + DRAIN_TIME;
     while (is_waited_for(w) && w->now < until)
         turn(w);
-    turn(w); /* what was answered last goes out */
+    /* What still waits is answered: this ends. Whoever is told of the node asks who they are. */
+    control_link_free(&w->link);
+    people_free(&w->people);
+    if (w->faces != NULL) /* and that goes out; a new request is refused before it is handled */
+        server_turn(w->faces, clock_monotonic(), clock_wall());
 }
 
 static void tell_of_people(void *arg, bool warn, const char *event, const char *text)
@@ -340,14 +355,9 @@ static void call_link(void *arg, const struct control_call *call)
 
 static bool read_settings(struct web *w)
 {
-    char why[CONF_WHY_BYTES] = "";
-    const cpis_err err = conf_read(w->c->dir, &w->s, why);
-    if (err != CPIS_OK)
-        (void)cli_fail(w->c, "%s", why[0] != '\0' ? why : cpis_strerror(err));
-    else if (w->s.web_listen[0] == '\0' && w->s.metrics_listen[0] == '\0')
-        (void)cli_fail(w->c, "node.conf says nowhere to serve: web_listen, metrics_listen");
-    else
-        return true;
+    if (!cli_settings(w->c, &w->s)) return false;
+    if (w->s.web_listen[0] != '\0' || w->s.metrics_listen[0] != '\0') return true;
+    (void)cli_fail(w->c, "node.conf says nowhere to serve: web_listen, metrics_listen");
     return false;
 }
 
@@ -362,6 +372,7 @@ static int work(struct cli *c)
     if (folder_make(c->dir) != CPIS_OK) /* people/, of a node of before */
         return cli_fail(c, "%s/" FOLDER_PEOPLE ": %s", c->dir, strerror(errno));
     companion_confine(c, &w.s, CONFINE_WEB);
+    w.stamp = stamp_of(&w.s);
     if (!tls_read(c, &w.s, &t, &w.certificate_until)) return CLI_ERROR;
     w.door = (struct node_door){.call = call_link, .arg = &w};
     w.health = (struct health){
@@ -373,11 +384,11 @@ static int work(struct cli *c)
                       open_pages(&w) && open_servers(&w, &t);
     tls_free(&t);
     if (open) serve(&w);
-    people_free(&w.people); /* its answers go out by the servers */
+    control_link_free(&w.link); /* each of these before what its answers need */
+    people_free(&w.people);
     server_free(&w.faces);
     server_free(&w.operations);
     callers_free(&w.callers);
-    control_link_free(&w.link); /* ends what the faces wait for */
     fhir_free(&w.fhir);
     pages_free(&w.pages);
     assets_free(&w.assets);

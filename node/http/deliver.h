@@ -43,6 +43,9 @@ void webhook_done(struct webhook *w, const struct post_done *done);
 cpis_ms webhook_deadline(const struct webhook *w);
 bool webhook_is_settled(const struct webhook *w); /* nothing goes on without time passing */
 bool webhook_is_empty(const struct webhook *w);   /* and nothing is unsent */
+/* What is sent of a notification, as text, for post_http; puts "event" into n. NULL: there
+ * was no memory for the whole of it. */
+char *webhook_body(json_t *n, enum delivery_event event);
 
 /* --- mail --- */
 

@@ -1,5 +1,6 @@
 #include "node/http/health.h"
 
+#include "node/net/json_memory.h"
 #include "node/net/prometheus.h"
 
 #include <stdio.h>
@@ -63,8 +64,14 @@ static void on_metrics(void *arg, cpis_err err, json_t *reply, const char *why)
     if (p->h->add_families != NULL) p->h->add_families(p->h->arg, families);
     err = prometheus_text(families, &text);
     json_decref(families);
+    if (json_memory_failed()) { /* a family may lack, or a sample */
+        free(text);
+        err = CPIS_E_NOMEM;
+    }
     if (err == CPIS_OK)
         answer(p->x, as_text(200, PROMETHEUS_CONTENT_TYPE, text));
+    else if (err == CPIS_E_NOMEM)
+        answer(p->x, NULL);
     else
         answer(p->x, as_text(503, TEXT,
                              strdup("the node's metrics can't be read: see that the node and "
@@ -190,6 +197,10 @@ static void on_status(void *arg, cpis_err err, json_t *reply, const char *why)
         o = json_pack("{s:b,s:o,s:[]}", "ready", false, "reasons", reasons, "notes");
     }
     json_decref(reply);
+    if (json_memory_failed()) { /* a reason may lack: it is not known to be ready */
+        json_decref(o);
+        o = NULL;
+    }
     const unsigned status = json_is_true(json_object_get(o, "ready")) ? 200 : 503;
     struct reply *r = o == NULL ? NULL
                       : wants_json(exchange_request(p->x))

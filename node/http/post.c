@@ -221,5 +221,3 @@ void post_wait(struct post *p, cpis_ms ms)
 {
     (void)curl_multi_poll(p->multi, NULL, 0, ms > INT32_MAX ? INT32_MAX : (int)ms, NULL);
 }
-
-size_t post_count(const struct post *p) { return p->count; }

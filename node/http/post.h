@@ -51,5 +51,4 @@ CPIS_CHECK cpis_err post_mail(struct post *p, uint64_t tag, const struct post_ma
 bool post_next(struct post *p, struct post_done *ret);
 /* Returns when something may have happened, after `ms` at the latest. */
 void post_wait(struct post *p, cpis_ms ms);
-size_t post_count(const struct post *p); /* under way, or ended and not told yet */
 #endif

@@ -43,6 +43,15 @@ static void enter(struct connection *c, enum connection_state state)
     c->since = c->server->now;
 }
 
+/* Each daemon counts its own connections: those that have older certificates count as well. */
+static enum MHD_Result on_accept(void *arg, const struct sockaddr *address, socklen_t len)
+{
+    const struct server *s = arg;
+    (void)address;
+    (void)len;
+    return s->counts.connections < s->conf.connections_max ? MHD_YES : MHD_NO;
+}
+
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -279,7 +288,7 @@ static struct MHD_Daemon *start_daemon(struct server *s, const struct server_con
     const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                            (with_tls ? (unsigned)MHD_USE_TLS : 0U);
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+        flags, 0, on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, conf->listening, MHD_OPTION_CONNECTION_LIMIT,
         conf->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         conf->connections_of_one_address_max, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -310,6 +319,22 @@ static bool watch(struct server *s, struct MHD_Daemon *d)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, daemon_fd(d), &e) == 0;
 }
 
+/* NULL: no memory, or no descriptor; the listening socket stays open. */
+static struct MHD_Daemon *start_watched(struct server *s, const struct server_conf *conf)
+{
+    struct MHD_Daemon *d = start_daemon(s, conf);
+    if (d == NULL || watch(s, d)) return d;
+    (void)MHD_quiesce_daemon(d); /* or its end would close the socket */
+    MHD_stop_daemon(d);
+    return NULL;
+}
+
+static cpis_err no_room(char why[static SERVER_WHY_BYTES])
+{
+    (void)snprintf(why, SERVER_WHY_BYTES, "no memory or no file descriptor is left for it");
+    return CPIS_E_NOMEM;
+}
+
 cpis_err server_new(const struct server_conf *conf, struct server **ret,
                     char why[static SERVER_WHY_BYTES])
 {
@@ -322,18 +347,14 @@ cpis_err server_new(const struct server_conf *conf, struct server **ret,
     s->conf.certificate = s->conf.key = s->conf.client_ca = NULL; /* borrowed */
     s->asks_clients = conf->client_ca != NULL;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->daemons[0] = s->epoll < 0 ? NULL : start_daemon(s, conf);
-    if (s->daemons[0] != NULL && watch(s, s->daemons[0])) {
+    s->daemons[0] = s->epoll < 0 ? NULL : start_watched(s, conf);
+    if (s->daemons[0] != NULL) {
         *ret = s;
         return CPIS_OK;
     }
-    if (s->daemons[0] != NULL) {
-        (void)MHD_quiesce_daemon(s->daemons[0]); /* the socket stays open */
-        MHD_stop_daemon(s->daemons[0]);
-    }
     if (s->epoll >= 0) (void)close(s->epoll);
     free(s);
-    return CPIS_E_NOMEM;
+    return no_room(why);
 }
 
 static void end_daemon(struct server *s, size_t i)
@@ -353,21 +374,23 @@ cpis_err server_renew(struct server *s, const struct server_conf *conf,
     size_t free_place = 1;
     while (free_place < DAEMONS_MAX && s->daemons[free_place] != NULL)
         free_place++;
-    if (free_place == DAEMONS_MAX) { /* renewed again and again: the oldest connections end */
+    if (free_place == DAEMONS_MAX) {
         (void)snprintf(why, SERVER_WHY_BYTES,
                        "connections with older certificates are still "
                        "open: try again in some minutes");
         return CPIS_E_BUSY;
     }
-    const int fd = MHD_quiesce_daemon(s->daemons[0]);
-    struct server_conf next = *conf;
-    next.listening = fd;
-    struct MHD_Daemon *d = fd < 0 ? NULL : start_daemon(s, &next);
-    if (d == NULL) return CPIS_E_NOMEM; /* takes no new connections: the caller ends */
+    struct server_conf next = s->conf; /* both listen there for a moment: MHD allows it */
+    next.certificate = conf->certificate;
+    next.key = conf->key;
+    next.client_ca = conf->client_ca;
+    struct MHD_Daemon *d = start_watched(s, &next);
+    if (d == NULL) return no_room(why);
+    (void)MHD_quiesce_daemon(s->daemons[0]);
     s->daemons[free_place] = s->daemons[0];
     s->daemons[0] = d;
     s->asks_clients = conf->client_ca != NULL;
-    return watch(s, d) ? CPIS_OK : CPIS_E_NOMEM;
+    return CPIS_OK;
 }
 
 void server_drain(struct server *s)

@@ -18,11 +18,12 @@
 #define SERVER_WHY_BYTES     256U
 
 struct server_conf {
-    int listening;           /* a listening socket; the server closes it at its end */
-    const char *certificate; /* PEM, with its chain; NULL: no TLS */
-    const char *key;         /* PEM */
-    const char *client_ca;   /* PEM; NULL: clients are not asked for a certificate */
-    unsigned connections_max, connections_of_one_address_max; /* 0: no limit of one address */
+    int listening;            /* a listening socket; the server closes it at its end */
+    const char *certificate;  /* PEM, with its chain; NULL: no TLS */
+    const char *key;          /* PEM */
+    const char *client_ca;    /* PEM; NULL: clients are not asked for a certificate */
+    unsigned connections_max; /* above it they wait, or end */
+    unsigned connections_of_one_address_max; /* with one certificate; 0: no limit */
     size_t body_max;
     /* Called when a request is there whole; answers x now or later. */
     void (*handle)(void *arg, struct exchange *x);
@@ -40,13 +41,14 @@ CPIS_CHECK cpis_err server_listen(const char *address, int *ret, char why[static
 
 struct server; /* opaque */
 /* Texts are borrowed for the call. CPIS_E_INVAL: certificate, key or client_ca is wrong; why says
- * which. CPIS_E_NOMEM. On error conf->listening stays open. */
+ * which. CPIS_E_NOMEM: memory or descriptors. On error conf->listening stays open. */
 CPIS_CHECK cpis_err server_new(const struct server_conf *conf, struct server **ret,
                                char why[static SERVER_WHY_BYTES]);
 /* Connections end; exchanges without an answer may still be answered, to nobody. */
 void server_free(struct server **p);
-/* The next connections get this certificate; those there are stay as they are. Errors as above;
- * then all is as before. */
+/* The next connections get this certificate; those there are stay as they are. Of *conf counts what
+ * is of TLS. Errors as above, and CPIS_E_BUSY: connections with older certificates
+ * are still open: again in some minutes. On error all is as before. */
 CPIS_CHECK cpis_err server_renew(struct server *s, const struct server_conf *conf,
                                  char why[static SERVER_WHY_BYTES]);
 void server_drain(struct server *s); /* takes no new connection; no request on an old one */

@@ -19,6 +19,7 @@ struct web {
     struct node_door door;
     struct health health;
     cpis_ms certificate_until;         /* of the one that is served; CPIS_MS_NEVER: none */
+    uint64_t stamp;                    /* of its files, as they were last read */
     struct callers *callers;           /* which systems may ask; NULL: none */
     struct fhir *fhir;                 /* NULL: this is no query node, or there are no faces */
     struct server *faces, *operations; /* NULL: not served */

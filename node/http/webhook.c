@@ -3,6 +3,7 @@
 #include "node/feed/url.h"
 #include "node/http/deliver.h"
 #include "node/net/clock.h"
+#include "node/net/json_memory.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -211,6 +212,15 @@ static void name(const json_t *n, enum delivery_event event, char ret[static HEA
 
 static uint64_t tag_of(uint64_t id, enum delivery_event event) { return id << 2 | event; }
 
+char *webhook_body(json_t *n, enum delivery_event event)
+{
+    (void)json_object_set_new(n, "event", json_string(event_of(n, event)));
+    char *body = json_dumps(n, JSON_COMPACT);
+    if (!json_memory_failed()) return body;
+    if (body != NULL) json_memory_free(body);
+    return NULL;
+}
+
 static bool post(struct webhook *w, uint64_t id, enum delivery_event event)
 {
     char signature[HEADER_BYTES], key[HEADER_BYTES];
@@ -218,8 +228,7 @@ static bool post(struct webhook *w, uint64_t id, enum delivery_event event)
     json_t *n = json_array_get(json_object_get(reply, "notifications"), 0);
     char *body = NULL;
     if (cli_integer(n, "id") == id) {
-        (void)json_object_set_new(n, "event", json_string(event_of(n, event)));
-        body = json_dumps(n, JSON_COMPACT);
+        body = webhook_body(n, event);
         name(n, event, key);
     }
     json_decref(reply);

@@ -16,6 +16,7 @@ make_server_certificate web
 add_client ed RZZ99 true 60000
 port=$(free_port)
 serve_clients "$QUERY" "$port"
+set_key "$QUERY" web_connections_of_one_address 0 # the idle ones are all its own
 start_all
 hold_ceremony
 csv 1 225 352 "$W/T001.csv"

@@ -63,6 +63,7 @@ second=$(free_port)
 serve_clients "$QUERY" "$first"
 serve_clients Q02 "$second"
 set_key "$QUERY" metrics_listen "\"127.0.0.1:$metrics\""
+set_key Q02 web_connections_of_one_address 3
 "$CPIS" clients check "$W/Q02" >"$W/clients.txt" || { cat "$W/clients.txt"; die "clients.conf"; }
 start_all
 start_node Q02
@@ -147,6 +148,16 @@ twin=$(number_of "$W/T002.csv" 20)
 port=$second
 until_ok 30 complete || die "the second does not answer: $(cat "$W/body")"
 is "the second answers as the first" "$twin" 200 "else else" '.total == 1'
+exec {a}<>"/dev/tcp/127.0.0.1/$second" {b}<>"/dev/tcp/127.0.0.1/$second" {c}<>"/dev/tcp/127.0.0.1/$second"
+exec {d}<>"/dev/tcp/127.0.0.1/$second"
+is_open() { # FD: nothing comes, nor its end
+    local status=0
+    timeout 1 head -c 1 <&"$1" >/dev/null 2>&1 || status=$?
+    [ "$status" = 124 ]
+}
+is_open "$c" || die "the third connection of one address is not let in"
+! is_open "$d" || die "the fourth connection of one address is let in, and three are the most"
+exec {a}>&- {b}>&- {c}>&- {d}>&-
 stop_node Q02 KILL
 until_ok 10 told_once T002 "$twin" || die "the node that answered was killed, and the authority was told $(told_of T002 "$twin") times"
 port=$first
@@ -157,6 +168,25 @@ make_server_certificate web "second"
 kill -HUP "$(web_pid)"
 is_second() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -subject | grep -q second; }
 until_ok 10 is_second || die "SIGHUP did not renew the certificate"
+renewals() { grep -c 'event=WEB_CERTIFICATE msg="a new certificate is served' "$W/log/$QUERY.log"; }
+reloads() { grep -c 'event=WEB_CLIENTS ' "$W/log/$QUERY.log"; }
+hup() { # and it is done
+    local before
+    before=$(reloads || true)
+    kill -HUP "$(web_pid)"
+    hupped() { [ "$(reloads)" -gt "$before" ]; }
+    until_ok 10 hupped || die "SIGHUP was not taken up"
+}
+hup
+same "$(renewals)" 1 "renewals after a SIGHUP without a new certificate"
+make_server_certificate web "third"
+chmod 0644 "$W/web.key"
+hup
+is_second || die "a key that everybody can read is served"
+grep -q 'event=WEB_CERTIFICATE msg="the new certificate is not served' "$W/log/$QUERY.log" || die "that it is not served is not told"
+chmod 0600 "$W/web.key" # its time stays
+hup
+same "$(renewals)" 2 "renewals after one that failed"
 sed -i 's/name = "gp"; subject/name = "gp"; nonsense/' "$W/clients.conf"
 kill -HUP "$(web_pid)"
 until_ok 5 grep -q 'event=WEB_CLIENTS msg="the clients stay as they were' "$W/log/$QUERY.log" || die "a wrong clients.conf is not told"
@@ -171,6 +201,20 @@ grep -q '^cpis_fhir_answers_total{code="ok"} [1-9]' "$W/metrics.txt" || die "met
 grep -q '^cpis_http_requests_total{listener="web"} [1-9]' "$W/metrics.txt" || die "metrics do not count requests"
 as ed -o "$W/metadata" "https://127.0.0.1:$port$BASE/metadata"
 jq -e '.resourceType == "CapabilityStatement"' "$W/metadata" >/dev/null || die "no CapabilityStatement"
+
+say "ended while a look waits for a node that stands still"
+kill -STOP "${PIDS[$QUERY]}"
+care_team ed "$nobody" &
+asking=$!
+waits() { # the node stands still: the metrics take 5 s
+    curl -s -m 10 -o "$W/metrics.txt" "http://127.0.0.1:$metrics/metrics" && grep -q '^cpis_http_requests_waiting{listener="web"} 1$' "$W/metrics.txt"
+}
+until_ok 15 waits || die "no look waits for the node"
+kill -TERM "$(web_pid)"
+wait "$asking"
+kill -CONT "${PIDS[$QUERY]}"
+same "$(cat "$W/status")" 503 "a look that waits when cpis web ends: status"
+jq -e '.resourceType == "OperationOutcome"' "$W/body" >/dev/null || die "not told in FHIR: $(cat "$W/body")"
 stop_node "$QUERY"
 grep -q WEB "$W/log/$QUERY.log"
 stop_all

@@ -402,11 +402,13 @@ Test(cli, accounts_of_people_are_made_changed_and_removed_without_a_secret_on_th
     cr_expect_eq(mode_of("q/people/accounts"), 0600U);
     expect(1, "already", "echo long enough words | $CPIS accounts add $W/q nurse1 " NURSE);
     expect(1, "at least 12", "echo short | $CPIS accounts add $W/q nurse2 " NURSE);
-    expect(2, "role clinician, auditor or operator",
+    expect(2, "role clinician or operator",
            "$CPIS accounts add $W/q n --role inbox --display N --password-file /dev/null");
     expect(2, "--job and --job-code",
            "$CPIS accounts add $W/q n --role clinician --display N --password-file /dev/null");
-    expect(1, "no terminal", "$CPIS accounts add $W/q n --role auditor --display N </dev/null");
+    expect(1, "no terminal", "$CPIS accounts add $W/q n --role operator --display N </dev/null");
+    expect(2, "expected clinician, inbox, officer or operator",
+           "$CPIS accounts add $W/q n --role auditor --display N --password-file /dev/null");
     expect(1, "only at a terminal", "$CPIS accounts totp $W/q nurse1 </dev/null");
     expect(0, "no second factor yet", "$CPIS accounts list $W/q");
     expect(0, "\"lookups\":[\"unscheduled\"]", "$CPIS accounts list $W/q --json");

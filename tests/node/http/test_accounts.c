@@ -1,6 +1,8 @@
 /* Unit tests of node/http/accounts.h: what the file holds, who else may write it, kill -9 at any
  * moment, and how failures pause. */
 #include "node/http/accounts.h"
+#include "node/net/json_memory.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/net/place.h"
 
 #include <criterion/criterion.h>
@@ -108,6 +110,41 @@ Test(accounts, come_back_from_the_file_as_they_were)
     accounts_free(&b);
 }
 
+Test(accounts, where_memory_ends_no_file_is_made_and_none_is_half_read)
+{
+    const struct account x = full();
+    struct accounts *a = calloc(1, sizeof *a), *b = NULL;
+    uint8_t *text = NULL;
+    size_t len = 0;
+    json_memory_use();
+    cr_assert_eq(accounts_add(a, &x), CPIS_OK);
+    *accounts_address(a, "198.51.100.1", true) = (struct failures){3, 99};
+    cpis_err err = CPIS_E_NOMEM;
+    int n;
+    for (n = 0; err != CPIS_OK; n++) {
+        fail_malloc_at(n);
+        err = accounts_format(a, &text, &len);
+        fail_malloc_at(-1);
+        cr_assert(err == CPIS_OK || err == CPIS_E_NOMEM, "allocation %d", n);
+    }
+    cr_expect_gt(n, 50);
+    err = CPIS_E_NOMEM;
+    for (n = 0; err != CPIS_OK; n++) {
+        fail_malloc_at(n);
+        err = accounts_parse(text, len, &b, why);
+        fail_malloc_at(-1);
+        cr_assert(err == CPIS_OK || err == CPIS_E_NOMEM, "allocation %d: %s", n, why);
+        cr_assert_eq(err == CPIS_OK, b != NULL);
+    }
+    cr_expect_gt(n, 50);
+    cr_assert_eq(b->count, 1);
+    cr_expect_eq(memcmp(&b->all[0], &x, sizeof x), 0, "each byte of it");
+    cr_expect_eq(b->addresses_count, 1);
+    free(text);
+    accounts_free(&a);
+    accounts_free(&b);
+}
+
 Test(accounts, the_file_is_its_owners_alone_or_is_not_read)
 {
     char path[FOLDER_PATH_BYTES];
@@ -144,6 +181,22 @@ static cpis_err parse_with(const uint8_t *text, size_t len, const char *from, co
     accounts_free(&a);
     free(copy);
     return err;
+}
+
+Test(accounts, a_role_of_before_keeps_nobody_else_out)
+{
+    struct accounts *a = calloc(1, sizeof *a);
+    const struct account x = full(), y = one("b");
+    uint8_t *text = NULL;
+    size_t len = 0;
+    cr_assert_eq(accounts_add(a, &x), CPIS_OK);
+    cr_assert_eq(accounts_add(a, &y), CPIS_OK);
+    cr_assert_eq(accounts_format(a, &text, &len), CPIS_OK);
+    accounts_free(&a);
+    cr_expect_eq(parse_with(text, len, "\"operator\"", "\"auditor\""), CPIS_OK, "%s", why);
+    cr_expect_eq(parse_with(text, len, "\"inbox\"", "\"auditor\""), CPIS_OK, "%s", why);
+    cr_expect_eq(parse_with(text, len, "\"inbox\"", "\"auditors\""), CPIS_E_MALFORMED);
+    free(text);
 }
 
 Test(accounts, what_is_wrong_in_the_file_is_told_without_its_secrets)
@@ -374,7 +427,8 @@ Test(accounts, names_are_small_letters_digits_and_few_marks)
 Test(accounts, each_kind_of_node_has_roles_of_its_own)
 {
     cr_expect_null(account_roles_fault(ACCOUNT_CLINICIAN, LOOK_SCHEDULED, ROLE_QUERY));
-    cr_expect_null(account_roles_fault(ACCOUNT_AUDITOR | ACCOUNT_OPERATOR, 0, ROLE_QUERY));
+    cr_expect_null(
+        account_roles_fault(ACCOUNT_CLINICIAN | ACCOUNT_OPERATOR, LOOK_SCHEDULED, ROLE_QUERY));
     cr_expect_null(account_roles_fault(ACCOUNT_INBOX | ACCOUNT_OFFICER, 0, ROLE_AUTHORITY));
     cr_expect_null(account_roles_fault(ACCOUNT_OPERATOR, 0, ROLE_DIRECTORY));
     cr_expect_not_null(account_roles_fault(0, 0, ROLE_DIRECTORY));
@@ -383,13 +437,12 @@ Test(accounts, each_kind_of_node_has_roles_of_its_own)
     cr_expect_not_null(account_roles_fault(ACCOUNT_OFFICER, 0, ROLE_DIRECTORY));
     cr_expect_not_null(account_roles_fault(ACCOUNT_CLINICIAN, 0, ROLE_QUERY), "which lookups?");
     cr_expect_not_null(account_roles_fault(ACCOUNT_CLINICIAN, 4, ROLE_QUERY));
-    cr_expect_not_null(account_roles_fault(ACCOUNT_AUDITOR, LOOK_SCHEDULED, ROLE_QUERY));
+    cr_expect_not_null(account_roles_fault(ACCOUNT_OPERATOR, LOOK_SCHEDULED, ROLE_QUERY));
 }
 
 Test(accounts, a_role_may_what_it_is_for_and_no_more)
 {
     static const unsigned may[] = {[RIGHT_LOOKUP] = ACCOUNT_CLINICIAN,
-                                   [RIGHT_AUDIT] = ACCOUNT_AUDITOR,
                                    [RIGHT_INBOX] = ACCOUNT_INBOX | ACCOUNT_OFFICER,
                                    [RIGHT_CHILDREN] = ACCOUNT_OFFICER,
                                    [RIGHT_STATUS] = ACCOUNT_OPERATOR};
@@ -478,7 +531,9 @@ Test(failures, are_counted_by_the_address_of_a_household)
                                            {"::ffff:127.0.0.1", ""},
                                            {"::1", ""},
                                            {"", ""},
-                                           {"no address", ""}};
+                                           {"no address", ""},
+                                           {"no:address", ""},
+                                           {"192.0.2.7:80", ""}};
     char got[ACCOUNT_ADDRESS_BYTES];
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         account_address(forms[i][0], got);

@@ -1,7 +1,9 @@
 /* Tests of node/http/health.h: the real server, and a door behind which stands no node: the test
  * says what it answers. */
 #include "node/http/health.h"
+#include "node/net/json_memory.h"
 #include "node/net/prometheus.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/http/http_client.h"
 
 #include <criterion/criterion.h>
@@ -43,6 +45,8 @@ TestSuite(health, .init = setup, .fini = teardown);
 
 #define GET(path, header) "GET " path " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" header "\r\n"
 
+static int fails_at = -1; /* which allocation, once the node has answered */
+
 /* Sends a request; the node then says this (NULL: err and why). All that comes back. */
 static const char *ask(const char *request, const char *reply, cpis_err err, const char *why)
 {
@@ -55,7 +59,9 @@ static const char *ask(const char *request, const char *reply, cpis_err err, con
     cr_assert(reply == NULL || o != NULL, "%s", reply);
     const struct control_call call = asked;
     asked.done = NULL;
+    fail_malloc_at(fails_at);
     call.done(call.arg, err, o, why);
+    fail_malloc_at(-1);
     const char *answer = http_receive(fd, NULL);
     (void)close(fd);
     return answer;
@@ -198,6 +204,24 @@ Test(health, a_client_that_leaves_before_the_node_has_answered_harms_nobody)
         http_turn();
     asked.done = NULL;
     expect_status(ask(GET("/readyz", ""), READY, CPIS_OK, ""), "HTTP/1.1 200 ");
+}
+
+#define ALLOCATIONS 60 /* more than any answer needs */
+Test(health, where_memory_ends_a_node_is_not_ready_and_no_metric_is_left_out)
+{
+    unsigned whole = 0;
+    json_memory_use();
+    for (fails_at = 0; fails_at < ALLOCATIONS; fails_at++) {
+        expect_status(ask(GET("/readyz", ""), STATUS("fresh", "true", DIRECTORIES(1)), CPIS_OK, ""),
+                      "HTTP/1.1 503 ");
+        const char *answer = ask(GET("/metrics", ""), NULL, CPIS_E_NOTFOUND, "no node runs there");
+        if (strncmp(answer, "HTTP/1.1 503 ", 13) == 0) continue;
+        expect_status(answer, "HTTP/1.1 200 ");
+        expect(answer, "\ncpis_node_up{role=\"query\"} 0\n");
+        expect(answer, "\ncpis_own 7\n");
+        whole++;
+    }
+    cr_expect(whole > 0 && whole < ALLOCATIONS - 10, "%u", whole);
 }
 
 Test(health, the_servers_own_counts_are_metrics_by_listener)

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct exchange *kept[8]; /* to be answered later */
@@ -138,6 +139,21 @@ Test(server, what_ends_unanswered_may_still_be_answered_to_nobody)
     http_send(fd, GET("/later"));
     http_stop();
     exchange_reply(kept[0], text_reply(200, "late\n"));
+    (void)close(fd);
+    setup();
+}
+
+Test(server, what_is_answered_last_goes_out_with_one_more_turn)
+{
+    char text[512] = "";
+    const int fd = http_connect();
+    http_send(fd, GET("/later"));
+    server_drain(http_server);
+    exchange_reply(kept[0], text_reply(503, "this ends\n"));
+    server_turn(http_server, http_now, http_wall);
+    http_stop();
+    cr_assert_gt(recv(fd, text, sizeof text - 1, MSG_DONTWAIT), 0);
+    cr_assert(begins(text, "HTTP/1.1 503 "), "%s", text);
     (void)close(fd);
     setup();
 }
@@ -288,6 +304,21 @@ Test(server, more_connections_than_allowed_wait_or_end_and_those_there_go_on)
     (void)close(a);
     (void)close(b);
     (void)close(c);
+}
+
+Test(server, one_address_has_no_more_connections_than_it_may)
+{
+    http_stop();
+    http_start((struct server_conf){.connections_max = 10,
+                                    .connections_of_one_address_max = 1,
+                                    .body_max = 2000,
+                                    .handle = handle});
+    const int a = http_connect(), b = http_connect();
+    cr_assert(http_is_closed(b));
+    http_send(a, GET("/"));
+    (void)http_receive(a, "here\n");
+    (void)close(a);
+    (void)close(b);
 }
 
 /* --- streams --- */

@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define FAR ((time_t)4000000000)
 #define GET "GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -179,6 +181,53 @@ Test(server_tls, a_wrong_renewal_changes_nothing)
     cr_assert_str_eq(tls_server_name(&c), "first");
     tls_close(&c);
     tls_unmake(&other);
+}
+
+Test(server_tls, a_renewal_that_fails_changes_nothing_and_succeeds_later)
+{
+    char why[SERVER_WHY_BYTES];
+    struct made next = tls_make(NULL, MADE_FOR_SERVER, "second", NULL, "here", FAR);
+    const struct server_conf renewed = conf_of(&next, &authority);
+    struct tls_client c;
+    struct rlimit all, few;
+    const int first_free = dup(0);
+    cr_assert(first_free > 0 && close(first_free) == 0 && getrlimit(RLIMIT_NOFILE, &all) == 0);
+    few = all;
+    few.rlim_cur = (rlim_t)first_free;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    cr_assert_eq(server_renew(http_server, &renewed, why), CPIS_E_NOMEM);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+    cr_assert(tls_connect(&c, NULL), "it takes no connection any more");
+    cr_assert_str_eq(tls_server_name(&c), "first");
+    cr_assert_not_null(strstr(why, "descriptor"), "%s", why);
+    cr_assert_not_null(tls_ask(&c, GET, "here\n"));
+    tls_close(&c);
+    cr_assert_eq(server_renew(http_server, &renewed, why), CPIS_OK, "%s", why);
+    cr_assert(tls_connect(&c, NULL));
+    cr_assert_str_eq(tls_server_name(&c), "second");
+    tls_close(&c);
+    tls_unmake(&next);
+}
+
+Test(server_tls, connections_with_an_older_certificate_count_among_all)
+{
+    char why[SERVER_WHY_BYTES];
+    struct tls_client kept[2], more;
+    http_stop();
+    conf.connections_max = 2;
+    http_start(conf);
+    cr_assert(tls_connect(&kept[0], NULL));
+    cr_assert_eq(server_renew(http_server, &conf, why), CPIS_OK, "%s", why);
+    cr_assert(tls_connect(&kept[1], NULL));
+    cr_assert(!tls_connect(&more, NULL), "a third one");
+    tls_close(&more);
+    tls_close(&kept[0]);
+    for (unsigned i = 0; i < 20; i++)
+        http_turn();
+    cr_assert(tls_connect(&more, NULL), "there is room again");
+    cr_assert_not_null(tls_ask(&more, GET, "here\n"));
+    tls_close(&more);
+    tls_close(&kept[1]);
 }
 
 /* Each keeps an old connection: there is an end to how many old certificates are kept alive. */
