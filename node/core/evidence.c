@@ -449,13 +449,11 @@ static bool time_counts(const struct registry *r, const struct row_evidence *ev,
                    &m->signature) != CPIS_OK ||
         register_time_decode(m->body, a, &t) != CPIS_OK || !id_equal(&t.node_id, &m->signer))
         return false;
-    if (is_future(t.time, ev->judged) ||
-        (ev->judged > t.time && ev->judged - t.time > REGISTER_UNKNOWN_AFTER))
-        return false;
-    return registry_has_link(r, t.version, &t.register_hash);
+    return registry_time_supports(t.time, ev->judged) &&
+           registry_has_link(r, t.version, &t.register_hash);
 }
 
-/* Do t distinct directories support it? t as registry_trust has it: of the epoch then in force. */
+/* Do t distinct directories support it? As registry_trust_shown counts them. */
 static bool times_support(const struct registry *r, const struct row_evidence *ev, struct arena *a)
 {
     const struct registry_epoch *ep = registry_epoch_current(r, ev->judged);

@@ -131,7 +131,7 @@ static void gather(const struct question *q, const struct env *e, struct gathere
 {
     struct evidence *ev = &ret->ev;
     *ev = (struct evidence){.registry = e->registry,
-                            .trust = registry_trust(e->registry, e->now, e->wall),
+                            .trust = registry_trust_shown(e->registry, e->now, e->wall),
                             .wall = e->wall,
                             .searches = ret->searches,
                             .presences = ret->presences,

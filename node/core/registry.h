@@ -191,6 +191,15 @@ enum register_trust registry_trust(const struct registry *r, cpis_ms now, cpis_m
 int64_t registry_clock_offset(struct registry *r, cpis_ms now);
 /* The difference itself, for doctor; false: too few register-times. */
 bool registry_clock_difference(const struct registry *r, cpis_ms now, int64_t *ret);
+/* Can a register-time of this `time` support what is judged at `wall`? */
+static inline bool registry_time_supports(uint64_t time, cpis_ms wall)
+{
+    return !is_future(time, wall) && (wall <= time || wall - time <= REGISTER_UNKNOWN_AFTER);
+}
+/* For a verdict: as registry_trust, but stale, too, where fewer than t of registry_times support
+ * what is judged at `wall`: its evidence would not hold. So it is until new ones come when this
+ * node's own clock was set by minutes. */
+enum register_trust registry_trust_shown(const struct registry *r, cpis_ms now, cpis_ms wall);
 /* The newest register-time of each directory that names our register, or one before it in our chain
  * (just after a new one was accepted), heard within REGISTER_UNKNOWN_AFTER, as signed: for
  * evidence. */

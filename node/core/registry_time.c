@@ -173,15 +173,28 @@ int64_t registry_clock_offset(struct registry *r, cpis_ms now)
     return r->offset;
 }
 
+/* All that a verdict may rest on: past being fresh they still hold off UNKNOWN for a day. */
+static bool is_shown(const struct registry *r, const struct heard_time *t, cpis_ms now)
+{
+    return now - t->heard <= REGISTER_UNKNOWN_AFTER && registry_has_link(r, t->version, &t->hash);
+}
+
+enum register_trust registry_trust_shown(const struct registry *r, cpis_ms now, cpis_ms wall)
+{
+    const struct registry_epoch *ep = registry_epoch_current(r, wall);
+    size_t count = 0;
+    for (size_t i = 0; i < r->times_count; i++)
+        count += is_shown(r, &r->times[i], now) && registry_time_supports(r->times[i].time, wall);
+    return ep != NULL && count >= ep->t ? registry_trust(r, now, wall) : REGISTER_STALE;
+}
+
 size_t registry_times(const struct registry *r, cpis_ms now, const struct signed_message **ret,
                       size_t cap)
 {
     size_t count = 0;
     for (size_t i = 0; i < r->times_count && count < cap; i++) {
         struct heard_time *t = &r->times[i];
-        /* all that a verdict may rest on: past being fresh they still hold off UNKNOWN for a day */
-        if (now - t->heard > REGISTER_UNKNOWN_AFTER) continue;
-        if (!registry_has_link(r, t->version, &t->hash)) continue;
+        if (!is_shown(r, t, now)) continue;
         t->as_signed.body = (struct bytes){t->body, t->body_len};
         ret[count++] = &t->as_signed;
     }

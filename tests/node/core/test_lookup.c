@@ -71,7 +71,7 @@ static void setup(void)
         head[i] = vf_head(&v, &list[i]);
     }
     new_machines();
-    vf_hear_times(&v, VF_T);
+    vf_hear_times(&v, VF_DIRECTORIES);
     show_heads_to_all();
     vf_pass(&v, FLOOR_SETTLE);
 }
@@ -1036,6 +1036,28 @@ Test(lookup, evaluations_that_nobody_waits_for_are_another_machines)
     cr_expect_not(mine);
     cr_expect_eq(lookups_active(lookups), 1);
     cr_expect_null(given());
+}
+
+/* The register-times that it has are of minutes later than it would say that it has judged. */
+Test(lookup,
+     a_clock_that_is_set_back_while_it_runs_makes_it_unknown_not_evidence_that_does_not_hold)
+{
+    vf_pass(&v, CPIS_MS_SECOND);
+    vf_hear_times(&v, VF_DIRECTORIES);
+    const cpis_ms heard = v.wall;
+    for (unsigned late = 0; late < 2; late++) {
+        begin();
+        for (size_t i = 0; i + 1 < VF_T; i++)
+            say_absent(who[i]);
+        cr_assert_null(given());
+        v.wall = heard - LATE_MS - late;
+        say_absent(who[VF_T - 1]);
+        if (late == 1)
+            expect_given(VERDICT_UNKNOWN, REASON_REGISTER);
+        else
+            expect_given(VERDICT_NO_FLAG, REASON_NONE);
+        v.wall = heard;
+    }
 }
 
 Test(lookup, a_register_that_is_no_longer_confirmed_while_it_runs_is_unknown_at_once)
