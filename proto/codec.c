@@ -405,21 +405,35 @@ static size_t frame_size(uint32_t kind)
     return kind == FRAME_LOOKUP_REPLY ? FRAME_REPLY_BYTES : 0;
 }
 
+static const size_t cell_sizes[] = {CELL_BYTES_ASK, CELL_BYTES_ANSWER, CELL_BYTES_REPLY};
+#define CELL_SIZES (sizeof cell_sizes / sizeof *cell_sizes)
+#define SLACK      CELL_SLACK_BYTES /* of a kind with a size: padding takes 2 bytes of length */
+
+static bool has_its_size(uint32_t kind, size_t len, size_t padding)
+{
+    const size_t size = frame_size(kind);
+    if (kind != FRAME_CELL) return size > 0 ? len == size : padding == 0;
+    for (size_t i = 0; i < CELL_SIZES; i++)
+        if (len == cell_sizes[i]) return true;
+    return false;
+}
+
 /* kind: tag and 4 bytes; payload and padding: tag, length and bytes each */
 static size_t frame_bytes(size_t payload, size_t padding)
 {
     return 5 + 1 + varint_size(payload) + payload + 1 + varint_size(padding) + padding;
 }
 
-cpis_err frame_wrap(enum frame_kind kind, struct bytes payload, struct arena *a, struct bytes *ret)
+/* size 0: as long as it is. */
+static cpis_err wrap(enum frame_kind kind, struct bytes payload, size_t size, struct arena *a,
+                     struct bytes *ret)
 {
     const struct field *f = codec_shapes[SHAPE_frame].fields;
-    const size_t size = frame_size(kind), slack = 192; /* padding's length is then always 2 bytes */
     size_t padding = 0;
     if (payload.len > FRAME_BYTES_MAX) return CPIS_E_LIMIT;
     if ((uint32_t)kind < f[0].lo || (uint32_t)kind > f[0].hi) return CPIS_E_INVAL;
     if (size > 0) {
-        if (payload.len + slack > size) return CPIS_E_LIMIT;
+        if (payload.len + SLACK > size) return CPIS_E_LIMIT;
         padding = size - frame_bytes(payload.len, 128) + 128;
         assert(frame_bytes(payload.len, padding) == size);
     }
@@ -433,6 +447,23 @@ cpis_err frame_wrap(enum frame_kind kind, struct bytes payload, struct arena *a,
     assert(at == p);
     *ret = (struct bytes){p, len};
     return CPIS_OK;
+}
+
+cpis_err frame_wrap(enum frame_kind kind, struct bytes payload, struct arena *a, struct bytes *ret)
+{
+    size_t size = frame_size(kind);
+    for (size_t i = 0; kind == FRAME_CELL && i < CELL_SIZES; i++) {
+        size = cell_sizes[i];
+        if (payload.len + SLACK <= size) break;
+    }
+    return wrap(kind, payload, size, a, ret);
+}
+
+cpis_err frame_wrap_cell(struct bytes payload, size_t size, struct arena *a, struct bytes *ret)
+{
+    for (size_t i = 0; i < CELL_SIZES; i++)
+        if (size == cell_sizes[i]) return wrap(FRAME_CELL, payload, size, a, ret);
+    return CPIS_E_INVAL;
 }
 
 /* The frame is one shape, and every message comes in it: as get_message, straight on. */
@@ -453,8 +484,7 @@ cpis_err frame_unwrap(struct bytes wire, struct arena *a, struct frame *ret)
     struct frame f;
     if (wire.len == 0 || wire.len > FRAME_BYTES_MAX) return CPIS_E_MALFORMED;
     if (!get_frame(wire, &f)) return CPIS_E_MALFORMED;
-    size_t size = frame_size(f.kind);
-    if (size > 0 ? wire.len != size : f.padding.len != 0) return CPIS_E_MALFORMED;
+    if (!has_its_size(f.kind, wire.len, f.padding.len)) return CPIS_E_MALFORMED;
     if (!bytes_are_zero(f.padding.p, f.padding.len)) return CPIS_E_MALFORMED;
     f.payload.p = arena_copy(a, f.payload.p, f.payload.len);
     if (f.payload.p == NULL) return CPIS_E_NOMEM;

@@ -14,6 +14,7 @@
 /*    name              plain struct              its name in cpis.proto, in snake case */
 #define CPIS_MESSAGES(X)                                                                           \
     X(frame, frame, frame)                                                                         \
+    X(cell, msg_cell, cell)                                                                        \
     X(signed_message, signed_message, signed)                                                      \
     X(hello, msg_hello, hello)                                                                     \
     X(register_request, msg_register_request, register_request)                                    \
@@ -101,6 +102,10 @@ CPIS_MESSAGES(CPIS_X)
  * FRAME_BYTES_MAX. */
 CPIS_CHECK cpis_err frame_wrap(enum frame_kind kind, struct bytes payload, struct arena *a,
                                struct bytes *ret);
+/* The same for a cell, which has a size for each direction: one of CELL_BYTES_* (else
+ * CPIS_E_INVAL). frame_wrap takes the smallest that has room. */
+CPIS_CHECK cpis_err frame_wrap_cell(struct bytes payload, size_t size, struct arena *a,
+                                    struct bytes *ret);
 /* Checks size, kind and padding of what came off the wire. The payload is copied into the arena,
  * the padding stays in `wire`. */
 CPIS_CHECK cpis_err frame_unwrap(struct bytes wire, struct arena *a, struct frame *ret);

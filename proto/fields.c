@@ -52,7 +52,10 @@
 static const struct field frame_fields[] = {
     RNG(frame, kind, 1, FRAME_KIND_END - 1),
     VARF(frame, payload, FRAME_BYTES_MAX, 1),
-    VARF(frame, padding, FRAME_REPLY_BYTES, 1),
+    VARF(frame, padding, CELL_BYTES_REPLY, 1),
+};
+static const struct field cell_fields[] = {
+    LSTF(msg_cell, frames, CELL_FRAMES_MAX, frame),
 };
 static const struct field signed_message_fields[] = {
     RNG(signed_message, type, 1, SIGNED_DETAILS),

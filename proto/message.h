@@ -19,8 +19,15 @@ struct bytes { /* borrowed */
     size_t len;
 };
 
-#define FRAME_BYTES_MAX        (1024U * 1024U)
-#define FRAME_REPLY_BYTES      12288U /* every lookup reply, whatever it says */
+#define FRAME_BYTES_MAX   (1024U * 1024U)
+#define FRAME_REPLY_BYTES 12288U /* every lookup reply, whatever it says */
+/* Every cell of one direction (README.md, section 12), so that each has room for the largest frame
+ * that may come in it: details; an answer; a lookup reply. */
+#define CELL_BYTES_ASK         2048U  /* query node -> directory -> authority */
+#define CELL_BYTES_ANSWER      9216U  /* authority -> directory */
+#define CELL_BYTES_REPLY       12544U /* directory -> query node */
+#define CELL_SLACK_BYTES       192U   /* of which a cell has so many less for its payload */
+#define CELL_FRAMES_MAX        32U
 #define NAME_BYTES_MAX         70U
 #define ROLE_BYTES_MAX         60U
 #define ORGANISATION_BYTES_MAX 100U
@@ -61,6 +68,7 @@ enum frame_kind {                 /* what a frame's payload is */
                   FRAME_RECALL,
                   FRAME_LISTED_ELSEWHERE,
                   FRAME_LISTED_ELSEWHERE_HEARD,
+                  FRAME_CELL, /* of constant rate and size: cover_traffic */
                   FRAME_KIND_END
 };
 enum signed_type { /* section 1; inside the signature */
@@ -119,6 +127,10 @@ enum answer_status { /* first byte of an answer's plaintext; another value count
 struct frame {
     uint32_t kind;
     struct bytes payload, padding;
+};
+struct msg_cell { /* whole frames, each as it would stand by itself; mostly none */
+    struct frame *frames;
+    size_t frames_count;
 };
 struct signed_message {
     uint32_t type;

@@ -86,7 +86,8 @@ static void put_counts(const struct run_result *r, json_t *o, bool *ok)
                                                       "heads-request",
                                                       "recall",
                                                       "listed-elsewhere",
-                                                      "listed-elsewhere-heard"};
+                                                      "listed-elsewhere-heard",
+                                                      "cell"};
     json_t *messages = json_object(), *events = json_object(), *reasons = json_object();
     for (size_t k = 1; k < FRAME_KIND_END; k++) {
         json_t *m = json_object();

@@ -166,6 +166,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
                                      .quotas = &r->quotas,
                                      .inbox = &r->inbox,
                                      .policy = &r->policy,
+                                     .cover = &s->cover_traffic,
                                      .confined = confined,
                                      .confined_whole = whole,
                                      .memory = memory < 0 ? 0 : memory,

@@ -92,6 +92,15 @@ static void print_query(const json_t *q)
                      json_array_size(all) - ORGANISATIONS_SHOWN);
 }
 
+static void print_cover(const json_t *o)
+{
+    if (!json_is_true(json_object_get(o, "on"))) return;
+    (void)printf("cover      %llu cells sent, %llu received; %llu messages in them, %llu in the "
+                 "clear, %llu lost\n",
+                 number(o, "cells_sent"), number(o, "cells_received"), number(o, "carried"),
+                 number(o, "clear"), number(o, "lost"));
+}
+
 static void print_peers(const json_t *peers)
 {
     size_t i;
@@ -103,7 +112,8 @@ static void print_peers(const json_t *peers)
                      json_is_true(json_object_get(p, "reachable")) ? "reachable" : "NOT reachable");
         if (json_is_integer(json_object_get(p, "heard_ago_ms")))
             (void)printf(", heard %llu s ago", number(p, "heard_ago_ms") / 1000);
-        (void)printf("%s\n", json_is_true(json_object_get(p, "twice")) ? ", CONNECTED TWICE" : "");
+        (void)printf("%s%s\n", json_is_true(json_object_get(p, "covered")) ? ", covered" : "",
+                     json_is_true(json_object_get(p, "twice")) ? ", CONNECTED TWICE" : "");
     }
 }
 
@@ -136,6 +146,7 @@ static void print_status(const json_t *s)
     if (json_object_get(s, "authority") != NULL) print_authority(json_object_get(s, "authority"));
     if (json_object_get(s, "directory") != NULL) print_directory(json_object_get(s, "directory"));
     if (q != NULL) print_query(q);
+    print_cover(json_object_get(s, "cover"));
     print_peers(json_object_get(s, "peers"));
 }
 

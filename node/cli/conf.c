@@ -81,6 +81,9 @@ static const struct key keys[] = {
      "Lines of the log that are less urgent are not written; all are counted (`cpis metrics`)."},
     {"", "confine", KEY_BOOL, AT(confine), 0, 1, "true", "true or false",
      "false, for debugging: the node is not confined (Landlock, seccomp)."},
+    {"", "cover_traffic", KEY_BOOL, AT(cover_traffic), 0, 1, "false", "true or false",
+     "What a lookup's outcome makes nodes send goes in messages of one size at a constant rate. "
+     "Between nodes that both have it."},
     {"", "map_mib", KEY_NUMBER, AT(map_mib), 0, 65536, "0", "a whole number from 0 to 65536",
      "First size of the store's map in MiB; 0: 64. It grows by itself."},
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",

@@ -21,6 +21,7 @@ struct node_settings {
     char emergency[TELEPHONE_BYTES_MAX + 1], office[TELEPHONE_BYTES_MAX + 1];
     char endpoint[ENDPOINT_BYTES_MAX + 1], listen[ENDPOINT_BYTES_MAX + 1];
     char passphrase_file[CONF_PATH_BYTES];
+    bool cover_traffic;
     bool confine; /* `cpis run` and what it starts are confined (confine.h) */
     uint64_t map_mib, map_mib_max;
     char log_level[6];                    /* "error", "warn", "info" */

@@ -107,7 +107,7 @@ struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payloa
 
 void emit_wrapped(struct env *e, const struct cpis_id *peer, struct bytes frame)
 {
-    const struct out o = {.type = OUT_SEND, .peer = *peer, .frame = frame};
+    const struct out o = {.type = OUT_SEND, .peer = *peer, .frame = frame, .telling = e->telling};
     if (frame.p != NULL) push(e->out, &o);
 }
 

@@ -87,6 +87,11 @@ enum out_type {
     X(EVENT_BEHIND_OWN_ACKS, 3,                                                                    \
       "a directory holds an ack of ours that our log does not know: restored; asking for all "     \
       "since")                                                                                     \
+    X(EVENT_UNCOVERED, 2,                                                                          \
+      "no cover traffic: what a lookup found goes to this peer in the clear, for it sends no "     \
+      "cells")                                                                                     \
+    X(EVENT_COVER_FULL, 2,                                                                         \
+      "cover traffic: more waits for this peer than cells hold: dropped, and sent again later")    \
     X(EVENT_NODE_OUT, 3,                                                                           \
       "this node is suspended, retired, revoked or no longer in the register: nobody talks with "  \
       "it")
@@ -106,6 +111,7 @@ struct out {
     struct bytes key, value; /* PERSIST; DELETE: key. Borrowed until the next step */
     struct cpis_id peer;     /* SEND, EVENT (zeros: none) */
     struct bytes frame;      /* SEND */
+    bool telling;            /* SEND: see env */
     enum event event;        /* EVENT */
     uint64_t number;         /* EVENT: what the event's text leaves open (a reason, a count) */
     uint64_t command;        /* RESULT: whose */
@@ -140,6 +146,9 @@ struct env {      /* of one step; borrowed for the call */
     struct chain_log *log;
     struct quotas *quotas; /* query: what organisations have asked; else NULL */
     struct arena *scratch; /* given back when the step ends */
+    /* What is sent now is sent because of what a lookup has found, and is of a kind that is also
+     * sent when nothing is known yet: whoever sees it go would learn of it (cover.h). */
+    bool telling;
 };
 
 /* All copy what they are given into the queue. */

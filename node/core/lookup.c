@@ -182,6 +182,7 @@ static bool ask_enough(struct lookup *k, struct env *e)
  * yet: whoever lags, or leaves an authority out, is replaced rather than waited for. */
 static void ask_again(struct lookup *k, struct env *e, bool presents, bool further)
 {
+    e->telling = true; /* after a presence there would be no need to */
     for (size_t i = 0; i < k->holders; i++) {
         struct holder *h = &k->holder[i];
         bool lags = h->state == HOLDER_ABSENT || (presents && h->state == HOLDER_PRESENT);
@@ -193,6 +194,7 @@ static void ask_again(struct lookup *k, struct env *e, bool presents, bool furth
     }
     for (size_t i = 0; further && i < k->holders; i++)
         if (k->holder[i].state == HOLDER_IDLE) lookup_send(k, e, &k->holder[i]);
+    e->telling = false;
 }
 
 /* --- deciding --- */

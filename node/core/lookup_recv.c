@@ -187,12 +187,14 @@ void lookups_recv_reply(struct lookups *l, struct env *e, const struct cpis_id *
 
 void lookups_heads_whole(struct lookups *l, struct env *e, const struct cpis_id *directory)
 {
+    e->telling = true;
     for (struct question *q = l->first_question; q != NULL; q = q->link)
         for (size_t i = 0; i < q->searches; i++) {
             struct lookup *k = q->search[i];
             struct holder *h = k->stage == LOOKUP_ASKING ? holder_of(k, directory) : NULL;
             if (h != NULL && h->state == HOLDER_ABSENT && !h->heads_known) lookup_send(k, e, h);
         }
+    e->telling = false;
 }
 
 /* What a directory said that is in force no more counts no more. */

@@ -2,6 +2,8 @@
  * anything change. Two tables say who may send what to whom. */
 #include "node/core/receive.h"
 
+#include "node/core/cover.h"
+
 #include <assert.h>
 
 #define AUTHORITY (1U << ROLE_AUTHORITY)
@@ -14,6 +16,7 @@ struct arrival { /* one message on its way through the checks */
     struct env *e;
     const struct registry_node *from; /* whom the transport authenticated */
     struct bytes payload;
+    size_t wire_bytes;
     struct signed_message as_signed;
     const struct registry_node *signer;
 };
@@ -91,6 +94,21 @@ RECV(listed_elsewhere, msg_listed_elsewhere,
      authority_recv_elsewhere(a->n->authority, a->e, a->from, &m))
 RECV(listed_elsewhere_heard, msg_listed_elsewhere_heard,
      lists_recv_heard(a->n->lists, a->e, &a->from->id, &m))
+
+/* A cell is opened whether or not this node sends any itself: nothing in it is lost by a setting.
+ * All of it must be such as may stand there, or none of it is looked at. */
+static cpis_err recv_cell(struct arrival *a)
+{
+    struct bytes inner[CELL_FRAMES_MAX];
+    size_t count;
+    const struct frame f = {.kind = FRAME_CELL, .payload = a->payload};
+    const struct cpis_id from = a->from->id;
+    cpis_err err = cell_open((enum node_role)a->from->d.role, a->n->role, &f, a->wire_bytes,
+                             a->e->scratch, inner, &count);
+    for (size_t i = 0; err == CPIS_OK && i < count; i++)
+        receive_frame(a->n, a->e, &from, inner[i]);
+    return err;
+}
 
 static cpis_err recv_list_update(struct arrival *a)
 {
@@ -270,7 +288,7 @@ static const struct frame_rule {
     unsigned to, from;
     bool unlisted; /* also while we are not in the register yet */
     cpis_err (*recv)(struct arrival *a);
-    bool across; /* never between two nodes of one role */
+    bool across; /* only between a directory and a node of another role */
 } frame_rules[FRAME_KIND_END] = {
     [FRAME_HELLO] = {ANYBODY, ANYBODY, true, recv_hello},
     [FRAME_REGISTER_REQUEST] = {ANYBODY, ANYBODY, true, recv_register_request},
@@ -287,6 +305,7 @@ static const struct frame_rule {
     [FRAME_RECALL] = {AUTHORITY | DIRECTORY, AUTHORITY | DIRECTORY, false, recv_recall, true},
     [FRAME_LISTED_ELSEWHERE] = {AUTHORITY, DIRECTORY, false, recv_listed_elsewhere},
     [FRAME_LISTED_ELSEWHERE_HEARD] = {DIRECTORY, AUTHORITY, false, recv_listed_elsewhere_heard},
+    [FRAME_CELL] = {ANYBODY, ANYBODY, false, recv_cell, true},
 };
 
 void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, struct bytes wire)
@@ -305,7 +324,7 @@ void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, st
     }
     const struct frame_rule *r = &frame_rules[f.kind];
     if ((r->to & (1U << n->role)) == 0 || (r->from & (1U << a.from->d.role)) == 0 ||
-        (r->across && a.from->d.role == n->role)) {
+        (r->across && (a.from->d.role == ROLE_DIRECTORY) == (n->role == ROLE_DIRECTORY))) {
         emit_event(e, EVENT_ROLE_WRONG, peer, f.kind);
         return;
     }
@@ -314,6 +333,7 @@ void receive_frame(struct node *n, struct env *e, const struct cpis_id *peer, st
         return;
     }
     a.payload = f.payload;
+    a.wire_bytes = wire.len;
     links_heard(n->links, peer, e->now);
     err = r->recv(&a);
     if (err != CPIS_OK)

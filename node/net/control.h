@@ -13,6 +13,7 @@
  * What a command changed is told only when it is durable. One owner; not thread-safe. */
 #ifndef CPIS_NODE_NET_CONTROL_H
 #define CPIS_NODE_NET_CONTROL_H
+#include "node/core/cover.h"
 #include "node/core/node.h"
 #include "node/net/metrics.h"
 #include "node/net/note.h"
@@ -34,6 +35,7 @@ struct control_env { /* what a command may read; borrowed for the call */
     const struct view *view;
     const struct notes *notes;
     const struct transport *transport; /* may be NULL */
+    const struct cover *cover;         /* may be NULL */
     const struct metrics *metrics;     /* may be NULL */
     const char *confined;              /* driver.h; or NULL */
     bool confined_whole;

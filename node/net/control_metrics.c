@@ -154,6 +154,24 @@ static void put_driver(json_t *f, const struct metrics *m)
                  m->commits_failed);
 }
 
+static void put_cover(json_t *f, const struct control_env *env)
+{
+    struct cover_counts n;
+    if (env->cover == NULL) return;
+    cover_counts(env->cover, &n);
+    family_one(f, "cpis_cover_on", "1: cover_traffic is set.", cover_is_on(env->cover));
+    json_t *s = family_add(f, "cpis_cover_cells_total", "counter", "Cells of cover traffic.");
+    family_count(s, n.sent, "direction", "sent", NULL, NULL);
+    family_count(s, n.received, "direction", "received", NULL, NULL);
+    s = family_add(f, "cpis_cover_messages_total", "counter",
+                   "Messages that tell what a lookup found: in a cell, in the clear, lost for want "
+                   "of room, or a reply at its time.");
+    family_count(s, n.carried, "way", "cell", NULL, NULL);
+    family_count(s, n.clear, "way", "clear", NULL, NULL);
+    family_count(s, n.lost, "way", "lost", NULL, NULL);
+    family_count(s, n.held, "way", "held", NULL, NULL);
+}
+
 static void put_register(json_t *f, const struct node_status *s)
 {
     static const char *const trust[] = {[REGISTER_FRESH] = "fresh",
@@ -413,6 +431,7 @@ json_t *control_metrics(struct control *c, const struct control_env *env, struct
     put_driver(all, env->metrics);
     put_events(all, env);
     put_transport(all, env);
+    put_cover(all, env);
     put_store(all, env);
     if (env->role == ROLE_QUERY && env->metrics != NULL) put_lookups(all, &env->metrics->lookups);
     if (env->node != NULL) put_node(all, env);

@@ -58,6 +58,8 @@ static json_t *peers_json(const struct control_env *env)
         put(o, "state", p == NULL ? NULL : json_string(node_state_name(p->state)));
         put(o, "reachable", json_boolean(all[i].reachable));
         put(o, "twice", json_boolean(all[i].twice));
+        put(o, "covered",
+            json_boolean(env->cover != NULL && cover_is_live(env->cover, &all[i].id, env->now)));
         put(o, "heard_ago_ms", all[i].heard_ago == CPIS_MS_NEVER ? NULL : number(all[i].heard_ago));
         (void)json_array_append_new(list, o);
     }
@@ -303,6 +305,21 @@ static json_t *transport_json(const struct control_env *env)
     return o;
 }
 
+static json_t *cover_json(const struct control_env *env)
+{
+    struct cover_counts n;
+    json_t *o = json_object();
+    cover_counts(env->cover, &n);
+    put(o, "on", json_boolean(cover_is_on(env->cover)));
+    put(o, "cells_sent", number(n.sent));
+    put(o, "cells_received", number(n.received));
+    put(o, "carried", number(n.carried));
+    put(o, "clear", number(n.clear));
+    put(o, "lost", number(n.lost));
+    put(o, "held", number(n.held));
+    return o;
+}
+
 static json_t *store_json(const struct control_env *env)
 {
     struct store_stats s;
@@ -335,6 +352,7 @@ json_t *control_status(struct control *c, const struct control_env *env, struct 
     put(o, "events", events_json(env));
     put(o, "alarms", alarms_json(env));
     put(o, "transport", transport_json(env));
+    put(o, "cover", env->cover == NULL ? NULL : cover_json(env));
     put(o, "store", store_json(env));
     return o;
 }

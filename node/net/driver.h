@@ -19,8 +19,8 @@ struct driver_hooks {
      * already). They talk to it by control_connect_inproc. false: the node stops. */
     bool (*started)(void *arg);
     /* SIGHUP: reads the settings anew. ret: what came of it, for the log. true: what `quotas`,
-     * `inbox`, `policy` and `log_level` point to may have changed, and the node takes it; false:
-     * nothing has. */
+     * `inbox`, `policy`, `cover` and `log_level` point to may have changed, and the node takes it;
+     * false: nothing has. */
     bool (*reload)(void *arg, char ret[static DRIVER_SAID_BYTES]);
     void (*stopping)(void *arg); /* join what `started` began: it must close its control clients */
     void *arg;
@@ -36,6 +36,7 @@ struct driver_conf {
     const struct quota_conf *quotas;    /* query: of organisations; NULL: none */
     const struct inbox_conf *inbox;     /* authority: patterns and escalation; NULL: neither */
     const struct answer_policy *policy; /* authority: whom it answers; NULL: everybody */
+    const bool *cover;                  /* cover traffic (node/core/cover.h); NULL: none */
     const enum note_level *log_level;   /* what is less urgent is not told; NULL: all is */
     const char *confined; /* what confines this process, or why nothing does: told at the start and
                              by `status`; NULL: nothing is said */

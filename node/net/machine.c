@@ -14,6 +14,7 @@ struct waiting { /* until the commit */
     struct cpis_id peer;
     uint8_t *frame; /* SEND: owned */
     size_t len;
+    bool telling; /* SEND */
     enum event event;
     uint64_t number;
 };
@@ -21,6 +22,7 @@ struct machine {
     struct machine_conf conf;
     struct view view;
     struct node *node; /* NULL: to be built at `retry` */
+    struct cover *cover;
     struct waiting *waiting;
     size_t count, cap, bytes;
     bool failed, dirty;
@@ -38,8 +40,16 @@ cpis_err machine_new(const struct machine_conf *conf, struct machine **ret)
                           .pause = MACHINE_RETRY_MIN,
                           .retry = CPIS_MS_NEVER,
                           .why = "it is starting"};
-    *ret = m;
-    return CPIS_OK;
+    struct drbg seed;
+    randombytes_buf(&seed, sizeof seed);
+    cpis_err err = cover_new(conf->role, &seed, &m->cover);
+    drbg_wipe(&seed);
+    if (err == CPIS_OK)
+        *ret = m;
+    else
+        machine_free(&m);
+    if (err == CPIS_OK) cover_switch(m->cover, conf->cover != NULL && *conf->cover);
+    return err;
 }
 
 static void drop_waiting(struct machine *m)
@@ -57,6 +67,7 @@ void machine_free(struct machine **p)
     drop_waiting(m);
     free(m->waiting);
     node_free(&m->node);
+    cover_free(&m->cover);
     free(m);
     *p = NULL;
 }
@@ -65,6 +76,7 @@ const struct node *machine_node(const struct machine *m) { return m->node; }
 const char *machine_why_down(const struct machine *m) { return m->node == NULL ? m->why : ""; }
 uint64_t machine_builds(const struct machine *m) { return m->builds; }
 const struct view *machine_view(const struct machine *m) { return &m->view; }
+const struct cover *machine_cover(const struct machine *m) { return m->cover; }
 bool machine_is_full(const struct machine *m) { return m->bytes >= MACHINE_WAITING_BYTES_MAX; }
 
 /* --- what the node puts out --- */
@@ -81,7 +93,11 @@ static void keep(struct machine *m, const struct out *o)
         m->waiting = grown;
         m->cap = cap;
     }
-    struct waiting w = {.type = o->type, .peer = o->peer, .event = o->event, .number = o->number};
+    struct waiting w = {.type = o->type,
+                        .peer = o->peer,
+                        .event = o->event,
+                        .number = o->number,
+                        .telling = o->telling};
     if (o->type == OUT_SEND) {
         w.len = o->frame.len;
         w.frame = malloc(w.len > 0 ? w.len : 1);
@@ -134,20 +150,13 @@ static void step(struct machine *m, struct node_in *in)
 
 void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes message)
 {
+    cover_receive(m->cover, node_registry(m->node), peer, message, clock_monotonic());
     step(m, &(struct node_in){.type = NODE_MESSAGE, .peer = *peer, .message = message});
 }
 
 void machine_command(struct machine *m, const struct command *command)
 {
     step(m, &(struct node_in){.type = NODE_COMMAND, .command = command});
-}
-
-void machine_configure(struct machine *m)
-{
-    if (m->node == NULL || m->failed) return; /* the next one is built with it */
-    if (node_configure(m->node, clock_monotonic(), clock_wall(), &m->view, m->conf.quotas,
-                       m->conf.inbox, m->conf.policy) != CPIS_OK)
-        m->failed = true;
 }
 
 /* --- the end of a batch --- */
@@ -169,19 +178,43 @@ static void count_live(struct machine *m, uint64_t version)
     histogram_observe(&m->conf.metrics->live, wall > version ? (wall - version) * 1000 : 0);
 }
 
+/* All of it has been durable since it was given to the cover. */
+static void release_covered(struct machine *m, cpis_ms now)
+{
+    struct cover_out o;
+    while (cover_pop(m->cover, &o))
+        if (o.frame.p != NULL)
+            (void)m->conf.send(m->conf.ctx, &o.peer, o.frame, now);
+        else
+            note_event(m->conf.notes, o.event, &o.peer, code_of(m, &o.peer), o.number, now);
+}
+
+void machine_configure(struct machine *m)
+{
+    cover_switch(m->cover, m->conf.cover != NULL && *m->conf.cover);
+    if (m->node == NULL || m->failed) return; /* the next one is built with it */
+    release_covered(m, clock_monotonic());
+    if (node_configure(m->node, clock_monotonic(), clock_wall(), &m->view, m->conf.quotas,
+                       m->conf.inbox, m->conf.policy) != CPIS_OK)
+        m->failed = true;
+}
+
 static void release(struct machine *m)
 {
     const cpis_ms now = clock_monotonic();
     for (size_t i = 0; i < m->count; i++) {
         const struct waiting *w = &m->waiting[i];
+        const struct bytes frame = {w->frame, w->len};
         if (w->type == OUT_SEND) {
-            (void)m->conf.send(m->conf.ctx, &w->peer, (struct bytes){w->frame, w->len}, now);
+            if (!cover_send(m->cover, node_registry(m->node), &w->peer, frame, w->telling, now))
+                (void)m->conf.send(m->conf.ctx, &w->peer, frame, now);
             continue;
         }
         note_event(m->conf.notes, w->event, &w->peer, code_of(m, &w->peer), w->number, now);
         if (w->event == EVENT_LIVE) count_live(m, w->number);
     }
     drop_waiting(m);
+    release_covered(m, now);
     m->conf.committed(m->conf.ctx, true);
 }
 
@@ -288,12 +321,17 @@ void machine_tick(struct machine *m)
     if (m->node == NULL) {
         if (now < m->retry) return;
         if (machine_start(m) == CPIS_OK) note(m->conf.notes, NOTE_INFO, "the node runs again");
-    } else if (now >= node_deadline(m->node)) {
-        step(m, &(struct node_in){.type = NODE_TICK});
+        return;
     }
+    if (now >= cover_deadline(m->cover)) { /* first: nothing that happens here moves a slot */
+        cover_tick(m->cover, node_registry(m->node), now);
+        release_covered(m, now);
+    }
+    if (now >= node_deadline(m->node)) step(m, &(struct node_in){.type = NODE_TICK});
 }
 
 cpis_ms machine_deadline(const struct machine *m)
 {
-    return m->node == NULL ? m->retry : node_deadline(m->node);
+    if (m->node == NULL) return m->retry;
+    return earlier(node_deadline(m->node), cover_deadline(m->cover));
 }

@@ -8,6 +8,7 @@
  * Both clocks are read here. One owner; not thread-safe. */
 #ifndef CPIS_NODE_NET_MACHINE_H
 #define CPIS_NODE_NET_MACHINE_H
+#include "node/core/cover.h"
 #include "node/core/node.h"
 #include "node/net/metrics.h"
 #include "node/net/note.h"
@@ -24,6 +25,7 @@ struct machine_conf {
     const struct quota_conf *quotas;    /* the same; or NULL */
     const struct inbox_conf *inbox;     /* the same; or NULL */
     const struct answer_policy *policy; /* the same; or NULL */
+    const bool *cover;                  /* the same; is there cover traffic? NULL: no */
     struct notes *notes;                /* the same */
     struct metrics *metrics;            /* the same */
     /* After a commit. false: not sent; nothing hangs on it. */
@@ -53,12 +55,13 @@ void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes
 void machine_command(struct machine *m, const struct command *command);
 /* Steps the node's deadline if it has come, or tries to build a node if it is time. */
 void machine_tick(struct machine *m);
-/* What conf's quotas, inbox and policy point to has changed: the node takes it, also one built
- * later. */
+/* What conf's quotas, inbox, policy and cover point to has changed: the node takes it, also one
+ * built later. */
 void machine_configure(struct machine *m);
 bool machine_is_full(const struct machine *m); /* MACHINE_WAITING_BYTES_MAX reached */
 /* Ends the batch: commits, then sends, counts. */
 void machine_commit(struct machine *m);
 cpis_ms machine_deadline(const struct machine *m); /* monotonic; of machine_tick */
 const struct view *machine_view(const struct machine *m);
+const struct cover *machine_cover(const struct machine *m);
 #endif

@@ -314,7 +314,8 @@ static const char *name_of(unsigned kind, unsigned type)
                                                       [FRAME_RECALL] = "recall",
                                                       [FRAME_LISTED_ELSEWHERE] = "listed-elsewhere",
                                                       [FRAME_LISTED_ELSEWHERE_HEARD] =
-                                                          "listed-elsewhere-heard"};
+                                                          "listed-elsewhere-heard",
+                                                      [FRAME_CELL] = "cell"};
     static const char *const types[SIGNED_DETAILS + 1] = {
         [SIGNED_LOOKUP] = "lookup",
         [SIGNED_ANSWER] = "answer",

@@ -57,6 +57,7 @@ static void payload(uint32_t kind, struct bytes b, struct arena *a)
     case FRAME_LIST_UPDATE: AGAIN(msg_list_update, list_update); break;
     case FRAME_LIST_REFUSED: AGAIN(msg_list_refused, list_refused); break;
     case FRAME_HEADS: AGAIN(msg_heads, heads); break;
+    case FRAME_CELL: AGAIN(msg_cell, cell); break;
     default: break;
     }
 }
@@ -68,7 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct frame f;
     struct bytes wire;
     if (frame_unwrap((struct bytes){data, size}, &a, &f) == CPIS_OK) {
-        assert(frame_wrap((enum frame_kind)f.kind, f.payload, &a, &wire) == CPIS_OK);
+        if (f.kind == FRAME_CELL)
+            assert(frame_wrap_cell(f.payload, size, &a, &wire) == CPIS_OK);
+        else
+            assert(frame_wrap((enum frame_kind)f.kind, f.payload, &a, &wire) == CPIS_OK);
         assert(wire.len == size && memcmp(wire.p, data, size) == 0);
         payload(f.kind, f.payload, &a);
     }

@@ -10,7 +10,8 @@
 static const struct {
     const char *name, *fields;
 } specs[] = {
-    {"frame", "1-15 <1048576 <12288"},
+    {"frame", "1-16 <1048576 <12544"},
+    {"cell", "32*frame"},
     {"signed_message", "1-16 =16 <1047552 =64"},
     {"hello", "q q b"},
     {"register_request", "q"},

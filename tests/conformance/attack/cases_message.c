@@ -18,22 +18,24 @@ static const struct way { /* from an attacker to a node of the target */
 #define BIT(n) (1U << (n))
 #define ANY                                                                                        \
     (BIT(FRAME_HELLO) | BIT(FRAME_REGISTER_REQUEST) | BIT(FRAME_REGISTER_CHAIN) | BIT(FRAME_SIGNED))
-    {"Q02", "D01", ANY | BIT(FRAME_EVALUATE_REQUEST) | BIT(FRAME_HEADS_REQUEST),
+    {"Q02", "D01", ANY | BIT(FRAME_EVALUATE_REQUEST) | BIT(FRAME_HEADS_REQUEST) | BIT(FRAME_CELL),
      BIT(SIGNED_LOOKUP) | BIT(SIGNED_DETAILS)},
     {"T009", "D01",
      ANY | BIT(FRAME_EVALUATE_REQUEST) | BIT(FRAME_LIST_UPDATE) | BIT(FRAME_LIST_REQUEST) |
-         BIT(FRAME_HEADS_REQUEST) | BIT(FRAME_RECALL) | BIT(FRAME_LISTED_ELSEWHERE_HEARD),
+         BIT(FRAME_HEADS_REQUEST) | BIT(FRAME_RECALL) | BIT(FRAME_LISTED_ELSEWHERE_HEARD) |
+         BIT(FRAME_CELL),
      BIT(SIGNED_ACK) | BIT(SIGNED_ANSWER)},
     {"D02", "D01",
      ANY | BIT(FRAME_LIST_UPDATE) | BIT(FRAME_LIST_REQUEST) | BIT(FRAME_HEADS) |
          BIT(FRAME_HEADS_REQUEST),
      BIT(SIGNED_REGISTER_TIME) | BIT(SIGNED_DEALING) | BIT(SIGNED_DEALING_REVEAL) |
          BIT(SIGNED_SHARE_ACCEPTED)},
-    {"D02", "Q01", ANY | BIT(FRAME_EVALUATE_REPLY) | BIT(FRAME_LOOKUP_REPLY) | BIT(FRAME_HEADS),
+    {"D02", "Q01",
+     ANY | BIT(FRAME_EVALUATE_REPLY) | BIT(FRAME_LOOKUP_REPLY) | BIT(FRAME_HEADS) | BIT(FRAME_CELL),
      BIT(SIGNED_ACK) | BIT(SIGNED_ANSWER) | BIT(SIGNED_REGISTER_TIME)},
     {"D02", "T001",
      ANY | BIT(FRAME_EVALUATE_REPLY) | BIT(FRAME_LIST_UPDATE) | BIT(FRAME_LIST_REFUSED) |
-         BIT(FRAME_HEADS) | BIT(FRAME_RECALL) | BIT(FRAME_LISTED_ELSEWHERE),
+         BIT(FRAME_HEADS) | BIT(FRAME_RECALL) | BIT(FRAME_LISTED_ELSEWHERE) | BIT(FRAME_CELL),
      BIT(SIGNED_LOOKUP) | BIT(SIGNED_DETAILS) | BIT(SIGNED_ACK) | BIT(SIGNED_RECEIPT) |
          BIT(SIGNED_REGISTER_TIME)},
 };
@@ -54,7 +56,8 @@ static const char *const kind_names[FRAME_KIND_END] = {"",
                                                        "heads request",
                                                        "recall",
                                                        "listed elsewhere",
-                                                       "listed elsewhere heard"};
+                                                       "listed elsewhere heard",
+                                                       "cell"};
 #define TYPES_END 17U
 static const char *const type_names[TYPES_END] = {
     "",        "lookup",         "absent",         "present",       "answer",   "head",
@@ -115,7 +118,7 @@ static bool junk_frame(struct federation *f, const struct attack_case *c)
 
 enum shape {
     KIND_0,
-    KIND_16,
+    KIND_17,
     KIND_255,
     KIND_256,
     PADDED,
@@ -139,7 +142,7 @@ static bool make_shape(struct peer *p, const struct attack_case *c, struct bytes
     *ret = (struct bytes){b, wire.len};
     switch ((enum shape)c->b) {
     case KIND_0: b[1] = 0; break;
-    case KIND_16: b[1] = 16; break;
+    case KIND_17: b[1] = 17; break;
     case KIND_255: b[1] = 255; break;
     case KIND_256:
         b[1] = 0;
@@ -406,7 +409,7 @@ static void add_types(struct attack_list *l, unsigned way)
 static const struct shape_text {
     const char *sentence, *event;
 } shape_texts[] = {{"a frame of kind 0", "EVENT_FRAME_MALFORMED"},
-                   {"a frame of a later kind, 16", "EVENT_FRAME_LATER"},
+                   {"a frame of a later kind, 17", "EVENT_FRAME_LATER"},
                    {"a frame of a later kind, 255", "EVENT_FRAME_LATER"},
                    {"a frame of kind 256", "EVENT_FRAME_MALFORMED"},
                    {"a padded frame of a kind that has no padding", "EVENT_FRAME_MALFORMED"},

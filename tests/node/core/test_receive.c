@@ -174,6 +174,7 @@ Test(receive, every_kind_of_frame_only_from_and_to_the_roles_that_speak_it)
         [FRAME_RECALL] = {0, D, A, 0},
         [FRAME_LISTED_ELSEWHERE] = {0, D, 0, 0},
         [FRAME_LISTED_ELSEWHERE_HEARD] = {0, 0, A, 0},
+        [FRAME_CELL] = {0, D, A | Q, D},
     };
     for (unsigned to = 1; to <= ROLES; to++) {
         open_role((enum node_role)to);
