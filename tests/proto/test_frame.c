@@ -121,6 +121,42 @@ Test(frame, of_a_lookup_reply_fits_every_payload_up_to_its_limit)
     cr_assert_lt(lookup_reply(LOOKUP_STATEMENT, REFUSAL_NONE, largest_present()).len, most);
 }
 
+static struct bytes frame_of(uint32_t kind, size_t payload, size_t padding)
+{
+    const struct frame f = {.kind = kind,
+                            .payload = {filled(payload, 1), payload},
+                            .padding = {filled(padding, 0), padding}};
+    struct bytes ret;
+    cr_assert_eq(frame_encode(&f, &a, &ret), CPIS_OK);
+    return ret;
+}
+
+Test(frame, of_a_cell_has_one_of_three_sizes_whatever_is_in_it)
+{
+    static const size_t sizes[] = {CELL_BYTES_ASK, CELL_BYTES_ANSWER, CELL_BYTES_REPLY};
+    const uint8_t *p = filled(CELL_BYTES_REPLY, 0xFF);
+    struct bytes wire;
+    struct frame f;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t most = sizes[i] - CELL_SLACK_BYTES;
+        for (size_t len = 0; len <= most; len += len < 300 || len > most - 300 ? 1 : 101) {
+            struct arena b = arena_make(1U << 20);
+            cr_assert_eq(frame_wrap_cell((struct bytes){p, len}, sizes[i], &b, &wire), CPIS_OK);
+            cr_assert_eq(wire.len, sizes[i], "payload of %zu", len);
+            cr_assert_eq(frame_unwrap(wire, &b, &f), CPIS_OK);
+            cr_assert_eq(f.payload.len, len);
+            arena_free(&b);
+        }
+        cr_expect_eq(frame_wrap_cell((struct bytes){p, most + 1}, sizes[i], &a, &wire),
+                     CPIS_E_LIMIT);
+        cr_expect_eq(frame_wrap_cell((struct bytes){p, 1}, sizes[i] + 1, &a, &wire), CPIS_E_INVAL);
+        cr_expect_eq(wrapped(FRAME_CELL, (struct bytes){p, most}).len, sizes[i]);
+        for (size_t padding = sizes[i] - 100; padding < sizes[i]; padding++)
+            cr_expect_eq(frame_unwrap(frame_of(FRAME_CELL, 10, padding), &a, &f),
+                         padding == sizes[i] - 20 ? CPIS_OK : CPIS_E_MALFORMED, "%zu", padding);
+    }
+}
+
 Test(frame, with_padding_that_is_not_zero_is_refused)
 {
     struct bytes wire =
@@ -139,16 +175,6 @@ Test(frame, with_padding_that_is_not_zero_is_refused)
     }
 }
 
-static struct bytes frame_of(uint32_t kind, size_t payload, size_t padding)
-{
-    const struct frame f = {.kind = kind,
-                            .payload = {filled(payload, 1), payload},
-                            .padding = {filled(padding, 0), padding}};
-    struct bytes ret;
-    cr_assert_eq(frame_encode(&f, &a, &ret), CPIS_OK);
-    return ret;
-}
-
 Test(frame, of_another_size_than_its_kind_is_refused)
 {
     struct frame f;
@@ -156,7 +182,7 @@ Test(frame, of_another_size_than_its_kind_is_refused)
         cr_assert_eq(frame_unwrap(frame_of(FRAME_LOOKUP_REPLY, 60, padding), &a, &f),
                      CPIS_E_MALFORMED, "%zu", padding);
     for (uint32_t kind = FRAME_HELLO; kind < FRAME_KIND_END; kind++) {
-        if (kind == FRAME_LOOKUP_REPLY) continue;
+        if (kind == FRAME_LOOKUP_REPLY || kind == FRAME_CELL) continue;
         cr_assert_eq(frame_unwrap(frame_of(kind, 10, 0), &a, &f), CPIS_OK);
         cr_assert_eq(frame_unwrap(frame_of(kind, 10, 1), &a, &f), CPIS_E_MALFORMED, "kind %u",
                      (unsigned)kind);
@@ -169,7 +195,8 @@ Test(frame, of_no_known_kind_is_refused)
     uint8_t wire[] = {0x0D, 0, 0, 0, 0, 0x12, 0, 0x1A, 0};
     for (unsigned kind = 0; kind < 256; kind++) {
         wire[1] = (uint8_t)kind;
-        bool good = kind >= 1 && kind < FRAME_KIND_END && kind != FRAME_LOOKUP_REPLY;
+        bool good =
+            kind >= 1 && kind < FRAME_KIND_END && kind != FRAME_LOOKUP_REPLY && kind != FRAME_CELL;
         cr_assert_eq(frame_unwrap((struct bytes){wire, sizeof wire}, &a, &f),
                      good ? CPIS_OK : CPIS_E_MALFORMED, "kind %u", kind);
     }
