@@ -161,6 +161,14 @@ $(B)/receiver: $(B)/tests/e2e/receiver.o
 $(B)/next/cpis: $(B)/node/cli/main.o $(B)/tests/e2e/next_minor.o $(NODE) $(LIB) | $(B)/cpis-web
 	@mkdir -p $(@D) && cp $(B)/cpis-web $(@D)
 	$(call link,-Wl$(comma)--wrap=transport_send $(NODE_LIBS) $(CORE_LIBS))
+# who watches the lines between nodes; a directory whose replies do not wait for their time
+$(B)/line_relay: $(B)/tests/e2e/line_relay.o
+	$(call link,)
+$(B)/line_test: $(B)/tests/e2e/line_test.o $(LIB)
+	$(call link,-lm $(CORE_LIBS))
+$(B)/no_release/cpis: $(B)/node/cli/main.o $(B)/tests/e2e/no_release.o $(NODE) $(LIB) | $(B)/cpis-web
+	@mkdir -p $(@D) && cp $(B)/cpis-web $(@D)
+	$(call link,-Wl$(comma)--wrap=cover_send $(NODE_LIBS) $(CORE_LIBS))
 $(B)/doctor_log: $(B)/tests/e2e/doctor_log.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
@@ -257,6 +265,10 @@ browser: pages build/npm-browser/installed
 .PHONY: rolling
 rolling: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/next/cpis && tests/e2e/rolling.sh $(OLD)
+# What who watches the lines between nodes can tell of a look, with cover_traffic and without.
+.PHONY: cover
+cover: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/line_relay build/release/line_test build/release/no_release/cpis && CPIS_BIN=build/release/cpis tests/e2e/cover.sh $(LOOKS)
 # A scenario with real processes and in virtual time, compared within stated bounds; a WAN's delays, when root.
 .PHONY: emulate
 emulate: deps

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Cover traffic on real processes, seen by who watches the lines. Looks at listed and at unlisted children take turns at
+# random; what is on the lines of the query node and of the listing authority is put to a permutation test
+# (line_test.c). Without cover it tells them apart; with it, not; and with replies that do not wait for their time it
+# shows how small a leak it sees. Every verdict is right, and each look at a listed child has one record.
+#   tests/e2e/cover.sh [LOOKS of each kind, default 14]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+BUILT=$PWD/build/release
+CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
+W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-cover.XXXXXX")
+# shellcheck source=tests/e2e/federation.sh
+. tests/e2e/federation.sh
+RELAY=
+end() {
+    status=$?
+    stop_all
+    [ -z "$RELAY" ] || kill "$RELAY" 2>/dev/null || true
+    [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W"
+    exit $status
+}
+trap end EXIT
+LOOKS=${1:-14}
+AUTHORITIES=(T001 T002)
+found_federation
+
+# Each directory listens elsewhere; the relay stands where the register says it is.
+lines=()
+for d in "${DIRECTORIES[@]}"; do
+    port=$(sed -n 's/^endpoint = "tcp:.*:\([0-9]*\)".*/\1/p' "$W/$d/node.conf")
+    behind=$(free_port)
+    sed -i "s|^listen = .*|listen = \"tcp://127.0.0.1:$behind\";|" "$W/$d/node.conf"
+    lines+=("$port:$behind")
+done
+"$BUILT/line_relay" "$W/lines" "$W/who" "${lines[@]}" 2>"$W/log/relay.log" &
+RELAY=$!
+
+# All nodes start one after the other, so that the relay knows whose lines it sees. $1: true or false; $2: what the
+# directories run.
+all_connected() { "$CPIS" status "$W/$1" --json | jq -e --argjson n "$2" '[.peers[] | select(.role == "directory" and .reachable)] | length == $n'; }
+start_watched() {
+    local node
+    for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
+        sed -i "s/^cover_traffic = .*/cover_traffic = $1;/" "$W/$node/node.conf"
+    done
+    echo directory >"$W/who"
+    for node in "${DIRECTORIES[@]}"; do CPIS=${2:-$CPIS} start_node "$node"; done
+    for node in "${DIRECTORIES[@]}"; do until_ok 20 all_connected "$node" $((${#DIRECTORIES[@]} - 1)) || die "$node does not reach the others"; done
+    for node in "${AUTHORITIES[@]}" "$QUERY"; do
+        echo "$node" >"$W/who"
+        start_node "$node"
+        until_ok 20 all_connected "$node" ${#DIRECTORIES[@]} || die "$node does not reach the directories"
+    done
+}
+all_covered() {
+    local node
+    for node in T001 "$QUERY"; do
+        "$CPIS" status "$W/$node" --json | jq -e '[.peers[] | select(.role == "directory")] | length > 0 and all(.covered)' || return 1
+    done
+}
+ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
+
+start_watched false
+hold_ceremony
+csv 1 $((3 * LOOKS)) 0 "$W/T001.csv"
+csv 2 $((3 * LOOKS + 1)) 0 "$W/nobody.csv"
+nobody=$(number_of "$W/nobody.csv" $((3 * LOOKS + 1)))
+"$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
+activate_authorities
+until_ok 60 ready || die "the federation did not become complete"
+
+used=0
+# $1: the name of the run; $2: milliseconds for each look; $3: alike or apart
+watch_looks() {
+    local i kind number verdict mark
+    : >"$W/looks.$1"
+    for kind in $(for i in $(seq "$LOOKS"); do echo "hit:$((used + i))"; echo "miss:$((used + i))"; done | shuf); do
+        case $kind in
+        hit:*) number=$(number_of "$W/T001.csv" "${kind#*:}") ;;
+        *) number=$(number_of "$W/nobody.csv" "${kind#*:}") ;;
+        esac
+        mark=$(date +%s%6N)
+        echo "$mark ${kind%:*}" >>"$W/looks.$1"
+        verdict=$(lookup --json <<<"$number" | jq -r .verdict) || true
+        case ${kind%:*}/$verdict in
+        hit/flag | miss/no_flag) ;;
+        *) die "$1: a ${kind%:*} gave $verdict" ;;
+        esac
+        sleep "$(awk -v m="$mark" -v n="$(date +%s%6N)" -v w="$2" 'BEGIN {s = (m + w * 1000 + 150000 - n) / 1e6; print (s > 0 ? s : 0)}')"
+    done
+    used=$((used + LOOKS))
+    printf '%-11s' "$1"
+    "$BUILT/line_test" "$W/lines" "$W/looks.$1" "$2" "$3" "$QUERY" T001
+}
+
+watch_looks uncovered 1000 apart || die "without cover the test does not tell looks apart: it has no power"
+stop_all
+start_watched true
+until_ok 30 all_covered || die "no cells come"
+until_ok 60 ready || die "the federation did not become complete again"
+watch_looks covered 2600 alike || die "with cover who watches can tell a look at a listed child"
+stop_all
+start_watched true "$BUILT/no_release/cpis"
+until_ok 30 all_covered || die "no cells come"
+until_ok 60 ready || die "the federation did not become complete again"
+watch_looks "no release" 2600 apart || die "replies that do not wait for their time are not seen"
