@@ -2,8 +2,8 @@
  * unlisted one? From what line_relay wrote down, for each look, what is seen in a window after its
  * lookup went out: of each line and direction bytes, messages and the longest silence, and of each
  * length of message how many there were and when the first and the last one came. Then a
- * permutation test: the largest standardised difference of means over all of that, against the same
- * of looks whose results are dealt out anew.
+ * permutation test: the largest standardised difference of mean ranks over all of that, against the
+ * same of looks whose results are dealt out anew.
  *   line_test LOG LOOKS WINDOW_MS alike|apart NAME...
  * A line of LOOKS: microseconds since 1970 before the question was put, "hit" or "miss". NAMEs:
  * whose lines are watched; the first is the query node's. alike: exits 1 if p < 0.001; apart: if
@@ -151,6 +151,23 @@ static void measure(const struct look *l, double *ret)
     }
 }
 
+/* Ranks instead of values, equals sharing theirs: one slow turn of a busy machine weighs no more
+ * than any other largest. */
+static void rank(size_t f)
+{
+    static double ranks[LOOKS_MAX];
+    for (size_t i = 0; i < looks_count; i++) {
+        double below = 0, equal = 0;
+        for (size_t k = 0; k < looks_count; k++) {
+            below += feature[k][f] < feature[i][f];
+            equal += feature[k][f] == feature[i][f];
+        }
+        ranks[i] = below + (equal + 1) / 2;
+    }
+    for (size_t i = 0; i < looks_count; i++)
+        feature[i][f] = ranks[i];
+}
+
 static double difference(size_t f, const bool *hit, double sd)
 {
     double sum[2] = {0, 0};
@@ -230,8 +247,10 @@ int main(int argc, char **argv)
     }
     if (hits == 0 || hits == looks_count) die("looks of one kind only");
     const size_t features = (size_t)2 * names_count * PER_SIDE;
-    for (size_t f = 0; f < features; f++)
+    for (size_t f = 0; f < features; f++) {
+        rank(f);
         sd[f] = deviation(f);
+    }
     const double most = largest(hit, sd, features, &at);
     for (unsigned n = 0; n < PERMUTATIONS; n++) {
         for (size_t i = looks_count - 1; i > 0; i--) {

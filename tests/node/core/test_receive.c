@@ -469,6 +469,52 @@ Test(receive, what_is_no_frame_is_counted_and_nothing_else)
     }
 }
 
+/* What each message in a cell comes to is told by the event of its body, which is none. */
+static void send_cell(unsigned from, size_t size, const struct bytes *inner, size_t count)
+{
+    struct frame frames[CELL_FRAMES_MAX];
+    const struct msg_cell m = {.frames = frames, .frames_count = count};
+    struct bytes b;
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(frame_decode(inner[i], &v.a, &frames[i]), CPIS_OK);
+    cr_assert_eq(cell_encode(&m, &v.a, &b), CPIS_OK);
+    cr_assert_eq(frame_wrap_cell(b, size, &v.a, &b), CPIS_OK);
+    send_raw(from, b);
+}
+
+Test(receive, what_comes_in_a_cell_is_judged_as_if_it_had_come_by_itself)
+{
+    static const uint8_t body[2] = {1, 2};
+    const struct bytes none = {body, sizeof body};
+    const struct signed_message details = vf_sign(&v, 201, SIGNED_DETAILS, none),
+                                lookup = vf_sign(&v, 201, SIGNED_LOOKUP, none),
+                                answer = vf_sign(&v, 102, SIGNED_ANSWER, none);
+    const struct bytes two[] = {signed_frame(&details), signed_frame(&lookup)},
+                       mixed[] = {signed_frame(&details), signed_frame(&answer)};
+    open_role(ROLE_DIRECTORY);
+    send_cell(201, CELL_BYTES_ASK, two, 0);
+    cr_expect_eq(all_events() + sends + writes, 0, "an empty one");
+    send_cell(201, CELL_BYTES_ASK, two, 2);
+    cr_expect_eq(events[EVENT_BODY_MALFORMED], 2);
+    cr_expect_eq(all_events(), 2);
+    send_cell(201, CELL_BYTES_ASK, mixed, 2);
+    cr_expect_eq(events[EVENT_BODY_MALFORMED], 1);
+    cr_expect_eq(events[EVENT_ROLE_WRONG], 1, "a query node answers nobody");
+}
+
+Test(receive, a_cell_that_holds_what_may_not_stand_there_is_refused_whole)
+{
+    static const uint8_t body[2] = {1, 2};
+    const struct signed_message details =
+        vf_sign(&v, 201, SIGNED_DETAILS, (struct bytes){body, sizeof body});
+    const struct bytes bad[] = {signed_frame(&details), hello_frame(7)};
+    open_role(ROLE_DIRECTORY);
+    send_cell(201, CELL_BYTES_ASK, bad, 2);
+    expect_refused(EVENT_BODY_MALFORMED, "a hello");
+    send_cell(201, CELL_BYTES_ANSWER, bad, 1);
+    expect_refused(EVENT_BODY_MALFORMED, "the size of another direction");
+}
+
 Test(receive, a_frame_of_a_later_version_is_dropped_as_such_and_nothing_waits_for_an_answer)
 {
     static const struct {
