@@ -2,7 +2,7 @@
 # Cover traffic on real processes, seen by who watches the lines. Looks at listed and at unlisted children take turns at
 # random; what is on the lines of the query node and of the listing authority is put to a permutation test
 # (line_test.c). Without cover it tells them apart; with it, not; and it sees how little it needs: directories that take
-# 20 ms longer for a presence, and whose replies do not wait for their time. Every verdict is right, and each look at a listed child has one record.
+# 20 ms longer for a presence, and whose replies do not wait for their time. A peer without cover loses nothing. Every verdict is right, and each look at a listed child has one record.
 #   tests/e2e/cover.sh [LOOKS of each kind, default 12]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -62,17 +62,26 @@ ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'
 
 start_watched false
 hold_ceremony
-csv 1 $((3 * LOOKS)) 0 "$W/T001.csv"
-csv 2 $((3 * LOOKS + 1)) 0 "$W/nobody.csv"
-nobody=$(number_of "$W/nobody.csv" $((3 * LOOKS + 1)))
+csv 1 $((3 * LOOKS + 10)) 0 "$W/T001.csv"
+csv 2 $((3 * LOOKS + 11)) 0 "$W/nobody.csv"
+nobody=$(number_of "$W/nobody.csv" $((3 * LOOKS + 11)))
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
 activate_authorities
 until_ok 60 ready || die "the federation did not become complete"
 
+# $1: the name of the run; $2: hit or miss; $3: the number
+look() {
+    local verdict
+    verdict=$(lookup --json <<<"$3" | jq -r .verdict) || true
+    case $2/$verdict in
+    hit/flag | miss/no_flag) ;;
+    *) die "$1: a $2 gave $verdict" ;;
+    esac
+}
 used=0
 # $1: the name of the run; $2: milliseconds for each look; $3: alike or apart
 watch_looks() {
-    local i kind number verdict mark
+    local i kind number mark
     : >"$W/looks.$1"
     for kind in $(for i in $(seq "$LOOKS"); do echo "hit:$((used + i))"; echo "miss:$((used + i))"; done | shuf); do
         case $kind in
@@ -81,11 +90,7 @@ watch_looks() {
         esac
         mark=$(date +%s%6N)
         echo "$mark ${kind%:*}" >>"$W/looks.$1"
-        verdict=$(lookup --json <<<"$number" | jq -r .verdict) || true
-        case ${kind%:*}/$verdict in
-        hit/flag | miss/no_flag) ;;
-        *) die "$1: a ${kind%:*} gave $verdict" ;;
-        esac
+        look "$1" "${kind%:*}" "$number"
         sleep "$(awk -v m="$mark" -v n="$(date +%s%6N)" -v w="$2" 'BEGIN {s = (m + w * 1000 + 150000 - n) / 1e6; print (s > 0 ? s : 0)}')"
     done
     used=$((used + LOOKS))
@@ -99,15 +104,32 @@ start_watched true
 until_ok 30 all_covered || die "no cells come"
 until_ok 60 ready || die "the federation did not become complete again"
 watch_looks covered 2600 alike || die "with cover who watches can tell a look at a listed child"
+
+# One directory is told to do without: nothing is lost, and what goes to it in the clear is counted and told.
+covered_are() { "$CPIS" status "$W/$1" --json | jq -e --argjson n "$2" '[.peers[] | select(.covered)] | length == $n'; }
+clear_is_told() { "$CPIS" status "$W/$1" --json | jq -e '.cover.clear > 0 and .events.EVENT_UNCOVERED > 0 and .cover.lost == 0'; }
+sed -i "s/^cover_traffic = .*/cover_traffic = false;/" "$W/D03/node.conf"
+kill -HUP "${PIDS[D03]}"
+for i in 1 2; do
+    used=$((used + 1))
+    look "one without" hit "$(number_of "$W/T001.csv" "$used")"
+    look "one without" miss "$(number_of "$W/nobody.csv" "$used")"
+    [ "$i" = 2 ] || until_ok 20 covered_are "$QUERY" 2 || die "a directory that sends no cells counts as covered"
+done
+for i in $(seq 8); do # until one of them goes through that directory
+    if clear_is_told "$QUERY" >/dev/null; then break; fi
+    used=$((used + 1))
+    look "one without" hit "$(number_of "$W/T001.csv" "$used")"
+done
+clear_is_told "$QUERY" >/dev/null || die "what went in the clear was not told"
 stop_all
 # What a presence really costs is a millisecond or so more, which is not to be seen in so few looks on a busy machine.
 start_watched true "$BUILT/no_release/cpis"
 until_ok 30 all_covered || die "no cells come"
 until_ok 60 ready || die "the federation did not become complete again"
 watch_looks "no release" 700 apart || die "replies that do not wait for their time are not seen"
-stop_node "$QUERY"
 for i in $(seq "$used"); do
     looks=$("$CPIS" accesses "$W/T001" - --json <<<"$(number_of "$W/T001.csv" "$i")" | jq -s length)
     [ "$looks" = 1 ] || die "child $i has $looks records"
 done
-say "$used looks at listed children, each with its one record; as many at others, all NO FLAG"
+say "$used looks at listed children: all FLAG, each with its one record; at others: all NO FLAG"
