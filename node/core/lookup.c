@@ -123,12 +123,14 @@ static void give_up_search(struct lookups *l, struct question *q, size_t i, stru
 
 /* --- asking directories --- */
 
-void lookup_send(const struct lookup *k, struct env *e, struct holder *h)
+void lookup_send(const struct lookup *k, struct env *e, struct holder *h, bool telling)
 {
     if (h->state == HOLDER_IDLE) h->asked = e->now;
     h->state = HOLDER_SENT;
     h->sent = e->now;
+    e->telling = telling;
     emit_frame(e, &h->id, FRAME_SIGNED, k->bytes);
+    e->telling = false;
 }
 
 static bool says_something(const struct holder *h)
@@ -165,13 +167,13 @@ static bool ask_enough(struct lookup *k, struct env *e)
     }
     for (size_t i = 0; i < k->holders && useful + open < k->t; i++) {
         if (k->holder[i].state != HOLDER_IDLE) continue;
-        lookup_send(k, e, &k->holder[i]);
+        lookup_send(k, e, &k->holder[i], false);
         open++;
     }
     for (size_t i = 0; i < k->holders && useful + open < k->t; i++) { /* lost on the way? */
         struct holder *h = &k->holder[i];
         if (!is_waited_for(h) || e->now < h->sent + LOOKUP_REPLY_WAIT) continue;
-        lookup_send(k, e, h);
+        lookup_send(k, e, h, false);
         open++;
         overdue--;
     }
@@ -182,19 +184,17 @@ static bool ask_enough(struct lookup *k, struct env *e)
  * yet: whoever lags, or leaves an authority out, is replaced rather than waited for. */
 static void ask_again(struct lookup *k, struct env *e, bool presents, bool further)
 {
-    e->telling = true; /* after a presence there would be no need to */
     for (size_t i = 0; i < k->holders; i++) {
         struct holder *h = &k->holder[i];
         bool lags = h->state == HOLDER_ABSENT || (presents && h->state == HOLDER_PRESENT);
         if (lags && e->now >= h->sent + LOOKUP_ASK_AGAIN) {
             snapshot_release(&h->snapshot);
             h->heads_known = false;
-            lookup_send(k, e, h);
+            lookup_send(k, e, h, true);
         }
     }
     for (size_t i = 0; further && i < k->holders; i++)
-        if (k->holder[i].state == HOLDER_IDLE) lookup_send(k, e, &k->holder[i]);
-    e->telling = false;
+        if (k->holder[i].state == HOLDER_IDLE) lookup_send(k, e, &k->holder[i], true);
 }
 
 /* --- deciding --- */

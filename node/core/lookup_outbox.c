@@ -155,15 +155,13 @@ static void deliver_again(struct lookups *l, struct lookup *k, struct env *e)
     }
     follow(l, k, e);
     if (k->holders == 0) line_up_all(l, k, e, ep);
-    e->telling = true; /* nobody sends again what everybody has said absent to */
     for (size_t i = 0; i < k->holders; i++) { /* a presence not yet heard of comes out so, too */
         struct holder *h = &k->holder[i];
-        if (h->state != HOLDER_ABSENT && h->state != HOLDER_LATE) lookup_send(k, e, h);
+        if (h->state != HOLDER_ABSENT && h->state != HOLDER_LATE) lookup_send(k, e, h, true);
         for (size_t n = 0; n < k->proven_count; n++)
             if (k->proven[n].state != PROVEN_COMPLETED && k->proven[n].details.len > 0)
                 emit_frame(e, &h->id, FRAME_SIGNED, k->proven[n].details);
     }
-    e->telling = false;
     k->retry = earlier(2 * k->retry, OUTBOX_RETRY_MAX);
     deliver_at(l, k, e->now + k->retry - drbg_below(e->rng, k->retry / 4));
 }

@@ -187,14 +187,13 @@ void lookups_recv_reply(struct lookups *l, struct env *e, const struct cpis_id *
 
 void lookups_heads_whole(struct lookups *l, struct env *e, const struct cpis_id *directory)
 {
-    e->telling = true;
     for (struct question *q = l->first_question; q != NULL; q = q->link)
         for (size_t i = 0; i < q->searches; i++) {
             struct lookup *k = q->search[i];
             struct holder *h = k->stage == LOOKUP_ASKING ? holder_of(k, directory) : NULL;
-            if (h != NULL && h->state == HOLDER_ABSENT && !h->heads_known) lookup_send(k, e, h);
+            if (h != NULL && h->state == HOLDER_ABSENT && !h->heads_known)
+                lookup_send(k, e, h, true);
         }
-    e->telling = false;
 }
 
 /* What a directory said that is in force no more counts no more. */
@@ -214,7 +213,7 @@ static void hear_register(struct lookup *k, struct env *e)
 {
     drop_revoked(k, e);
     for (size_t i = 0; i < k->holders; i++)
-        if (k->holder[i].state == HOLDER_NEEDS_REGISTER) lookup_send(k, e, &k->holder[i]);
+        if (k->holder[i].state == HOLDER_NEEDS_REGISTER) lookup_send(k, e, &k->holder[i], false);
 }
 
 void lookups_registry_changed(struct lookups *l, struct env *e)

@@ -104,7 +104,8 @@ struct lookups {
 void question_consider(struct lookups *l, struct question *q, struct env *e);
 void lookup_line_up(struct lookups *l, struct lookup *k, struct env *e,
                     const struct registry_epoch *ep, const struct tokens_done *done);
-void lookup_send(const struct lookup *k, struct env *e, struct holder *h);
+/* telling: because of what was found, by this lookup or until now (env.telling). */
+void lookup_send(const struct lookup *k, struct env *e, struct holder *h, bool telling);
 /* Its rh is known: from now on lookup_by_rh finds it. */
 void lookups_index(struct lookups *l, struct lookup *k);
 void lookups_drop(struct lookups *l, struct lookup *k);

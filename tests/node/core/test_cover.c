@@ -490,6 +490,9 @@ Test(cover, a_query_node_without_cover_gets_its_replies_at_once)
     cr_expect_not(give(QUERY, reply_to(lookup(1)), false));
     cr_expect_eq(seen_count, 0);
     cr_expect_eq(counts().clear, 0);
+    come(QUERY, cell_of(CELL_BYTES_ASK, NULL, 0));
+    now += COVER_LAPSE;
+    cr_expect_not(give(QUERY, reply_to(lookup(1)), false), "nor does one that had it wait");
 }
 
 /* --- a peer whose cells stay away --- */

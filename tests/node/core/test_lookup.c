@@ -537,6 +537,7 @@ Test(lookup, silence_is_unknown_within_the_budget_and_the_same_bytes_go_out_agai
     vf_pass(&v, 130); /* so that no multiple of the ticks ends with the budget */
     evaluate();
     cr_assert_eq(sent_to(), VF_T);
+    cr_expect_eq(vf_telling(&v), 0, "nothing is known yet");
     learn_lookup();
     const struct bytes first = lookup_bytes;
     while (given() == NULL) {
@@ -550,6 +551,7 @@ Test(lookup, silence_is_unknown_within_the_budget_and_the_same_bytes_go_out_agai
     cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS);
     tick(OUTBOX_RETRY_MIN);
     cr_assert_eq(sent_to(), VF_DIRECTORIES);
+    cr_expect_eq(vf_telling(&v), VF_DIRECTORIES);
     cr_assert_eq(lookup_bytes.len, first.len);
     cr_expect_eq(memcmp(lookup_bytes.p, first.p, first.len), 0);
     for (unsigned i = 1; i < VF_T; i++)
@@ -673,6 +675,7 @@ Test(lookup, a_statement_whose_heads_are_unknown_waits_for_them_and_is_asked_aga
     const unsigned first = who[0];
     show_heads(first);
     cr_assert_eq(sent_to(), 1);
+    cr_expect_eq(vf_telling(&v), 1, "after a presence nobody would ask");
     cr_expect_eq(who[0], first);
 }
 
@@ -746,6 +749,7 @@ Test(lookup, a_lagging_directory_is_asked_again_with_the_same_bytes_then_it_is_i
     cr_expect_null(given());
     tick(LOOKUP_ASK_AGAIN);
     cr_assert_geq(sent_to(), VF_T);
+    cr_expect_eq(vf_telling(&v), sent_to());
     cr_expect_eq(memcmp(lookup_bytes.p, first.p, first.len), 0);
     for (unsigned i = 0; i < 20 && given() == NULL; i++) {
         for (size_t k = 0; k < VF_T && given() == NULL; k++)

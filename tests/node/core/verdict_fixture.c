@@ -39,7 +39,11 @@ static void note(struct vf *v, const struct out *o)
 {
     assert(v->outs < VF_OUTS);
     struct vf_out *to = &v->out[v->outs++];
-    *to = (struct vf_out){.type = o->type, .table = o->table, .event = o->event, .peer = o->peer};
+    *to = (struct vf_out){.type = o->type,
+                          .table = o->table,
+                          .event = o->event,
+                          .peer = o->peer,
+                          .telling = o->telling};
     if (o->type == OUT_SEND) MUST(frame_unwrap(o->frame, &v->a, &to->frame));
     const struct result *r = o->type == OUT_RESULT ? o->result : NULL;
     if (r == NULL || r->type != RESULT_VERDICT) return;
@@ -88,6 +92,14 @@ size_t vf_sent(const struct vf *v, unsigned number, enum frame_kind kind, struct
         n++;
         if (ret_last != NULL) *ret_last = o->frame.payload;
     }
+    return n;
+}
+
+size_t vf_telling(const struct vf *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->outs; i++)
+        n += v->out[i].type == OUT_SEND && v->out[i].telling;
     return n;
 }
 

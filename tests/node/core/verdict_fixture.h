@@ -21,6 +21,7 @@ struct vf_out { /* an output of the last step, in the order of the queue */
     enum event event;
     struct cpis_id peer;
     struct frame frame; /* SEND: unwrapped, in the arena */
+    bool telling;       /* SEND */
     bool has_result;
     uint64_t command;
     struct lookup_stages stages; /* RESULT of a lookup */
@@ -46,6 +47,8 @@ void vf_pass(struct vf *v, cpis_ms ms);               /* both clocks go on */
 unsigned vf_events(const struct vf *v, enum event e); /* of the last step */
 /* Frames of a kind sent to this node (0: to anyone) in the last step. */
 size_t vf_sent(const struct vf *v, unsigned number, enum frame_kind kind, struct bytes *ret_last);
+/* Frames of the last step that are sent because of what was found (env.telling). */
+size_t vf_telling(const struct vf *v);
 /* The place in the queue of the first such output; VF_OUTS: there is none. */
 size_t vf_first_row(const struct vf *v, enum table t);
 size_t vf_first_frame(const struct vf *v, enum frame_kind kind);
