@@ -2,24 +2,17 @@
 # Cover traffic on real processes, seen by who watches the lines. Looks at listed and at unlisted children take turns at
 # random; what is on the lines of the query node and of the listing authority is put to a permutation test
 # (line_test.c). Without cover it tells them apart; with it, not; and it sees how little it needs: directories that take
-# 20 ms longer for a presence, and whose replies do not wait for their time. A peer without cover loses nothing. Every verdict is right, and each look at a listed child has one record.
+# 20 ms longer for a presence, and whose replies do not wait for their time. A directory without cover costs no answer.
+# Every verdict is right, and each look at a listed child has one record.
 #   tests/e2e/cover.sh [LOOKS of each kind, default 12]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BUILT=$PWD/build/release
 CPIS=$PWD/${CPIS_BIN:-build/release/cpis}
-W=$(mktemp -d "${TMPDIR:-/tmp}/cpis-cover.XXXXXX")
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
 RELAY=
-end() {
-    status=$?
-    stop_all
-    [ -z "$RELAY" ] || kill "$RELAY" 2>/dev/null || true
-    [ $status = 0 ] && rm -rf "$W" || say "kept for a look: $W"
-    exit $status
-}
-trap end EXIT
+at_end() { [ -z "$RELAY" ] || kill "$RELAY" 2>/dev/null; }
 LOOKS=${1:-12}
 AUTHORITIES=(T001 T002)
 found_federation
@@ -29,7 +22,7 @@ lines=()
 for d in "${DIRECTORIES[@]}"; do
     port=$(sed -n 's/^endpoint = "tcp:.*:\([0-9]*\)".*/\1/p' "$W/$d/node.conf")
     behind=$(free_port)
-    sed -i "s|^listen = .*|listen = \"tcp://127.0.0.1:$behind\";|" "$W/$d/node.conf"
+    set_key "$d" listen "\"tcp://127.0.0.1:$behind\""
     lines+=("$port:$behind")
 done
 "$BUILT/line_relay" "$W/lines" "$W/who" "${lines[@]}" 2>"$W/log/relay.log" &
@@ -41,7 +34,7 @@ all_connected() { "$CPIS" status "$W/$1" --json | jq -e --argjson n "$2" '[.peer
 start_watched() {
     local node
     for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}" "$QUERY"; do
-        sed -i "s/^cover_traffic = .*/cover_traffic = $1;/" "$W/$node/node.conf"
+        set_key "$node" cover_traffic "$1"
     done
     echo directory >"$W/who"
     for node in "${DIRECTORIES[@]}"; do CPIS=${2:-$CPIS} start_node "$node"; done
@@ -58,7 +51,6 @@ all_covered() {
         "$CPIS" status "$W/$node" --json | jq -e '[.peers[] | select(.role == "directory")] | length > 0 and all(.covered)' || return 1
     done
 }
-ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'; }
 
 start_watched false
 hold_ceremony
@@ -66,8 +58,7 @@ csv 1 $((3 * LOOKS + 10)) 0 "$W/T001.csv"
 csv 2 $((3 * LOOKS + 11)) 0 "$W/nobody.csv"
 nobody=$(number_of "$W/nobody.csv" $((3 * LOOKS + 11)))
 "$CPIS" flags import "$W/T001" "$W/T001.csv" --wait >/dev/null
-activate_authorities
-until_ok 60 ready || die "the federation did not become complete"
+become_complete
 
 # $1: the name of the run; $2: hit or miss; $3: the number
 look() {
@@ -108,7 +99,7 @@ watch_looks covered 2600 alike || die "with cover who watches can tell a look at
 # One directory is told to do without: nothing is lost, and what goes to it in the clear is counted and told.
 covered_are() { "$CPIS" status "$W/$1" --json | jq -e --argjson n "$2" '[.peers[] | select(.covered)] | length == $n'; }
 clear_is_told() { "$CPIS" status "$W/$1" --json | jq -e '.cover.clear > 0 and .events.EVENT_UNCOVERED > 0 and .cover.lost == 0'; }
-sed -i "s/^cover_traffic = .*/cover_traffic = false;/" "$W/D03/node.conf"
+set_key D03 cover_traffic false
 kill -HUP "${PIDS[D03]}"
 for i in 1 2; do
     used=$((used + 1))
