@@ -221,7 +221,9 @@ static struct cover_counts counts(void)
 
 Test(cover, switched_off_takes_nothing_sends_nothing_and_waits_for_nothing)
 {
+    cr_expect(cover_is_on(c));
     cover_switch(c, false);
+    cr_expect_not(cover_is_on(c));
     cr_expect_eq(cover_deadline(c), CPIS_MS_NEVER);
     come(AUTHORITY, cell_of(CELL_BYTES_ANSWER, NULL, 0));
     cr_expect_not(is_live(AUTHORITY));
@@ -397,6 +399,19 @@ Test(cover, a_lookup_goes_as_it_is_first_and_in_a_cell_when_it_tells_what_was_fo
     cr_expect_eq(counts().clear, 1);
 }
 
+Test(cover, what_does_not_tell_of_a_lookup_or_fits_no_cell_goes_as_it_is)
+{
+    static const uint8_t body[3000] = {1};
+    come(AUTHORITY, cell_of(CELL_BYTES_ANSWER, NULL, 0));
+    cr_expect_not(
+        give(AUTHORITY, signed_around(SIGNED_REGISTER_TIME, (struct bytes){body, 9}), false));
+    cr_expect_not(give(AUTHORITY, frame(FRAME_SIGNED, (struct bytes){body, 9}), false));
+    cr_expect_eq(counts().clear, 0);
+    cr_expect_not(
+        give(AUTHORITY, signed_around(SIGNED_ACK, (struct bytes){body, sizeof body}), false));
+    cr_expect_eq(counts().clear, 1, "this one was to be covered");
+}
+
 Test(cover, what_was_sent_again_before_it_went_goes_once)
 {
     come(AUTHORITY, cell_of(CELL_BYTES_ANSWER, NULL, 0));
@@ -450,24 +465,28 @@ Test(cover, a_reply_goes_a_slot_after_its_lookup_came_however_long_it_took)
 
 Test(cover, replies_go_in_the_order_of_their_times_not_of_their_making)
 {
-    const struct bytes first = lookup(1), second = lookup(2);
+    const struct bytes first = lookup(1), second = lookup(2), third = lookup(3);
     come(QUERY, cell_of(CELL_BYTES_ASK, NULL, 0));
     come(QUERY, first);
     now += 20;
     come(QUERY, second);
-    now += 10;
+    now += 5;
+    come(QUERY, third);
+    now += 5;
     cr_expect(give(QUERY, reply_to(second), false));
+    cr_expect(give(QUERY, reply_to(third), false));
     cr_expect(give(QUERY, reply_to(first), false));
-    now += 390; /* both are due */
+    now += 395; /* all are due */
     cover_tick(c, registry, now);
     collect();
     size_t at = 0;
-    struct bytes replies[2] = {{NULL, 0}, {NULL, 0}};
+    struct bytes replies[3] = {{NULL, 0}};
     for (size_t i = 0; i < seen_count; i++)
-        if (!is_cell(seen[i].b) && at < 2) replies[at++] = seen[i].b;
-    cr_assert_eq(at, 2);
+        if (!is_cell(seen[i].b) && at < 3) replies[at++] = seen[i].b;
+    cr_assert_eq(at, 3);
     cr_expect(same(replies[0], reply_to(first)));
     cr_expect(same(replies[1], reply_to(second)));
+    cr_expect(same(replies[2], reply_to(third)));
 }
 
 Test(cover, the_reply_to_a_lookup_that_came_in_a_cell_goes_in_one)
