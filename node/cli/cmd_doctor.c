@@ -145,6 +145,28 @@ static void check_peers(struct doctor *d, const json_t *s)
         (unsigned long long)t);
 }
 
+/* Who means to be covered is told of each directory that is there and sends no cells. */
+static void check_cover(struct doctor *d, const json_t *s)
+{
+    size_t i;
+    const json_t *p;
+    if (strcmp(cli_text(s, "role"), "directory") == 0) return;
+    if (!json_is_true(json_object_get(json_object_get(s, "cover"), "on"))) return;
+    json_array_foreach(json_object_get(s, "peers"), i, p)
+    {
+        const bool ok = json_is_true(json_object_get(p, "covered"));
+        if (strcmp(cli_text(p, "role"), "directory") != 0 ||
+            !json_is_true(json_object_get(p, "reachable")))
+            continue;
+        say(d, "cover",
+            ok ? NULL
+               : "its operator: set cover_traffic, or upgrade; just started: wait a minute. Until "
+                 "then who watches the line sees what a look has found",
+            "the line to %s (%s) is %scovered", cli_text(p, "code"), cli_text(p, "name"),
+            ok ? "" : "NOT ");
+    }
+}
+
 static void check_published(struct doctor *d, const json_t *a)
 {
     size_t i;
@@ -372,6 +394,7 @@ static void check_node(struct doctor *d, const json_t *s)
     check_register(d, s);
     check_clock(d, s);
     check_peers(d, s);
+    check_cover(d, s);
     if (json_object_get(s, "authority") != NULL) {
         check_published(d, json_object_get(s, "authority"));
         check_inbox(d, json_object_get(s, "authority"));

@@ -113,6 +113,11 @@ for i in $(seq 8); do # until one of them goes through that directory
     look "one without" hit "$(number_of "$W/T001.csv" "$used")"
 done
 clear_is_told "$QUERY" >/dev/null || die "what went in the clear was not told"
+uncovered=$("$CPIS" doctor "$W/$QUERY" | grep "NOT covered" || true)
+case $(wc -l <<<"$uncovered")$uncovered in
+1*D03*) ;;
+*) die "cpis doctor does not say which line is not covered: $uncovered" ;;
+esac
 stop_all
 # What a presence really costs is a millisecond or so more, which is not to be seen in so few looks on a busy machine.
 start_watched true "$BUILT/no_release/cpis"
