@@ -210,6 +210,15 @@ cpis_ms push_deadline(const struct publisher *p)
 
 /* --- what directories say --- */
 
+/* A receipt may have been lost with the process that signed it: what a directory shows is not
+ * enough. Who holds no share signs none. */
+static bool signed_for(struct env *e, const struct push *x, const struct own_head *h)
+{
+    const struct registry_epoch *ep = registry_epoch(e->registry, x->epoch);
+    return hash_equal(&x->receipt, &h->list_id) || ep == NULL ||
+           registry_index_of(ep, &x->directory) == 0;
+}
+
 bool push_holds(const struct publisher *p, struct env *e, struct push *x,
                 const struct own_head *held)
 {
@@ -221,8 +230,8 @@ bool push_holds(const struct publisher *p, struct env *e, struct push *x,
     if (l == NULL) return true;
     const struct own_head *now = newest(l);
     bool was = x->settled;
-    x->settled =
-        now != NULL && held != NULL && hash_equal(&now->list_id, id) && held->time >= now->time;
+    x->settled = now != NULL && held != NULL && hash_equal(&now->list_id, id) &&
+                 held->time >= now->time && signed_for(e, x, now);
     if (was && !x->settled) {
         x->next = e->now;
         x->wait = PUSH_RETRY_MIN;
@@ -275,7 +284,7 @@ void publisher_recv_receipt(struct publisher *p, struct env *e, const struct reg
     h->receipts |= 1U << m->index;
     const struct own_head *before = known(l, &x->holds);
     if (before == NULL || before->version <= h->version) {
-        x->holds = h->list_id;
+        x->holds = x->receipt = h->list_id;
         x->settled = h == newest(l);
         x->whole = false;
     }
@@ -329,6 +338,7 @@ void publisher_directory_appeared(struct publisher *p, struct env *e,
         struct push *x = push_of(p, e, &directory->id, p->list[i]->epoch);
         if (x == NULL || !p->list[i]->published) continue;
         x->settled = false; /* it may have been restored; and it waits for a push of ours */
+        x->receipt = (struct cpis_hash){{0}};
         x->next = e->now + PUBLISH_GATHER; /* after the heads that it shows */
         x->wait = PUSH_RETRY_MIN;
         x->ask_at = e->now;

@@ -52,10 +52,11 @@ struct list { /* of one epoch */
 struct push { /* what we know of one directory's copy of one list */
     struct cpis_id directory;
     uint32_t epoch;
-    struct cpis_hash holds; /* zeros: nothing that we know of */
-    bool settled;           /* it holds the newest head's list */
-    bool shown;             /* has shown its heads since our start, having finished its own */
-    bool whole;             /* has refused a difference: send everything */
+    struct cpis_hash holds;   /* zeros: nothing that we know of */
+    struct cpis_hash receipt; /* of its newest one since it appeared; zeros: none */
+    bool settled;             /* it holds the newest head's list, and has signed for it */
+    bool shown;               /* has shown its heads since our start, having finished its own */
+    bool whole;               /* has refused a difference: send everything */
     cpis_ms next, wait, ask_at;
 };
 struct foreign { /* a head of ours that we do not know */

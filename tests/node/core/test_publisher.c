@@ -358,6 +358,24 @@ Test(publisher, a_list_is_live_with_one_receipt_more_than_searchable_from_distin
     cr_assert_eq(af_events(&f, EVENT_LIVE), 1, "said once");
 }
 
+Test(publisher, a_directory_that_comes_back_with_the_list_is_pushed_to_until_its_receipt_is_here)
+{
+    f.dir[0].no_receipts = true; /* it keeps the list, and dies before its receipt leaves */
+    af_add(&f, 1, 1);
+    cr_assert_eq(af_status(&f, 1).receipts, 2);
+    f.dir[0].session++; /* and shows what it holds when it comes back */
+    af_run(&f, HELLO_EVERY + CPIS_MS_SECOND);
+    cr_assert_eq(af_status(&f, 1).receipts, 2);
+    f.dir[0].no_receipts = false;
+    af_run(&f, PUSH_RETRY_MAX + PUSH_RETRY_MAX / 4);
+    cr_assert_eq(af_status(&f, 1).receipts, 3, "long before the next head is signed");
+    cr_assert_eq(af_status(&f, 1).version_live, af_status(&f, 1).version);
+    const size_t settled = f.dir[0].updates;
+    f.dir[0].session++; /* one that we have the receipt of may have been restored since */
+    af_run(&f, HELLO_EVERY + CPIS_MS_SECOND);
+    cr_assert_eq(f.dir[0].updates, settled + 1, "it waits for a push of ours to search the list");
+}
+
 /* --- shrink guard --- */
 
 Test(publisher, a_list_that_would_shrink_is_held_until_an_officer_confirms)
