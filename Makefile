@@ -155,7 +155,7 @@ $(B)/bench_lookup: $(B)/tests/bench/bench_lookup.o $(B)/tests/bench/timing.o $(B
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/bench_web: $(B)/tests/bench/bench_web.o $(B)/tests/bench/timing.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) -lcurl -lpthread $(CORE_LIBS))
-$(B)/receiver: $(B)/tests/e2e/receiver.o
+$(B)/receiver: $(B)/tests/e2e/receiver.o $(B)/tests/faults/clock.o
 	$(call link,-ljansson -lsodium -lgnutls)
 # cpis as a later minor version might be; what stands beside it is today's
 $(B)/next/cpis: $(B)/node/cli/main.o $(B)/tests/e2e/next_minor.o $(NODE) $(LIB) | $(B)/cpis-web
@@ -172,6 +172,8 @@ $(B)/no_release/cpis: $(B)/node/cli/main.o $(B)/tests/e2e/no_release.o $(NODE) $
 $(B)/doctor_log: $(B)/tests/e2e/doctor_log.o $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/wan_probe: $(B)/tests/e2e/wan_probe.o $(call obj,$(SIM_SRC)) $(LIB)
+	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
+$(B)/wan: $(B)/tests/e2e/wan.o $(call obj,$(SIM_SRC)) $(LIB)
 	$(call link,$(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/make_chain: $(B)/tests/bench/make_chain.o $(call obj,$(NET_SRC)) $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
@@ -217,6 +219,14 @@ faults: deps
 .PHONY: disk-faults
 disk-faults: deps
 	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && for a in full readonly io; do ACTION=$$a tests/e2e/crash_points.sh || exit 1; done
+# Each node in a network namespace of its own; the network between them is cut, one way or both, flaps, loses and delays. As root.
+.PHONY: partitions
+partitions: deps
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/wan build/release/wan_probe && tests/e2e/partitions.sh
+# Everything at once for SECONDS=300, with clocks that go ten times as fast.
+.PHONY: soak
+soak: deps
+	@$(MAKE) --no-print-directory MODE=release $(FAULTS) && tests/e2e/soak.sh $(SECONDS)
 # An authority's life (born, renumbered, transferred) and a practice's list, killed and taken up.
 .PHONY: authority
 authority: deps

@@ -8,41 +8,11 @@ cd "$(dirname "$0")/../.."
 CPIS=$PWD/build/release/faults/cpis
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
-die() { printf 'faults: %s: %s\n' "${story:-start}" "$*" >&2; exit 1; }
+# shellcheck source=tests/e2e/looks.sh
+. tests/e2e/looks.sh
 AUTHORITIES=(T001 T002)
-next=0
+looked=$W/T001.csv
 
-verdict() { { lookup --json "${@:2}" <<<"$1" || true; } >"$W/answer" 2>/dev/null; jq -r .verdict "$W/answer"; }
-is() { [ "$(verdict "$1" --scheduled)" = "$2" ]; } # NUMBER VERDICT, silently
-becomes() { until_ok "${3:-60}" is "$1" "$2" || die "$1 is not $2 but $(cat "$W/answer")"; }
-# A flagged child, whatever else is said. In $( ) it ends the script by an assignment, or where a check wants a word that is said.
-never_no() {
-    local got
-    got=$(verdict "$1")
-    [ "$got" != no_flag ] || die "a false no: $(cat "$W/answer")"
-    printf '%s' "$got"
-}
-fresh() { next=$((next + 1)); child=$(number_of "$W/T001.csv" "$next"); } # a child that nobody has looked at
-recorded() { [ "$("$CPIS" accesses "$W/${2:-T001}" - --json <<<"$1" | jq -s 'map(select(.scheduled | not)) | [length, (map(.rid) | unique | length)] | unique | .[]')" = "${3:-1}" ]; }
-told() { [ "$("$CPIS" notifications list "$W/${2:-T001}" --json | jq -s --arg n "$1" 'map(select(.nhs_number == $n)) | length')" = "${3:-1}" ]; }
-one_record() { # NUMBER [NODE [COUNT]]
-    until_ok 160 recorded "$@" || die "not one record of each lookup: $("$CPIS" accesses "$W/${2:-T001}" - --json <<<"$1")"
-    until_ok 10 told "$@" || die "not one notification of each lookup"
-}
-# As many notifications as records, each record of another lookup.
-each_once() { # NUMBER
-    local rids
-    rids=$("$CPIS" accesses "$W/T001" - --json <<<"$1" | jq -r 'select(.scheduled | not) | .rid')
-    [ -n "$rids" ] && [ -z "$(sort <<<"$rids" | uniq -d)" ] && told "$1" T001 "$(wc -l <<<"$rids")"
-}
-# What was asked while something was wrong is found now, and each look at it has its one record.
-recorded_now() { # NUMBER...
-    for child; do
-        [[ $(never_no "$child") == flag* ]] || die "all is well again: $(cat "$W/answer")"
-        until_ok 160 each_once "$child" || die "not one record and one notification of each lookup: $("$CPIS" accesses "$W/T001" - --json <<<"$child")"
-    done
-}
-logs_verify() { for node in "${!PIDS[@]}"; do "$CPIS" log verify "$W/$node" >/dev/null || die "$node: the log does not verify"; done; }
 start_at() { # NODE SECONDS: with its clock so far ahead
     CPIS_FAULT_CLOCK=$2 "$CPIS" run "$W/$1" >>"$W/log/$1.log" 2>&1 &
     PIDS[$1]=$!

@@ -50,9 +50,12 @@ until_ok() {
     done
 }
 
+# Where a directory is to be found, and how a node runs: other networks have others.
+endpoint_of() { echo "tcp://127.0.0.1:$(free_port)"; }
+run_node() { exec "$CPIS" run "$W/$1"; }
 start_node() {
     local node=$1
-    "$CPIS" run "$W/$node" >>"$W/log/$node.log" 2>&1 &
+    run_node "$node" >>"$W/log/$node.log" 2>&1 &
     PIDS[$node]=$!
     until_ok 15 "$CPIS" status "$W/$node" || { tail -n 5 "$W/log/$node.log" >&2; die "$node does not answer"; }
 }
@@ -90,7 +93,7 @@ found_federation() {
     [ -f "$W/register" ] || sign_register
     for node in "${DIRECTORIES[@]}"; do
         "$CPIS" init "$W/$node" --role directory --org "$node" --name "Test region $node" \
-            --endpoint "tcp://127.0.0.1:$(free_port)" --register "$W/register" >/dev/null
+            --endpoint "$(endpoint_of "$node")" --register "$W/register" >/dev/null
     done
     for node in "${AUTHORITIES[@]}"; do
         i=$((i + 1))
@@ -172,4 +175,18 @@ ready() { lookup --scheduled --json <<<"$nobody" | jq -e '.verdict == "no_flag"'
 become_complete() {
     activate_authorities
     until_ok 60 ready || die "the federation did not become complete"
+}
+
+# No copy of a lookup waits any more, at the query node or at a directory.
+quiet() {
+    local d
+    "$CPIS" status "$W/$QUERY" --json | jq -e '.query.outbox == 0' || return 1
+    for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -e '.directory.copies_waiting == 0' || return 1; done
+}
+
+# NODE: its notifications have all arrived at build/release/receiver, which keeps what it hears in $W/received.
+notified() {
+    local ids
+    ids=$(awk '$1 == 204 && $2 == "notification" {print $3}' "$W/received" | sort -un | wc -l)
+    [ "$ids" = "$("$CPIS" notifications list "$W/$1" --json | jq -s length)" ]
 }

@@ -36,10 +36,6 @@ for round in $(seq "$rounds"); do
     if grep -q '"no_flag"' "$W/answer.$round"; then die "round $round: $victim killed: a false no"; fi
 done
 say "killed:$killed; the slowest recovery took $slowest s"
-quiet() {
-    "$CPIS" status "$W/$QUERY" --json | jq -e '.query.outbox == 0' &&
-        for d in "${DIRECTORIES[@]}"; do "$CPIS" status "$W/$d" --json | jq -e '.directory.copies_waiting == 0' || return 1; done
-}
 until_ok 120 quiet || die "something is still waiting to be delivered"
 sleep 1
 for round in $(seq "$rounds"); do
