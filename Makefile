@@ -103,6 +103,10 @@ $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SR
 # a directory in an attacker's hands: the node, with what it sends going through the test's hands
 $(B)/puppet: $(B)/node/cli/main.o $(NODE) $(call obj,$(PUPPET_SRC)) $(LIB)
 	$(call link,-Wl$(comma)--wrap=transport_new$(comma)--wrap=transport_send$(comma)--wrap=zmq_poll $(NODE_LIBS) $(CORE_LIBS))
+# the clocks of a program that is to be attacked, by LD_PRELOAD
+$(B)/clock.so: tests/faults/clock.c
+	@echo "  LD   $@"; mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -shared -fPIC -o $@ $<
 $(B)/conformance: $(B)/tests/conformance/attack/main.o $(call obj,$(ATTACK_SRC)) $(B)/libnode.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
 $(B)/test_all: $(call obj,$(TEST_SRC) $(SIM_SRC) $(FEED_SRC)) $(B)/libhttp.a $(B)/libnode.a $(B)/libnet.a $(LIB)
@@ -350,8 +354,12 @@ coverage:
 # The attacks against real processes of TARGET, ARGS=--list names them: tests/conformance/README.md.
 .PHONY: conformance
 conformance: deps
-	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/puppet build/release/conformance
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/puppet build/release/conformance build/release/clock.so
 	@tests/conformance/conformance.sh $(or $(TARGET),build/release/cpis) $(ARGS)
+# All that a query node receives in many lookups, searched for pieces of other children's entries.
+.PHONY: harvest
+harvest:
+	@CPIS_HARVEST=$(or $(LOOKUPS),10000) $(MAKE) --no-print-directory conformance ARGS='--only "group 4"'
 .PHONY: vectors
 vectors: $(B)/cpis-vectors
 	@$(B)/cpis-vectors $(or $(FILES),$(sort $(wildcard tests/vectors/*.json)))

@@ -56,4 +56,4 @@ become_complete
 mkdir "$W/pid"
 for node in "${!PIDS[@]}"; do echo "${PIDS[$node]}" >"$W/pid/$node"; done
 touch "$W/attacked"
-$B/conformance "$W" "$CPIS" "$@"
+CPIS_CLOCK=$PWD/$B/clock.so $B/conformance "$W" "$CPIS" "$@"

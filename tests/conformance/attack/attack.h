@@ -29,13 +29,14 @@ struct federation {
     struct arena arena;     /* of what follows */
     struct bytes documents; /* the register's newest document, as encoded */
     struct msg_register_document newest;
-    struct msg_register reg; /* its body */
-    struct children listed;  /* all by T001 */
-    struct children nobody;  /* by no authority */
-    struct children spare;   /* by no authority yet */
-    int puppet[2];           /* D02, D03 */
-    char rid[RID_BYTES];     /* of the last lookup of Q01 */
-    bool away;               /* D01 is gone */
+    struct msg_register reg;    /* its body */
+    struct children listed;     /* all by T001 */
+    struct children nobody;     /* by no authority */
+    struct children spare;      /* by no authority yet */
+    int puppet[2];              /* D02, D03 */
+    char rid[RID_BYTES];        /* of the last lookup of Q01 */
+    char reason[RID_BYTES * 2]; /* of the same */
+    bool away;                  /* D01 is gone */
     char why[ATTACK_WHY_BYTES];
 };
 
@@ -62,9 +63,11 @@ void cases_member_end(struct attack_list *l);
 void cases_message(struct attack_list *l);
 void cases_transport(struct attack_list *l);
 void cases_query(struct attack_list *l);
+void cases_harvest(struct attack_list *l);
 void cases_query_end(struct attack_list *l); /* what only shows after a while */
 void cases_register(struct attack_list *l);
 void cases_authority(struct attack_list *l);
+void cases_freeze(struct attack_list *l);
 void cases_end(struct attack_list *l); /* after which the federation is of no use */
 
 /* Notes why the case fails; always false. */
@@ -133,6 +136,9 @@ void pause_ms(unsigned ms);
 bool node_signal(struct federation *f, const char *node, int number);
 bool node_stop(struct federation *f, const char *node);
 bool node_start(struct federation *f, const char *node);
+/* So that its clocks can be moved while it runs: by so many seconds off what they are. */
+bool node_start_with_clock(struct federation *f, const char *node);
+bool node_move_clock(struct federation *f, const char *node, long wall, long monotonic);
 bool federation_away(struct federation *f, bool away);
 
 /* --- convict.c: who lied, by name --- */

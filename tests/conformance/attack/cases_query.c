@@ -1,6 +1,5 @@
-#define _GNU_SOURCE /* memmem */
 /* What a query node in an attacker's hands can do: look without being written down, or more than
- * once; learn of other children. Q02's keys, no node. */
+ * once. Q02's keys, no node. */
 #include "tests/conformance/attack/wire.h"
 
 #include <sodium.h>
@@ -210,42 +209,6 @@ static bool refused(struct federation *f, const struct attack_case *c)
     return good && no_records(f, number);
 }
 
-/* --- harvest --- */
-
-#define HARVESTED 1000U
-
-static bool holds(const uint8_t *needle, size_t len)
-{
-    return memmem(heard.p, heard.len, needle, len) != NULL;
-}
-
-/* Of all that Q02 has ever received, and of some lookups more: no token of another child, and of
- * those it asked for none either. (An inclusion proves by the salt and the path.) */
-static bool harvest(struct federation *f, const struct attack_case *c)
-{
-    struct peer p = {.f = f};
-    struct child_keys keys[8];
-    struct looked l;
-    struct msg_lookup_reply r;
-    bool good = true;
-    (void)c;
-    for (size_t i = 0; good && i < 8; i++)
-        good = look_evaluate(f, f->listed.number[f->listed.count - 1 - i], &keys[i]);
-    good = good && peer_open(f, "Q02", "D01", &p);
-    for (size_t i = 0; good && i < HARVESTED; i++) { /* four of them are asked for */
-        look_make(&p, "", &keys[i % 4], &l);
-        if (i % 2 == 1) l.m.tag.b[0] ^= 1U; /* a guess that matches nothing */
-        look_sign(&p, &l);
-        good = look_send(&p, &l, &r);
-    }
-    peer_close(&p);
-    for (size_t i = 0; good && i < 8; i++)
-        if (holds(keys[i].token.b, sizeof keys[i].token))
-            good = attack_fails(f, "a token of child %zu was sent to a query node", i);
-    return good && (heard.len > HARVESTED * FRAME_REPLY_BYTES ||
-                    attack_fails(f, "only %zu bytes were heard", heard.len));
-}
-
 /* --- sizes --- */
 
 static bool sizes(struct federation *f, const struct attack_case *c)
@@ -309,7 +272,6 @@ void cases_query(struct attack_list *l)
         TAG_OTHER, 0);
     ADD("5", "a lookup in another query node's name is refused and leaves no record", refused,
         "EVENT_BODY_MALFORMED", QUERY_OTHER, 0);
-    ADD("4", "nothing that a query node receives holds a token", harvest, NULL, 0, 0);
     ADD("10", "the reply to a hit has the one size", sizes, NULL, 1, LOOKUP_STATEMENT);
     ADD("10", "the reply to a miss has the one size", sizes, NULL, 0, LOOKUP_STATEMENT);
     ADD("10", "a reply that says late has the one size", sizes, NULL, 1, LOOKUP_LATE);

@@ -109,6 +109,8 @@ void ask(struct federation *f, const char *number, char ret[static VERDICT_BYTES
     const char *v = json_string_value(json_object_get(json_array_get(all, 0), "verdict"));
     const char *rid = json_string_value(json_object_get(json_array_get(all, 0), "rid"));
     (void)snprintf(ret, VERDICT_BYTES, "%s", v != NULL ? v : "none");
+    const char *reason = json_string_value(json_object_get(json_array_get(all, 0), "reason"));
+    (void)snprintf(f->reason, sizeof f->reason, "%s", reason != NULL ? reason : "");
     (void)snprintf(f->rid, sizeof f->rid, "%s", rid != NULL ? rid : "");
     json_decref(all);
 }

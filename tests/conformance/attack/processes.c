@@ -15,6 +15,11 @@
 #define UP_MS      15000U
 #define STEP_MS    20U
 
+static bool file_in(const char *folder, const char *name, char ret[static PATH_BYTES])
+{
+    return snprintf(ret, PATH_BYTES, "%s/%s", folder, name) < (int)PATH_BYTES;
+}
+
 static pid_t pid_of(struct federation *f, const char *node)
 {
     char path[PATH_BYTES], line[32] = "";
@@ -50,25 +55,38 @@ bool node_stop(struct federation *f, const char *node)
     return attack_fails(f, "%s does not end", node);
 }
 
-static void run(struct federation *f, const char *node)
+#define CLOCK_FILE ".faults.clock"
+
+/* By a library that is preloaded: tests/faults/clock.c. */
+static void give_clock(const char *folder)
+{
+    char file[PATH_BYTES];
+    const char *library = getenv("CPIS_CLOCK");
+    if (library == NULL || !file_in(folder, CLOCK_FILE, file) ||
+        setenv("LD_PRELOAD", library, 1) != 0 || setenv("CPIS_FAULT_CLOCK_FILE", file, 1) != 0)
+        _exit(127);
+}
+
+static void run(struct federation *f, const char *node, bool clock)
 {
     char folder[PATH_BYTES], log[PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%s/%s", f->folder, node);
     (void)snprintf(log, sizeof log, "%s/log/%s.log", f->folder, node);
     const int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0) _exit(127);
+    if (clock) give_clock(folder);
     (void)execl(f->cpis, f->cpis, "run", folder, (char *)NULL);
     _exit(127);
 }
 
-bool node_start(struct federation *f, const char *node)
+static bool start(struct federation *f, const char *node, bool clock)
 {
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/pid/%s", f->folder, node);
     FILE *out = fopen(path, "w");
     if (out == NULL) return attack_fails(f, "%s can't be written", path);
     const pid_t pid = fork();
-    if (pid == 0) run(f, node);
+    if (pid == 0) run(f, node, clock);
     (void)fprintf(out, "%ld\n", (long)pid);
     (void)fclose(out);
     for (unsigned waited = 0; pid > 0 && waited < UP_MS; waited += STEP_MS) {
@@ -76,6 +94,27 @@ bool node_start(struct federation *f, const char *node)
         pause_ms(STEP_MS);
     }
     return attack_fails(f, "%s does not start", node);
+}
+
+bool node_start(struct federation *f, const char *node) { return start(f, node, false); }
+
+bool node_start_with_clock(struct federation *f, const char *node)
+{
+    return node_move_clock(f, node, 0, 0) && start(f, node, true);
+}
+
+/* By a new file in its place: it is never half written. */
+bool node_move_clock(struct federation *f, const char *node, long wall, long monotonic)
+{
+    char folder[PATH_BYTES], file[PATH_BYTES], made[PATH_BYTES];
+    (void)snprintf(folder, sizeof folder, "%s/%s", f->folder, node);
+    FILE *out = file_in(folder, CLOCK_FILE, file) && file_in(folder, CLOCK_FILE ".new", made)
+                    ? fopen(made, "w")
+                    : NULL;
+    if (out == NULL) return attack_fails(f, "the clock of %s can't be moved", node);
+    (void)fprintf(out, "%ld %ld\n", wall, monotonic);
+    return (fclose(out) == 0 && rename(made, file) == 0) ||
+           attack_fails(f, "the clock of %s can't be moved", node);
 }
 
 /* D01, the one honest directory that is the target's, is gone or there, as the case wants it. */

@@ -70,7 +70,8 @@ struct signed_message edit_sign(const struct edit *e, enum signed_type type, str
 
 static const struct puppet_entry *find(const char *name)
 {
-    const struct puppet_entry *const all[] = {puppet_evaluations, puppet_replies, puppet_heads};
+    const struct puppet_entry *const all[] = {puppet_evaluations, puppet_replies, puppet_heads,
+                                              puppet_registers};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const struct puppet_entry *p = all[i]; p->name != NULL; p++)
             if (strcmp(p->name, name) == 0) return p;

@@ -47,7 +47,8 @@ struct puppet_entry {
     uint64_t number;
 };
 /* Each ends with a NULL name. */
-extern const struct puppet_entry puppet_evaluations[], puppet_replies[], puppet_heads[];
+extern const struct puppet_entry puppet_evaluations[], puppet_replies[], puppet_heads[],
+    puppet_registers[];
 /* Every frame that goes out, also while there is no act: what a replay needs is kept. */
 void puppet_listen(const struct edit *e);
 

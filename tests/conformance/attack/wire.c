@@ -105,7 +105,9 @@ bool peer_send_signed(struct peer *p, const struct signed_message *m)
 
 static void keep(const uint8_t *p, size_t len)
 {
-    if (heard.len + len > HEARD_MAX) return;
+    heard.total += len;
+    heard.cut = heard.cut || heard.len + len > HEARD_MAX;
+    if (heard.cut) return;
     if (heard.len + len > heard.cap) {
         heard.cap = 2 * (heard.len + len);
         heard.p = realloc(heard.p, heard.cap);

@@ -60,10 +60,12 @@ bool look_send_details(struct peer *p, const struct msg_details *d);
  * refused for this reason (enum refusal). */
 bool first_list_refused(struct federation *f, const char *folder, unsigned reason);
 
-/* All that any peer of this process has received: what a harvester has. */
+/* All that any peer of this process has received since `len` was last 0: what a harvester has. */
 struct heard {
     uint8_t *p;
     size_t len, cap;
+    size_t total; /* ever */
+    bool cut;     /* there was more than is kept */
 };
 extern struct heard heard;
 uint64_t wall_ms(void);
