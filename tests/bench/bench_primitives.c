@@ -149,14 +149,15 @@ struct need { /* fixed + per_t * t of an operation, in a whole lookup */
 static const struct need no_flag[] = {
     BOTH, {OP_SIGN_ABSENT, 0, 1}, {OP_CHECK_ABSENT, 0, 1}, {OP_CODEC_ABSENT, 0, 1}};
 /* One authority lists the child. Its copies come through t directories, and it checks the lookup
- * and the details once each; each directory checks what it relays and the two acks; the query node
- * checks the head once, though t statements show it. */
+ * and the details once each, signs two acks and one answer. Each directory checks what it relays:
+ * the details, two acks, and the answer, which comes through all of them so that none can hold it
+ * back. The query node checks two acks and the answer once each, though t directories bring them;
+ * the head in their proofs it has checked when it was streamed. */
 static const struct need flag[] = {BOTH,
                                    {OP_SIGN_PRESENT, 0, 1},
                                    {OP_CHECK_PRESENT, 0, 1},
                                    {OP_PATH_MAKE, 0, 1},
                                    {OP_PATH_CHECK, 0, 1},
-                                   {OP_CHECK_HEAD, 1, 0},
                                    {OP_CHECK_LOOKUP, 1, 0},
                                    {OP_TAG, 1, 0},
                                    {OP_SEAL_DETAILS, 1, 0},
@@ -164,11 +165,11 @@ static const struct need flag[] = {BOTH,
                                    {OP_CHECK_DETAILS, 1, 1},
                                    {OP_OPEN_DETAILS, 1, 0},
                                    {OP_SIGN_ACK, 2, 0},
-                                   {OP_CHECK_ACK, 1, 2},
+                                   {OP_CHECK_ACK, 2, 2},
                                    {OP_EPHEMERAL, 1, 0},
                                    {OP_SEAL_ANSWER, 1, 0},
                                    {OP_SIGN_ANSWER, 1, 0},
-                                   {OP_CHECK_ANSWER, 2, 0},
+                                   {OP_CHECK_ANSWER, 1, 1},
                                    {OP_OPEN_ANSWER, 1, 0}};
 
 struct verdict_floor {
