@@ -63,7 +63,7 @@ static struct msg_listed_elsewhere elsewhere(unsigned number, const struct list_
     const struct identity id = rf_identity(number);
     struct merkle_path *path = arena_take(&f.a, sizeof *path);
     cr_assert_eq(merkle_build(entries, n, &tree), CPIS_OK);
-    cr_assert_eq(merkle_path_of(tree, place, path), CPIS_OK);
+    cr_assert_eq(merkle_path_of(tree, entries, place, path), CPIS_OK);
     const struct msg_head head = {.authority_id = rf_id(number),
                                   .epoch = 1,
                                   .version = f.wall,
