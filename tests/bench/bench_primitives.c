@@ -34,7 +34,7 @@ static struct {
     struct sodium_counts calls; /* of one */
 } cost[OPERATIONS];
 static double commit_cpu_us, commit_p50_us;
-static struct echo echo_evaluate, echo_lookup, echo_signed;
+static struct echo echo_evaluate, echo_lookup, echo_ack, echo_answer;
 
 static void measure_operations(void)
 {
@@ -105,6 +105,7 @@ static void measure_echoes(void)
 {
     static const uint8_t element[OPRF_ELEMENT_BYTES];
     static struct msg_answer answer = {.time = 1};
+    const struct msg_ack ack = {.time = 1, .outcome = ACK_RECORDED};
     const struct msg_evaluate_request request = {
         .request = 1000, .epoch = 1, .elements = {element, sizeof element}};
     const struct msg_evaluate_reply reply = {
@@ -123,6 +124,10 @@ static void measure_echoes(void)
     const size_t look = framed(FRAME_SIGNED, b, &a);
     MUST(lookup_reply_encode(&looked, &a, &b) == CPIS_OK);
     const size_t found = framed(FRAME_LOOKUP_REPLY, b, &a); /* always padded */
+    m.type = SIGNED_ACK;
+    MUST(ack_encode(&ack, &a, &m.body) == CPIS_OK);
+    MUST(signed_message_encode(&m, &a, &b) == CPIS_OK);
+    const size_t acked = framed(FRAME_SIGNED, b, &a);
     m.type = SIGNED_ANSWER;
     MUST(answer_encode(&answer, &a, &m.body) == CPIS_OK);
     MUST(signed_message_encode(&m, &a, &b) == CPIS_OK);
@@ -130,7 +135,8 @@ static void measure_echoes(void)
     arena_free(&a);
     measure_echo("evaluate", ask, told, &echo_evaluate);
     measure_echo("lookup", look, found, &echo_lookup);
-    measure_echo("answer", look, answered, &echo_signed);
+    measure_echo("ack", look, acked, &echo_ack);
+    measure_echo("answer", look, answered, &echo_answer);
 }
 
 /* --- the floor --- */
@@ -176,16 +182,16 @@ struct verdict_floor {
     const char *name;
     const struct need *need;
     size_t count;
-    unsigned commits, commits_per_t; /* section 13: what must be durable before what is sent */
-    unsigned relays, relays_per_t;   /* echoes as long as an answer, besides the two of both */
+    unsigned commits, commits_per_t;     /* section 13: what must be durable before what is sent */
+    unsigned acks_per_2t, answers_per_t; /* echoes besides the two of both */
 };
 static const struct verdict_floor floors[] = {
     /* query: the outbox, the verdict; a directory writes its counts ahead, so none */
     {"no_flag", no_flag, sizeof no_flag / sizeof *no_flag, 2, 0, 0, 0},
     /* and the details in the outbox, the access and its completion; a directory's copy, then the
-     * details and the end of the copy. One relay of the lookup for each directory, and one of the
-     * answer */
-    {"flag", flag, sizeof flag / sizeof *flag, 5, 3, 1, 1},
+     * details and the end of the copy. Through each directory go the lookup, the details, two acks
+     * and the answer (sections 8 and 9): nine frames more, two of which are the answer's */
+    {"flag", flag, sizeof flag / sizeof *flag, 5, 3, 5, 2},
 };
 
 static void line(const char *what, double count, double us, double *sum)
@@ -214,7 +220,8 @@ static void print_floor(const struct verdict_floor *f, unsigned t, double tokens
     fprintf(stderr, "  %-26s %34.1f us\n", "primitives", primitives);
     line("CURVE echo, evaluation", t, echo_evaluate.cpu_us, &rest);
     line("CURVE echo, lookup", t, echo_lookup.cpu_us, &rest);
-    line("CURVE echo, answer", f->relays + f->relays_per_t * t, echo_signed.cpu_us, &rest);
+    line("CURVE echo, ack", f->acks_per_2t * t / 2.0, echo_ack.cpu_us, &rest);
+    line("CURVE echo, answer", f->answers_per_t * t, echo_answer.cpu_us, &rest);
     line("durable commit", f->commits + f->commits_per_t * t, commit_cpu_us, &rest);
     fprintf(stderr, "  %-26s %34.1f us\n", "floor", primitives + rest);
     (void)snprintf(name, sizeof name, "floor_primitives_%s_us", f->name);
