@@ -319,7 +319,7 @@ BENCHES := $(addprefix build/release/,cpis cpis-web bench_primitives bench_machi
 .PHONY: bench
 bench: deps
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench.sh
-# Ten fixed operations against tests/bench/guard.txt: instructions within 3 %, libsodium's costly calls; UPDATE=1 writes it anew.
+# Eleven fixed operations against tests/bench/guard.txt: instructions within 3 %, libsodium's costly calls; UPDATE=1 writes it anew.
 .PHONY: bench-guard
 bench-guard:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=valgrind

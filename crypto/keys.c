@@ -79,11 +79,6 @@ size_t handle_find(const struct token *tokens, size_t n, const struct handle *ha
     return count;
 }
 
-int token_compare(const struct token *a, const struct token *b)
-{
-    return memcmp(a->b, b->b, sizeof a->b);
-}
-
 uint32_t token_bucket(const struct token *token, uint32_t bits)
 {
     assert(bits >= 1);

@@ -6,14 +6,18 @@
 #include <string.h>
 
 /* Splitting at the largest power of two < n is the same as pairing neighbours level by level, where
- * a last node without a neighbour goes up as it is. So all levels lie in one array, leaves first,
- * level k + 1 right behind level k, and the top last. */
+ * a last node without a neighbour goes up as it is. The levels that are kept lie in one array, the
+ * lowest first, level k + 1 right behind level k, and the top last. Leaves are not kept, nor what
+ * is near them: 64 bytes a leaf would be, 8 are, and a path costs a dozen hashes more. */
+#define LOWEST_KEPT 3U
+#define BLOCK       (1U << LOWEST_KEPT)
 struct merkle {
     size_t n, nodes;
+    unsigned lowest;         /* LOWEST_KEPT, or the top's level where that is lower */
     struct cpis_hash node[]; /* nodes of them; at n = 0 the empty top */
 };
 
-static size_t level_above(size_t count) { return (count + 1) / 2; }
+static size_t count_at(size_t n, unsigned level) { return (n + ((size_t)1 << level) - 1) >> level; }
 
 static struct cpis_hash inner(const struct cpis_hash *left, const struct cpis_hash *right)
 {
@@ -57,21 +61,47 @@ struct cpis_hash merkle_empty_top(void)
     return hash_of(label, sizeof label - 1);
 }
 
+static unsigned lowest_for(size_t n)
+{
+    unsigned level = 0;
+    while (level < LOWEST_KEPT && count_at(n, level) > 1)
+        level++;
+    return level;
+}
+
 static size_t nodes_for(size_t n)
 {
     size_t nodes = 1; /* the top */
-    for (size_t count = n; count > 1; count = level_above(count))
-        nodes += count;
+    for (unsigned level = lowest_for(n); count_at(n, level) > 1; level++)
+        nodes += count_at(n, level);
     return nodes;
+}
+
+/* The node at `at` of a level, from the entries below it. Pre: level <= LOWEST_KEPT. */
+static struct cpis_hash node_of(const struct list_entry *entries, size_t n, unsigned level,
+                                size_t at)
+{
+    struct cpis_hash node[BLOCK];
+    const size_t from = at << level, all = (size_t)1 << level;
+    size_t count = n - from < all ? n - from : all;
+    for (size_t i = 0; i < count; i++)
+        node[i] = merkle_leaf(&entries[from + i]);
+    for (; count > 1; count = count_at(count, 1)) {
+        for (size_t i = 0; i < count / 2; i++)
+            node[i] = inner(&node[2 * i], &node[2 * i + 1]);
+        if (count % 2 == 1) node[count / 2] = node[count - 1];
+    }
+    return node[0];
 }
 
 static void fill(struct merkle *m, const struct list_entry *entries)
 {
     struct cpis_hash *level = m->node;
+    size_t count = count_at(m->n, m->lowest);
     if (m->n == 0) level[0] = merkle_empty_top();
-    for (size_t i = 0; i < m->n; i++)
-        level[i] = merkle_leaf(&entries[i]);
-    for (size_t count = m->n; count > 1; count = level_above(count)) {
+    for (size_t i = 0; i < count; i++)
+        level[i] = node_of(entries, m->n, m->lowest, i);
+    for (; count > 1; count = count_at(count, 1)) {
         struct cpis_hash *above = level + count;
         for (size_t i = 0; i < count / 2; i++)
             above[i] = inner(&level[2 * i], &level[2 * i + 1]);
@@ -90,6 +120,7 @@ cpis_err merkle_build(const struct list_entry *entries, size_t n, struct merkle 
     if (m == NULL) return CPIS_E_NOMEM;
     m->n = n;
     m->nodes = nodes;
+    m->lowest = lowest_for(n);
     fill(m, entries);
     *ret = m;
     return CPIS_OK;
@@ -110,16 +141,18 @@ struct cpis_hash merkle_top(const struct merkle *m) { return m->node[m->nodes - 
 
 size_t merkle_count(const struct merkle *m) { return m->n; }
 
-cpis_err merkle_path_of(const struct merkle *m, size_t index, struct merkle_path *ret)
+cpis_err merkle_path_of(const struct merkle *m, const struct list_entry *entries, size_t index,
+                        struct merkle_path *ret)
 {
     if (index >= m->n) return CPIS_E_INVAL;
-    const struct cpis_hash *level = m->node;
+    const struct cpis_hash *kept = m->node;
     memset(ret, 0, sizeof *ret); /* the unused siblings too: a path may be copied out whole */
-    for (size_t count = m->n; count > 1; count = level_above(count)) {
-        const size_t beside = index ^ 1;
-        if (beside < count) ret->sibling[ret->count++] = level[beside];
-        level += count;
-        index /= 2;
+    for (unsigned level = 0; count_at(m->n, level) > 1; level++, index /= 2) {
+        const size_t beside = index ^ 1, count = count_at(m->n, level);
+        if (beside < count)
+            ret->sibling[ret->count++] =
+                level < m->lowest ? node_of(entries, m->n, level, beside) : kept[beside];
+        if (level >= m->lowest) kept += count;
     }
     return CPIS_OK;
 }

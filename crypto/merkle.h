@@ -22,7 +22,7 @@ struct merkle_path { /* siblings from the leaf up; direction comes from (index, 
     uint32_t count;
     struct cpis_hash sibling[MERKLE_PATH_MAX];
 };
-struct merkle; /* a whole tree in memory: 64 bytes a leaf; one owner */
+struct merkle; /* a tree in memory, without the entries it is of: 8 bytes a leaf; one owner */
 
 struct cpis_hash merkle_leaf(const struct list_entry *e);
 struct cpis_hash merkle_empty_top(void);
@@ -33,8 +33,9 @@ void merkle_free(struct merkle **p); /* *p may be NULL; leaves *p == NULL */
 struct cpis_hash merkle_root(const struct merkle *m);
 struct cpis_hash merkle_top(const struct merkle *m);
 size_t merkle_count(const struct merkle *m);
-/* CPIS_E_INVAL: index >= n. */
-CPIS_CHECK cpis_err merkle_path_of(const struct merkle *m, size_t index, struct merkle_path *ret);
+/* entries: those that it was built of, as they were. CPIS_E_INVAL: index >= n. */
+CPIS_CHECK cpis_err merkle_path_of(const struct merkle *m, const struct list_entry *entries,
+                                   size_t index, struct merkle_path *ret);
 /* Does `entry` stand at `index` of the list of n entries with this root? CPIS_E_AUTH: root differs.
  * CPIS_E_MALFORMED: n is 0 or too large, index >= n, or the path's length is not that of (index,
  * n). */

@@ -126,43 +126,70 @@ cpis_err threshold_verify(const struct threshold_public_shares *shares,
 
 /* --- combination --- */
 
-cpis_err threshold_lagrange(const uint32_t *indices, size_t k, size_t at, struct oprf_scalar *ret)
+/* lambda = above / below. */
+static cpis_err fraction(const uint32_t *indices, size_t k, size_t at, struct oprf_scalar *above,
+                         struct oprf_scalar *below)
 {
-    if (k == 0 || k > THRESHOLD_HOLDERS_MAX || at >= k) return CPIS_E_INVAL;
-    struct oprf_scalar above = scalar_of(1), below = scalar_of(1);
     const struct oprf_scalar own = scalar_of(indices[at]);
+    *above = *below = scalar_of(1);
     for (size_t i = 0; i < k; i++) {
         if (indices[i] == 0) return CPIS_E_INVAL;
         if (i == at) continue;
         if (indices[i] == indices[at]) return CPIS_E_INVAL;
         struct oprf_scalar j = scalar_of(indices[i]);
-        crypto_core_ristretto255_scalar_mul(above.b, above.b, j.b);
+        crypto_core_ristretto255_scalar_mul(above->b, above->b, j.b);
         crypto_core_ristretto255_scalar_sub(j.b, j.b, own.b);
-        crypto_core_ristretto255_scalar_mul(below.b, below.b, j.b);
+        crypto_core_ristretto255_scalar_mul(below->b, below->b, j.b);
+    }
+    return CPIS_OK;
+}
+
+/* All k at the price of one inversion, which costs half a multiplication of an element: that of the
+ * product of all that is below (Montgomery's trick). */
+static cpis_err coefficients(const uint32_t *indices, size_t k, struct oprf_scalar *ret)
+{
+    struct oprf_scalar below[THRESHOLD_HOLDERS_MAX], before[THRESHOLD_HOLDERS_MAX];
+    struct oprf_scalar product = scalar_of(1);
+    for (size_t i = 0; i < k; i++) {
+        cpis_err err = fraction(indices, k, i, &ret[i], &below[i]);
+        if (err != CPIS_OK) return err;
+        before[i] = product;
+        crypto_core_ristretto255_scalar_mul(product.b, product.b, below[i].b);
     }
     /* never zero: a product of differences of different numbers below 2^32, and l is prime */
-    int rc = crypto_core_ristretto255_scalar_invert(below.b, below.b);
+    int rc = crypto_core_ristretto255_scalar_invert(product.b, product.b);
     assert(rc == 0);
     (void)rc;
-    crypto_core_ristretto255_scalar_mul(ret->b, above.b, below.b);
+    for (size_t i = k; i-- > 0;) {
+        crypto_core_ristretto255_scalar_mul(ret[i].b, ret[i].b, product.b);
+        crypto_core_ristretto255_scalar_mul(ret[i].b, ret[i].b, before[i].b);
+        crypto_core_ristretto255_scalar_mul(product.b, product.b, below[i].b);
+    }
     return CPIS_OK;
+}
+
+cpis_err threshold_lagrange(const uint32_t *indices, size_t k, size_t at, struct oprf_scalar *ret)
+{
+    struct oprf_scalar all[THRESHOLD_HOLDERS_MAX];
+    if (k == 0 || k > THRESHOLD_HOLDERS_MAX || at >= k) return CPIS_E_INVAL;
+    cpis_err err = coefficients(indices, k, all);
+    if (err == CPIS_OK) *ret = all[at];
+    return err;
 }
 
 cpis_err threshold_combine(const struct threshold_reply *replies, size_t k, size_t t, size_t which,
                            struct oprf_element *ret)
 {
     uint32_t indices[THRESHOLD_HOLDERS_MAX];
+    struct oprf_scalar lambda[THRESHOLD_HOLDERS_MAX];
     struct oprf_element sum = {{0}};
     if (k == 0 || k < t || k > THRESHOLD_HOLDERS_MAX) return CPIS_E_INVAL;
     for (size_t i = 0; i < k; i++)
         indices[i] = replies[i].index;
-    for (size_t i = 0; i < k; i++) {
-        struct oprf_scalar lambda;
-        cpis_err err = threshold_lagrange(indices, k, i, &lambda);
-        if (err != CPIS_OK) return err;
-        err = oprf_element_add_scaled(&lambda, &replies[i].evaluated[which], &sum);
-        if (err != CPIS_OK) return err;
-    }
+    cpis_err err = coefficients(indices, k, lambda);
+    for (size_t i = 0; err == CPIS_OK && i < k; i++)
+        err = oprf_element_add_scaled(&lambda[i], &replies[i].evaluated[which], &sum);
+    if (err != CPIS_OK) return err;
     if (bytes_are_zero(sum.b, sizeof sum.b)) return CPIS_E_MALFORMED; /* the identity */
     *ret = sum;
     return CPIS_OK;

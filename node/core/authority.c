@@ -168,9 +168,16 @@ cpis_err authority_restore(struct authority *a, struct env *e)
 
 /* --- acks --- */
 
-static void ack(struct env *e, const struct registry_node *to, const struct cpis_hash *rh,
-                enum ack_outcome outcome)
+static struct given_ack *given_ack_of(struct authority *a, const struct cpis_hash *rh)
 {
+    return &a->given[rh->b[0] % GIVEN_ACKS];
+}
+
+/* What has happened now is signed now. */
+static void ack(struct authority *a, struct env *e, const struct registry_node *to,
+                const struct cpis_hash *rh, enum ack_outcome outcome)
+{
+    struct given_ack *g = given_ack_of(a, rh);
     const struct msg_ack m = {.authority_id = e->id,
                               .rh = *rh,
                               .time = e->wall,
@@ -185,7 +192,23 @@ static void ack(struct env *e, const struct registry_node *to, const struct cpis
         return;
     }
     const struct signed_message s = sign_body(e, SIGNED_ACK, body);
-    emit_signed(e, &to->id, &s);
+    const struct bytes whole = signed_bytes(e, &s);
+    if (whole.p == NULL) return;
+    emit_frame(e, &to->id, FRAME_SIGNED, whole);
+    assert(whole.len <= sizeof g->bytes); /* its fields are fixed: acks have one size */
+    *g = (struct given_ack){*rh, outcome == ACK_COMPLETED, whole.len, {0}};
+    memcpy(g->bytes, whole.p, whole.len);
+}
+
+/* What has happened before, through another directory mostly, is signed for already. */
+static void ack_again(struct authority *a, struct env *e, const struct registry_node *to,
+                      const struct cpis_hash *rh, enum ack_outcome outcome)
+{
+    const struct given_ack *g = given_ack_of(a, rh);
+    if (g->len > 0 && hash_equal(&g->rh, rh) && g->completed == (outcome == ACK_COMPLETED))
+        emit_frame(e, &to->id, FRAME_SIGNED, (struct bytes){g->bytes, g->len});
+    else
+        ack(a, e, to, rh, outcome);
 }
 
 /* --- notified without details --- */
@@ -294,7 +317,7 @@ void authority_recv_lookup(struct authority *a, struct env *e, const struct regi
     cpis_err err = record_load(e, &rh, &known);
     if (err == CPIS_OK) { /* the same bytes: no second record, the same answer */
         bool complete = known.row.state == ACCESS_COMPLETE;
-        ack(e, from, &rh, complete ? ACK_COMPLETED : ACK_DUPLICATE);
+        ack_again(a, e, from, &rh, complete ? ACK_COMPLETED : ACK_DUPLICATE);
         answer_give(a, e, from, &known);
         return;
     }
@@ -302,15 +325,15 @@ void authority_recv_lookup(struct authority *a, struct env *e, const struct regi
     const struct own_entry *entry = authority_match(a, e, m);
     if (entry != NULL) {
         (void)authority_record(a, e, entry, as_signed, m, &rh);
-        ack(e, from, &rh, ACK_RECORDED);
+        ack(a, e, from, &rh, ACK_RECORDED);
         return;
     }
     if (unmatched_has(e, &rh)) {
-        ack(e, from, &rh, ACK_DUPLICATE);
+        ack_again(a, e, from, &rh, ACK_DUPLICATE);
         return;
     }
     if (is_twin(e, m, &rh)) emit_event(e, EVENT_TWIN_LOOKUP, &m->query_id, 0);
-    if (unmatched_keep(a, e, as_signed, &rh)) ack(e, from, &rh, ACK_RECORDED);
+    if (unmatched_keep(a, e, as_signed, &rh)) ack(a, e, from, &rh, ACK_RECORDED);
 }
 
 /* --- details --- */
@@ -382,7 +405,7 @@ void authority_recv_details(struct authority *a, struct env *e, const struct reg
     cpis_err err = record_load(e, &m->rh, &r);
     if (err == CPIS_E_NOTFOUND) {
         if (unmatched_keep_details(a, e, m))
-            ack(e, from, &m->rh, ACK_COMPLETED);
+            ack(a, e, from, &m->rh, ACK_COMPLETED);
         else
             emit_event(e, EVENT_NOT_EXPECTED, &from->id, 0);
     }
@@ -391,8 +414,12 @@ void authority_recv_details(struct authority *a, struct env *e, const struct reg
         emit_event(e, EVENT_SIGNER_NOT_PEER, &from->id, 0);
         return;
     }
-    if (r.row.state != ACCESS_COMPLETE && !authority_take_details(a, e, &r, m)) return;
-    ack(e, from, &m->rh, ACK_COMPLETED);
+    if (r.row.state == ACCESS_COMPLETE)
+        ack_again(a, e, from, &m->rh, ACK_COMPLETED);
+    else if (authority_take_details(a, e, &r, m))
+        ack(a, e, from, &m->rh, ACK_COMPLETED);
+    else
+        return;
     answer_give(a, e, from, &r);
 }
 

@@ -32,7 +32,18 @@ struct inbox {
     struct unopened *unopened; /* rising by due */
     size_t unopened_count, unopened_cap;
 };
+/* The newest ack of a lookup, as signed: the same bytes go to each directory that brings the lookup
+ * or its details again. Forgotten for another's whose rh begins alike, and at a start. */
+#define GIVEN_ACKS          64U
+#define GIVEN_ACK_BYTES_MAX 320U
+struct given_ack {
+    struct cpis_hash rh;
+    bool completed;
+    size_t len; /* 0: none */
+    uint8_t bytes[GIVEN_ACK_BYTES_MAX];
+};
 struct authority {
+    struct given_ack given[GIVEN_ACKS]; /* by rh's first byte */
     struct children *children;
     struct publisher *publisher;
     struct answer_policy policy;

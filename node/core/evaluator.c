@@ -12,6 +12,10 @@
 #define QUOTAS_MAX      (4U * REGISTER_NODES_MAX) /* nodes and days in memory */
 #define QUOTA_DAYS_KEPT 2U /* and yesterday: a corrected clock may step back over midnight */
 #define BATCH_PART      2U /* batches may use one half of a day's limit */
+/* Counts are written ahead, or each lookup would be two writes to the disk: so much of the day's
+ * limit, and no more than so many. */
+#define AHEAD_PART      64U
+#define AHEAD_MAX       32U
 #define SHARE_KEY_BYTES 4U
 
 enum share_fit { SHARE_UNCHECKED = 0, SHARE_FITS, SHARE_REFUSED };
@@ -24,7 +28,7 @@ struct share {
 struct quota {
     struct cpis_id node;
     uint32_t day;
-    struct row_quota used;
+    struct row_quota used, written; /* as counted; on disk, never below it once told */
 };
 struct evaluator {
     struct cpis_id self;
@@ -158,11 +162,26 @@ static struct quota *quota_of(struct evaluator *v, const struct cpis_id *node, u
     return &v->quota[v->quotas++];
 }
 
-static void quota_write(struct env *e, const struct quota *q)
+/* What is to be on disk for `used`; true: it is not there yet. */
+static bool write_ahead(uint64_t used, uint64_t limit, uint64_t *written)
+{
+    const uint64_t part = limit / AHEAD_PART, left = limit > used ? limit - used : 0;
+    const uint64_t more = part < AHEAD_MAX ? part : AHEAD_MAX;
+    if (used <= *written) return false;
+    *written = used + (more < left ? more : left);
+    return true;
+}
+
+/* Before what is counted is told: what is on disk is at least what was used. */
+static void quota_settle(struct env *e, struct quota *q, const struct registry_node *asker)
 {
     uint8_t key[QUOTA_KEY_BYTES];
+    bool write =
+        write_ahead(q->used.evaluations, asker->evaluations_per_day, &q->written.evaluations);
+    write |= write_ahead(q->used.lookups, asker->lookups_per_day, &q->written.lookups);
+    if (!write) return;
     quota_key(q, key);
-    EMIT_ROW(e, TABLE_QUOTA, key, sizeof key, row_quota, &q->used);
+    EMIT_ROW(e, TABLE_QUOTA, key, sizeof key, row_quota, &q->written);
 }
 
 static void quotas_forget_old(struct evaluator *v, struct env *e)
@@ -192,7 +211,7 @@ cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
     if (q == NULL) return CPIS_E_NOMEM;
     if (!fits_limit(q->used.lookups, 1, asker->lookups_per_day)) return CPIS_E_LIMIT;
     q->used.lookups++;
-    quota_write(e, q);
+    quota_settle(e, q, asker);
     return CPIS_OK;
 }
 
@@ -248,7 +267,7 @@ static bool restore_quota(void *arg, const struct row *row)
         r->err = CPIS_E_NOMEM;
         return false;
     }
-    mine->used = q.used;
+    mine->used = mine->written = q.used; /* nobody knows how much of it was written ahead */
     return true;
 }
 
@@ -343,7 +362,7 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
     struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
     assert(q != NULL); /* may_evaluate has made it */
     q->used.evaluations += count;
-    quota_write(e, q); /* before the reply: what is not counted is not evaluated */
+    quota_settle(e, q, asker); /* what is not counted is not evaluated */
     reply.elements = (struct bytes){evaluated[0].b, count * OPRF_ELEMENT_BYTES};
     EMIT(e, &asker->id, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
 }

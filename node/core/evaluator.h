@@ -18,7 +18,8 @@ CPIS_CHECK cpis_err evaluator_add_share(struct evaluator *v, struct env *e,
 bool evaluator_has_share(const struct evaluator *v, const struct registry_epoch *ep);
 void evaluator_recv_request(struct evaluator *v, struct env *e, const struct registry_node *asker,
                             const struct msg_evaluate_request *m);
-/* Counts one lookup of this node against its limit, durably. CPIS_E_LIMIT: over it.
+/* Counts one lookup of this node against its limit; what is on disk is never below it (it may be
+ * ahead, and counts so after a start). CPIS_E_LIMIT: over it.
  * CPIS_E_NOMEM: it can't be counted now, and nothing is said of its limit. */
 CPIS_CHECK cpis_err evaluator_count_lookup(struct evaluator *v, struct env *e,
                                            const struct registry_node *asker);

@@ -142,7 +142,7 @@ static void add_match(struct search *s, const struct held *h, size_t index)
                              .index = index,
                              .salt = h->entries[index].salt,
                              .head = &h->head.as_signed};
-    cpis_err err = merkle_path_of(h->tree, index, &m->path);
+    cpis_err err = merkle_path_of(h->tree, h->entries, index, &m->path);
     assert(err == CPIS_OK); /* index < n, and the tree has n leaves */
 }
 

@@ -52,7 +52,7 @@ static bool tell_one(const struct lists *l, struct env *e, const struct tell *t)
     if (lists_it(l, &t->holder, t, &place) == NULL) return false;
     const struct held *h = lists_it(l, &t->newcomer, t, &place);
     if (h == NULL) return false;
-    cpis_err err = merkle_path_of(h->tree, place, &path);
+    cpis_err err = merkle_path_of(h->tree, h->entries, place, &path);
     assert(err == CPIS_OK); /* place < n, and the tree has n leaves */
     const struct msg_listed_elsewhere m = {
         .epoch = t->epoch,

@@ -284,6 +284,7 @@ void lookups_recv_ack(struct lookups *l, struct env *e, const struct msg_ack *m)
     const uint32_t state = m->outcome == ACK_COMPLETED ? PROVEN_COMPLETED : PROVEN_RECORDED;
     if (state <= p->state) return;
     p->state = state;
+    if (state != PROVEN_COMPLETED) return; /* nothing hangs on it: written with what comes next */
     lookup_persist(k, e);
     lookup_end_if_delivered(l, k, e);
 }

@@ -13,8 +13,9 @@
 
 cpis_err registry_new(struct registry **ret)
 {
-    struct registry *r = calloc(1, sizeof *r);
+    struct registry *r = calloc(1, sizeof *r + sizeof *r->verified);
     if (r == NULL) return CPIS_E_NOMEM;
+    r->verified = (struct verified *)(r + 1);
     r->arena = arena_make(NEWEST_BYTES_MAX);
     *ret = r;
     return CPIS_OK;
@@ -326,6 +327,7 @@ static cpis_err adopt(struct registry *r, struct candidate *c)
     for (size_t i = 0; i < reg->epochs_count; i++)
         if (epochs[i].number > r->epoch_highest) r->epoch_highest = epochs[i].number;
     r->forked = false;
+    verified_forget(r->verified);
     registry_times_prune(r);
     return CPIS_OK;
 }
@@ -506,6 +508,12 @@ const struct registry_node *registry_node_ever(const struct registry *r, const s
     for (size_t i = r->gone_count; n == NULL && i > 0; i--)
         if (id_equal(&r->gone[i - 1].id, id)) n = &r->gone[i - 1];
     return n;
+}
+
+bool registry_has_signed(const struct registry *r, const struct registry_node *n,
+                         const struct signed_message *m)
+{
+    return verified_check(r->verified, &n->d.sign_key, registry_net(r), m);
 }
 
 const struct registry_node *registry_by_transport(const struct registry *r,

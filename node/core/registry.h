@@ -123,6 +123,11 @@ const struct registry_node *registry_node(const struct registry *r,
                                           const struct cpis_id *id); /* or NULL */
 /* Also those of earlier links, with `gone` set: the signer of an old lookup. Or NULL. */
 const struct registry_node *registry_node_ever(const struct registry *r, const struct cpis_id *id);
+/* Is m, body and type, signed with this node's key? For what comes several times in the same bytes:
+ * what was found right under this register is not checked again (verified.h). Whether the node may
+ * sign it now is another question. */
+bool registry_has_signed(const struct registry *r, const struct registry_node *n,
+                         const struct signed_message *m);
 const struct registry_node *registry_by_transport(const struct registry *r,
                                                   const struct box_public *key);
 const struct registry_node *registry_by_code(const struct registry *r, enum node_role role,

@@ -4,6 +4,7 @@
 #define CPIS_NODE_CORE_REGISTRY_STATE_H
 #include "node/core/id_map.h"
 #include "node/core/registry.h"
+#include "node/core/verified.h"
 
 #define REGISTER_TIME_BODY_MAX 128U
 #define FORK_KEY_BYTES         (REGISTER_KEY_BYTES + CPIS_HASH_BYTES)
@@ -22,7 +23,8 @@ enum alarm { ALARM_EXPIRING, ALARM_UNCONFIRMED, ALARM_CLOCK, ALARM_FORK, ALARM_O
 
 struct registry {
     struct net_id net;
-    struct arena arena; /* the newest register: decoded, and the arrays below */
+    struct verified *verified; /* behind this struct; forgotten with each newer register */
+    struct arena arena;        /* the newest register: decoded, and the arrays below */
     struct msg_register newest;
     struct cpis_hash hash;
     struct registry_node *nodes;                       /* in rising order of id */

@@ -1,5 +1,5 @@
-/* tests/bench/bench_guard.c - runs one of ten fixed operations under callgrind, which counts from
- * guard_measured to its end alone (bench_guard.sh).
+/* tests/bench/bench_guard.c - runs one of eleven fixed operations under callgrind, which counts
+ * from guard_measured to its end alone (bench_guard.sh).
  *
  *   bench_guard            the names
  *   bench_guard NAME       twice to warm up, then measured once: prints how many of libsodium's
@@ -59,6 +59,13 @@ static void look_up(void)
     const struct sim_verdict *v = sim_ask(sim, sim_query(sim, 0), &n, true);
     MUST(v->given && v->verdict.kind == VERDICT_NO_FLAG);
 }
+static void look_up_child(void)
+{
+    const struct nhs_number n = sim_number(1);
+    const struct sim_verdict *v = sim_ask(sim, sim_query(sim, 0), &n, true);
+    MUST(v->given && v->verdict.kind == VERDICT_FLAG);
+    sim_run(sim, CPIS_MS_SECOND); /* until everybody has signed for it */
+}
 static void sim_init(void)
 {
     const struct sim_conf conf = {.seed = 1,
@@ -69,6 +76,13 @@ static void sim_init(void)
                                   .check_every = 1000000,
                                   .link = {.delay = {.min = 2000, .max = 8000}}};
     sim = sim_new(&conf);
+    MUST(sim_settle(sim, CPIS_MS_MINUTE));
+}
+static void flag_init(void)
+{
+    const struct nhs_number n = sim_number(1);
+    sim_init();
+    sim_add_plan(sim, sim_authority(sim, 0), &n, 1, 1);
     MUST(sim_settle(sim, CPIS_MS_MINUTE));
 }
 
@@ -88,6 +102,7 @@ static const struct guarded {
     {"codec_absent", NULL, OP_CODEC_ABSENT, NULL},
     {"csv_200_rows", csv_init, OPERATIONS, read_csv},
     {"lookup_in_machines", sim_init, OPERATIONS, look_up},
+    {"flag_in_machines", flag_init, OPERATIONS, look_up_child},
 };
 
 /* What callgrind counts: its name stands in bench_guard.sh. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench-guard: what ten fixed operations cost, held against tests/bench/guard.txt: callgrind's instruction counts in the project's own
+# make bench-guard: what eleven fixed operations cost, held against tests/bench/guard.txt: callgrind's instruction counts in the project's own
 # objects alone (libsodium and libc choose their code by processor), 3 % more or less fails; and how many of libsodium's costly calls
 # they make, which must be the same. UPDATE=1 writes that file: the commit says why.
 set -euo pipefail

@@ -85,7 +85,7 @@ static void make_list(void)
         tokens[i] = entries[i].token;
     MUST(merkle_build(entries, OPERATION_TOKENS, &tree) == CPIS_OK);
     root = merkle_root(tree);
-    MUST(merkle_path_of(tree, OPERATION_TOKENS / 2, &path) == CPIS_OK);
+    MUST(merkle_path_of(tree, entries, OPERATION_TOKENS / 2, &path) == CPIS_OK);
 }
 
 static void signed_of(struct a_signed *s, enum signed_type type, struct bytes body)
@@ -268,7 +268,7 @@ static void op_open_answer(void)
 static void op_path_make(void)
 {
     struct merkle_path p;
-    MUST(merkle_path_of(tree, OPERATION_TOKENS / 2, &p) == CPIS_OK);
+    MUST(merkle_path_of(tree, entries, OPERATION_TOKENS / 2, &p) == CPIS_OK);
 }
 static void op_path_check(void)
 {

@@ -10,6 +10,7 @@ static const char *const names[SODIUM_CALLS] = {
     [SODIUM_BASE] = "ristretto_base_mult",
     [SODIUM_TO_GROUP] = "hash_to_group",
     [SODIUM_CHECK] = "element_check",
+    [SODIUM_INVERT] = "scalar_inversion",
     [SODIUM_SIGN] = "signature",
     [SODIUM_VERIFY] = "signature_check",
     [SODIUM_X25519] = "x25519",
@@ -52,6 +53,8 @@ COUNTED(crypto_scalarmult_ristretto255_base, SODIUM_BASE,
 COUNTED(crypto_core_ristretto255_from_hash, SODIUM_TO_GROUP,
         (unsigned char *p, const unsigned char *r), (p, r))
 COUNTED(crypto_core_ristretto255_is_valid_point, SODIUM_CHECK, (const unsigned char *p), (p))
+COUNTED(crypto_core_ristretto255_scalar_invert, SODIUM_INVERT,
+        (unsigned char *recip, const unsigned char *s), (recip, s))
 COUNTED(crypto_sign_detached, SODIUM_SIGN,
         (unsigned char *sig, unsigned long long *len_p, const unsigned char *m,
          unsigned long long len, const unsigned char *sk),

@@ -9,6 +9,7 @@ enum sodium_call {
     SODIUM_BASE,     /* ... of the base */
     SODIUM_TO_GROUP, /* 64 bytes to an element */
     SODIUM_CHECK,    /* is it an element */
+    SODIUM_INVERT,   /* of a scalar: half a multiplication */
     SODIUM_SIGN,     /* Ed25519 */
     SODIUM_VERIFY,
     SODIUM_X25519,      /* of a peer's key */

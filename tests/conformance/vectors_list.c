@@ -26,7 +26,7 @@ static void check_proof(struct vc *c, struct vc_obj *o, const struct merkle *tre
     size_t n = merkle_count(tree), index = (size_t)vc_uint(c, o, "index", MERKLE_LEAVES_MAX);
     if (index >= n) vc_fail(c, "field %s.index: not below the count", o->path);
     if (c->failed) return;
-    vc_ok(c, merkle_path_of(tree, index, &path), "inclusion path");
+    vc_ok(c, merkle_path_of(tree, entries, index, &path), "inclusion path");
     struct vc_list l = vc_list_in(c, o, "path");
     vc_want_count(c, &l, path.count);
     for (size_t i = 0; i < l.count; i++)

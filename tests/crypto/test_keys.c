@@ -105,6 +105,21 @@ Test(keys, tag_and_token_comparisons_see_every_bit)
     }
 }
 
+Test(keys, tokens_are_ordered_as_their_bytes)
+{
+    for (size_t at = 0; at < TOKEN_BYTES; at++)
+        for (unsigned low = 0; low < 256; low += 51)
+            for (unsigned high = low; high < 256; high += 51) {
+                struct token a = {.b = {0}}, b = {.b = {0}};
+                memset(a.b + at, 0xff, TOKEN_BYTES - at); /* what stands behind decides nothing */
+                a.b[at] = (uint8_t)low;
+                b.b[at] = (uint8_t)high;
+                const int is = token_compare(&a, &b), as = memcmp(a.b, b.b, TOKEN_BYTES);
+                cr_expect_eq((is > 0) - (is < 0), (as > 0) - (as < 0), "byte %zu", at);
+                cr_expect_eq(token_compare(&a, &a), 0);
+            }
+}
+
 Test(keys, a_bucket_is_the_first_bits_of_the_token)
 {
     const struct token t = {{0xa5, 0xc0, 0xff}}, last = {{0xff, 0xff}};

@@ -80,7 +80,7 @@ Test(merkle, a_proof_holds_at_its_own_index_and_count_only)
         const struct cpis_hash root = merkle_root(m);
         struct merkle_path path;
         for (size_t i = 0; i < n; i++) {
-            cr_assert_eq(merkle_path_of(m, i, &path), CPIS_OK);
+            cr_assert_eq(merkle_path_of(m, entries, i, &path), CPIS_OK);
             for (size_t j = 0; j <= n; j++) /* every index, and one past the end */
                 cr_assert_eq(merkle_verify(&root, n, j, &entries[i], &path) == CPIS_OK, i == j,
                              "n=%zu i=%zu j=%zu", n, i, j);
@@ -88,7 +88,7 @@ Test(merkle, a_proof_holds_at_its_own_index_and_count_only)
                 cr_assert_eq(merkle_verify(&root, k, i, &entries[i], &path) == CPIS_OK, k == n,
                              "n=%zu i=%zu k=%zu", n, i, k);
         }
-        cr_assert_eq(merkle_path_of(m, n, &path), CPIS_E_INVAL);
+        cr_assert_eq(merkle_path_of(m, entries, n, &path), CPIS_E_INVAL);
         merkle_free(&m);
     }
 }
@@ -100,7 +100,7 @@ Test(merkle, a_proof_holds_for_no_other_path_length)
         const struct cpis_hash root = merkle_root(m);
         for (size_t i = 0; i < n; i++) {
             struct merkle_path path;
-            cr_assert_eq(merkle_path_of(m, i, &path), CPIS_OK);
+            cr_assert_eq(merkle_path_of(m, entries, i, &path), CPIS_OK);
             const uint32_t right = path.count;
             for (uint32_t count = 0; count <= MERKLE_PATH_MAX + 1; count++) {
                 path.count = count;
@@ -120,7 +120,7 @@ Test(merkle, every_flipped_bit_of_token_salt_path_and_root_is_refused)
     struct merkle *m = tree_of(n);
     struct cpis_hash root = merkle_root(m);
     struct merkle_path path;
-    cr_assert_eq(merkle_path_of(m, at, &path), CPIS_OK);
+    cr_assert_eq(merkle_path_of(m, entries, at, &path), CPIS_OK);
     const struct {
         void *p;
         size_t len;
@@ -143,7 +143,7 @@ Test(merkle, impossible_counts_and_indices_are_malformed)
     struct merkle *m = tree_of(21);
     const struct cpis_hash root = merkle_root(m);
     struct merkle_path path;
-    cr_assert_eq(merkle_path_of(m, 16, &path), CPIS_OK);
+    cr_assert_eq(merkle_path_of(m, entries, 16, &path), CPIS_OK);
     const struct {
         uint64_t n, index;
     } bad[] = {{0, 0},
@@ -211,7 +211,7 @@ Test(merkle, the_largest_list_is_proved_and_a_larger_one_refused)
     cr_assert_eq(merkle_build(big, n + 1, &m), CPIS_E_LIMIT);
     cr_assert_eq(merkle_build(big, n, &m), CPIS_OK);
     const struct cpis_hash root = merkle_root(m);
-    cr_assert_eq(merkle_path_of(m, n - 1, &path), CPIS_OK);
+    cr_assert_eq(merkle_path_of(m, big, n - 1, &path), CPIS_OK);
     cr_assert_eq(path.count, MERKLE_PATH_MAX);
     cr_assert_eq(merkle_verify(&root, n, n - 1, &big[n - 1], &path), CPIS_OK);
     merkle_free(&m);

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     honest.entry = entries[honest.index];
     struct merkle *m = NULL;
     if (merkle_build(entries, honest.n, &m) != CPIS_OK) return 0;
-    assert(merkle_path_of(m, honest.index, &honest.path) == CPIS_OK);
+    assert(merkle_path_of(m, entries, honest.index, &honest.path) == CPIS_OK);
     const struct cpis_hash root = merkle_root(m);
     struct proof p = honest;
     mutate(&p, data + 2, size - 2);

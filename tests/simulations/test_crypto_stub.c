@@ -302,7 +302,7 @@ Test(crypto_stub, an_inclusion_proof_holds_for_its_entry_place_and_list_alone)
         cr_assert_eq(merkle_build(entry, 20, &other), CPIS_OK);
         const struct cpis_hash root = merkle_root(tree), wrong = merkle_root(other);
         for (size_t i = 0; i < 21; i++) {
-            cr_assert_eq(merkle_path_of(tree, i, &path), CPIS_OK);
+            cr_assert_eq(merkle_path_of(tree, entry, i, &path), CPIS_OK);
             cr_assert_eq(merkle_verify(&root, 21, i, &entry[i], &path), CPIS_OK);
             cr_assert_eq(merkle_verify(&root, 21, i, &entry[(i + 1) % 21], &path), CPIS_E_AUTH);
             cr_assert_neq(merkle_verify(&root, 21, (i + 1) % 21, &entry[i], &path), CPIS_OK);

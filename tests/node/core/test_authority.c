@@ -63,7 +63,7 @@ static struct msg_listed_elsewhere elsewhere(unsigned number, const struct list_
     const struct identity id = rf_identity(number);
     struct merkle_path *path = arena_take(&f.a, sizeof *path);
     cr_assert_eq(merkle_build(entries, n, &tree), CPIS_OK);
-    cr_assert_eq(merkle_path_of(tree, place, path), CPIS_OK);
+    cr_assert_eq(merkle_path_of(tree, entries, place, path), CPIS_OK);
     const struct msg_head head = {.authority_id = rf_id(number),
                                   .epoch = 1,
                                   .version = f.wall,
@@ -277,13 +277,50 @@ Test(authority, the_same_lookup_again_makes_no_second_record_and_brings_the_same
     cr_assert_eq(f.log.head.sequence, log);
 }
 
-Test(authority, a_duplicate_before_its_details_is_acked_as_such)
+static bool same_signed(const struct signed_message *a, const struct signed_message *b)
 {
+    return a->body.len == b->body.len && memcmp(a->body.p, b->body.p, a->body.len) == 0 &&
+           memcmp(&a->signature, &b->signature, sizeof a->signature) == 0;
+}
+
+Test(authority, a_duplicate_is_acked_in_the_same_bytes_and_as_such_after_a_restart)
+{
+    struct signed_message first, again;
     struct af_lookup l = af_lookup(&f, 1);
     af_bring(&f, 1, &l);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ACK, &first), 1);
+    pass(CPIS_MS_SECOND);
     af_bring(&f, 2, &l);
-    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE);
+    cr_assert_eq(af_sent_signed(&f, SIGNED_ACK, &again), 2);
+    cr_assert(same_signed(&first, &again));
+    cr_assert_eq(af_sent(&f, 2, FRAME_SIGNED), 1, "to who brought it");
+    af_restart(&f);
+    af_bring(&f, 3, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE, "nothing is remembered of before");
     cr_assert_eq(af_rows(&f, TABLE_ACCESS), 1);
+}
+
+Test(authority, what_has_happened_since_is_signed_for_anew)
+{
+    struct signed_message recorded, completed, again;
+    struct af_lookup l = af_lookup(&f, 1), other = af_lookup(&f, 2);
+    const struct msg_ask_details ask = af_ask(1, "100", false);
+    const struct msg_details d = af_details(&f, &l, &ask);
+    af_bring(&f, 1, &l);
+    (void)af_sent_signed(&f, SIGNED_ACK, &recorded);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    (void)af_sent_signed(&f, SIGNED_ACK, &completed);
+    cr_assert(!same_signed(&recorded, &completed));
+    af_bring(&f, 2, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED, "not the word of before its details");
+    (void)af_sent_signed(&f, SIGNED_ACK, &again);
+    cr_assert(same_signed(&completed, &again));
+    af_bring_details(&f, 2, &d);
+    (void)af_sent_signed(&f, SIGNED_ACK, &again);
+    cr_assert(same_signed(&completed, &again));
+    af_bring(&f, 2, &other);
+    cr_assert_eq(af_acked(&f, &other.rh), ACK_RECORDED, "of that lookup alone");
 }
 
 Test(authority, the_same_details_again_bring_the_same_answer_and_nothing_else)
@@ -299,6 +336,39 @@ Test(authority, the_same_details_again_bring_the_same_answer_and_nothing_else)
     cr_assert_eq(af_sent(&f, 2, FRAME_SIGNED), 2);
     cr_assert_eq(f.store.count, rows);
     cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+}
+
+/* More than acks are remembered of: each is signed for, and none by another's ack. */
+Test(authority, each_lookup_that_comes_again_is_signed_for_by_its_own_ack)
+{
+    static struct af_lookup l[100];
+    for (size_t i = 0; i < sizeof l / sizeof l[0]; i++) {
+        l[i] = af_lookup(&f, 1);
+        af_bring(&f, 1, &l[i]);
+    }
+    af_forget(&f);
+    for (size_t i = 0; i < sizeof l / sizeof l[0]; i++) {
+        af_bring(&f, 2, &l[i]);
+        const unsigned outcome = af_acked(&f, &l[i].rh);
+        cr_assert(outcome == ACK_RECORDED || outcome == ACK_DUPLICATE, "lookup %zu", i);
+    }
+}
+
+/* Kept with its details while it matched nothing, and signed for so: what they were was not seen.
+ */
+Test(authority, details_that_were_acked_and_do_not_open_are_not_acked_as_completed_again)
+{
+    struct af_lookup l = af_lookup(&f, 7);
+    const struct msg_ask_details ask = af_ask(7, "100", false);
+    struct msg_details d = af_details(&f, &l, &ask);
+    d.ciphertext[0] ^= 1;
+    af_bring(&f, 1, &l);
+    af_bring_details(&f, 1, &d);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_COMPLETED);
+    af_add(&f, 7, 1);
+    af_forget(&f);
+    af_bring(&f, 2, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE);
 }
 
 Test(authority, scheduled_looks_are_recorded_and_silent)
@@ -882,8 +952,10 @@ Test(authority, a_lookup_that_matches_nothing_is_kept_and_tried_when_entries_com
     cr_assert(af_row_before_frame(&f, TABLE_UNMATCHED, FRAME_SIGNED));
     cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 1);
     af_bring(&f, 2, &l);
-    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_RECORDED, "the same ack");
     af_restart(&f);
+    af_bring(&f, 2, &l);
+    cr_assert_eq(af_acked(&f, &l.rh), ACK_DUPLICATE);
     cr_assert_eq(af_rows(&f, TABLE_UNMATCHED), 1);
     af_add(&f, 7, 1);
     cr_assert(af_access(&f, &l.rh, &row));

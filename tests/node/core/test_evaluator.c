@@ -310,6 +310,86 @@ Test(evaluator, lookups_are_counted_durably_up_to_the_limit)
     df_commit(&d);
 }
 
+static cpis_err count_one(const struct registry_node *asker)
+{
+    cpis_err err = evaluator_count_lookup(d.evaluator, df_begin(&d), asker);
+    df_commit(&d);
+    return err;
+}
+static struct evaluator_use used(void)
+{
+    struct evaluator_use u = {.lookups = 0};
+    (void)evaluator_used(d.evaluator, d.wall, &u, 1);
+    return u;
+}
+
+Test(evaluator, counts_are_written_ahead_by_a_64th_of_the_limit_and_at_most_32)
+{
+    static const struct {
+        uint64_t limit, ahead;
+    } cases[] = {{63, 0}, {64, 1}, {640, 10}, {100000, 32}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct registry_node asker = *df_node(&d, DF_QUERY);
+        asker.lookups_per_day = cases[i].limit;
+        df_pass(&d, CPIS_MS_DAY);
+        cr_assert_eq(count_one(&asker), CPIS_OK);
+        const uint64_t used_before = used().lookups;
+        cr_assert_eq(df_restart(&d), CPIS_OK);
+        cr_expect_eq(used().lookups - used_before, cases[i].ahead, "limit %u",
+                     (unsigned)cases[i].limit);
+    }
+}
+
+Test(evaluator, what_was_written_ahead_is_no_write_again)
+{
+    struct registry_node asker = *df_node(&d, DF_QUERY);
+    asker.lookups_per_day = 6400;
+    size_t writes = 0;
+    for (int i = 0; i < 66; i++) {
+        cr_assert_eq(evaluator_count_lookup(d.evaluator, df_begin(&d), &asker), CPIS_OK);
+        for (size_t k = 0; k < d.node.queue.count; k++)
+            writes += d.node.queue.out[k].type == OUT_PERSIST;
+        df_commit(&d);
+    }
+    cr_expect_eq(writes, 2, "%zu", writes);
+    cr_expect_eq(used().lookups, 66, "what is shown is what was used");
+}
+
+/* Killed after each so many: what is lost is the asker's, never the limit. */
+Test(evaluator, no_restart_gives_a_node_more_than_its_limit)
+{
+    struct registry_node asker = *df_node(&d, DF_QUERY);
+    df_add_share(&d, 1);
+    asker.lookups_per_day = asker.evaluations_per_day = 200;
+    for (unsigned every = 1; every < 40; every = every * 2 + 1) {
+        unsigned lookups = 0, evaluations = 0, tries = 0;
+        df_pass(&d, CPIS_MS_DAY);
+        for (; tries < 450; tries++) {
+            if (tries % every == 0) cr_assert_eq(df_restart(&d), CPIS_OK);
+            if (tries % 2 == 0)
+                lookups += count_one(&asker) == CPIS_OK;
+            else
+                evaluations += ask_as(&asker, 1, 1).refused == REFUSAL_NONE;
+        }
+        cr_expect_leq(lookups, 200, "every %u", every);
+        cr_expect_leq(evaluations, 200, "every %u", every);
+        cr_expect_geq(lookups, 200 / (1 + 200 / 64), "every %u", every);
+    }
+}
+
+Test(evaluator, a_limit_that_falls_below_what_was_written_refuses)
+{
+    struct registry_node asker = *df_node(&d, DF_QUERY);
+    asker.lookups_per_day = 6400;
+    cr_assert_eq(count_one(&asker), CPIS_OK);
+    asker.lookups_per_day = 20;
+    for (int i = 0; i < 19; i++)
+        cr_assert_eq(count_one(&asker), CPIS_OK);
+    cr_assert_eq(count_one(&asker), CPIS_E_LIMIT);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    cr_assert_eq(count_one(&asker), CPIS_E_LIMIT);
+}
+
 Test(evaluator, a_row_that_can_not_be_a_share_stops_the_start)
 {
     struct env *e = df_begin(&d);

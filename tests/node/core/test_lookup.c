@@ -368,6 +368,16 @@ Test(lookup, a_presence_is_a_flag_once_its_authority_answers)
     cr_expect_eq(outbox(), 0);
 }
 
+Test(lookup, an_ack_that_it_was_recorded_is_not_worth_a_write)
+{
+    begin();
+    say_present(who[0]);
+    ack(102, ACK_RECORDED);
+    for (size_t i = 0; i < v.outs; i++)
+        cr_expect_neq(v.out[i].type, OUT_PERSIST);
+    cr_expect_eq(rf_store_count(&v.store, TABLE_OUTBOX), 1);
+}
+
 Test(lookup, a_verdict_tells_how_long_its_parts_took)
 {
     start();

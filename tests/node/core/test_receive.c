@@ -1,6 +1,7 @@
 /* What a node takes from whom: every kind of frame and every signed type, from and to every role;
  * then peers that are revoked, a node not listed yet, and bytes that mean harm. */
 #include "node/core/node.h"
+#include "node/core/steward.h"
 #include "simulations/rows.h"
 #include "tests/node/core/verdict_fixture.h"
 
@@ -346,6 +347,71 @@ Test(receive, a_peer_is_refused_at_its_first_message_after_it_was_revoked)
     cr_expect_gt(writes, 0, "durable before it is used");
     send_raw(201, hello_frame(8));
     expect_refused(EVENT_PEER_UNKNOWN, "revoked");
+}
+
+static void admit_104(struct msg_register *m, struct arena *a)
+{
+    const struct steward_limits limits = {1, 2, 3};
+    const struct net_id net = *registry_net(v.registry);
+    const struct msg_signed_descriptor d = rf_descriptor(104, ROLE_AUTHORITY, "T104", &net);
+    const char *why;
+    cr_assert_eq(steward_add_node(m, a, &net, &d, &limits, NULL, &why), CPIS_OK);
+}
+static void revoke_104(struct msg_register *m, struct arena *a)
+{
+    (void)a;
+    vf_in(m, 104)->state = NODE_REVOKED;
+}
+static void next_register(void (*change)(struct msg_register *m, struct arena *a))
+{
+    const struct bytes document = vf_document(&v, change);
+    send_raw(2, chain_frame(document));
+    cr_assert_eq(events[EVENT_REGISTER_ACCEPTED], 1);
+    cr_assert_eq(registry_load(v.registry, document), CPIS_OK);
+    vf_pass(&v, CPIS_MS_SECOND);
+}
+
+/* What is relayed is not checked twice in the same bytes. */
+Test(receive, a_relayed_forgery_is_refused_after_its_honest_twin_came)
+{
+    static const uint8_t body[2] = {1, 2}, forged[2] = {1, 3};
+    open_role(ROLE_QUERY);
+    const struct signed_message good =
+        vf_sign(&v, 103, SIGNED_ANSWER, (struct bytes){body, sizeof body});
+    for (unsigned from = 1; from <= 2; from++) {
+        send_signed(from, &good);
+        expect_refused(EVENT_BODY_MALFORMED, "rightly signed, and of no message");
+    }
+    struct signed_message m = good;
+    m.body.p = forged;
+    send_signed(1, &m);
+    expect_refused(EVENT_SIGNATURE_WRONG, "another body");
+    m = good;
+    m.signature.b[40] ^= 1;
+    send_signed(1, &m);
+    expect_refused(EVENT_SIGNATURE_WRONG, "another signature");
+    m = good;
+    m.signer = rf_id(102);
+    send_signed(1, &m);
+    expect_refused(EVENT_SIGNATURE_WRONG, "in another's name");
+    m = good;
+    m.type = SIGNED_ACK;
+    send_signed(1, &m);
+    expect_refused(EVENT_SIGNATURE_WRONG, "as another type");
+}
+
+Test(receive, what_a_node_signed_rightly_is_refused_when_it_is_in_force_no_more)
+{
+    static const uint8_t body[2] = {1, 2};
+    open_role(ROLE_QUERY);
+    next_register(admit_104);
+    const struct signed_message m =
+        vf_sign(&v, 104, SIGNED_ANSWER, (struct bytes){body, sizeof body});
+    send_signed(1, &m);
+    expect_refused(EVENT_BODY_MALFORMED, "rightly signed, and of no message");
+    next_register(revoke_104);
+    send_signed(1, &m);
+    expect_refused(EVENT_SIGNER_UNKNOWN, "revoked since");
 }
 
 Test(receive, the_register_may_change_under_the_very_peer_that_brings_it)

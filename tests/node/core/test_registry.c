@@ -1,4 +1,5 @@
 #include "crypto/cursor.h"
+#include "node/core/registry_state.h"
 #include "node/core/steward.h"
 #include "tests/fail_malloc.h"
 #include "tests/node/core/registry_fixture.h"
@@ -563,6 +564,26 @@ Test(registry, a_change_of_roots_needs_the_old_and_the_new_set)
 }
 
 /* --- versions --- */
+
+Test(registry, a_signature_found_right_is_checked_again_under_each_newer_register)
+{
+    static const uint8_t body[] = {1, 2, 3};
+    const struct identity id = rf_identity(101);
+    struct signed_message m = {
+        .type = SIGNED_ACK, .signer = rf_id(101), .body = {body, sizeof body}};
+    sign_make(&id.sign, SIGNED_ACK, &net, body, sizeof body, &m.signature);
+    const struct cpis_id who = rf_id(101);
+    cr_assert(!verified_knows(r->verified, &id.pub.sign, &net, &m));
+    cr_assert(registry_has_signed(r, registry_node(r, &who), &m));
+    cr_assert(verified_knows(r->verified, &id.pub.sign, &net, &m));
+    struct msg_register suspends = next();
+    in(&suspends, 101)->state = NODE_SUSPENDED;
+    accept(&suspends);
+    cr_assert(!verified_knows(r->verified, &id.pub.sign, &net, &m));
+    cr_assert(registry_has_signed(r, registry_node(r, &who), &m), "the key is still its own");
+    cr_assert(!registry_may_sign(registry_node(r, &who), RF_T0 + CPIS_MS_DAY));
+    cr_assert(!registry_has_signed(r, registry_at(r, 0), &m), "and nobody else's");
+}
 
 Test(registry, lower_versions_are_refused_and_gaps_ask_for_the_chain)
 {

@@ -378,7 +378,7 @@ struct msg_present vf_present(struct vf *v, const struct asked *asked, unsigned 
         while (at < l->n && token_compare(&l->entry[at].token, &asked->keys.token) != 0)
             at++;
         assert(at < l->n);
-        MUST(merkle_path_of(tree, at, &path));
+        MUST(merkle_path_of(tree, l->entry, at, &path));
         merkle_free(&tree);
         const size_t len = path.count * CPIS_HASH_BYTES;
         m.inclusions[i] =
