@@ -10,7 +10,6 @@
 #define PAUSE       250U
 #define MINUTES     60L
 #define HOURS       3600L
-#define LATE        "too few directories gave a valid statement"
 #define UNCONFIRMED "too few directories confirm the register of the federation"
 
 /* Of a child in no list, until it is `wanted` and, if `why` is not NULL, for that reason. */
@@ -72,7 +71,7 @@ static bool frozen(struct federation *f, const struct attack_case *c)
 }
 
 /* The attacker's other hand: Q01's clock goes back, and nobody is heard who would correct it. What
- * it asks is late then, and who finds a child has told its authority. */
+ * it asks is late then, and what it heard of registers is of its future: each is enough. */
 static bool set_back(struct federation *f, const struct attack_case *c)
 {
     struct events before;
@@ -82,7 +81,7 @@ static bool set_back(struct federation *f, const struct attack_case *c)
     /* what was heard of the clock is forgotten after 10 minutes */
     good = good && node_move_clock(f, "Q01", 0, 11 * MINUTES) && becomes(f, "no_flag", NULL) &&
            events_of(f, "D02", &before) && node_move_clock(f, "Q01", -10 * MINUTES, 11 * MINUTES) &&
-           becomes(f, "unknown", LATE) && event_rises(f, "D02", &before, "EVENT_LATE", 1);
+           becomes(f, "unknown", NULL) && event_rises(f, "D02", &before, "EVENT_LATE", 1);
     return end(f, good && stays_unknown(f));
 }
 
