@@ -196,7 +196,7 @@ static bool heard_clean(struct federation *f, const struct target *t, bool prese
 {
     struct merkle_path path;
     if (heard.cut) return attack_fails(f, "not all that was heard was kept");
-    if (present && (merkle_path_of(list.first, t->at, &path) != CPIS_OK ||
+    if (present && (merkle_path_of(list.first, list.entry, t->at, &path) != CPIS_OK ||
                     !strike_out(list.entry[t->at].salt.b, SALT_BYTES) ||
                     !strike_out(path.sibling, path.count * sizeof path.sibling[0])))
         return attack_fails(f, "a presence does not prove by the child's salt and path");
