@@ -502,7 +502,7 @@ static struct row_floor floors[VF_AUTHORITIES];
 static struct signed_message heads[VF_AUTHORITIES], times[VF_T];
 static struct cpis_hash head_hashes[VF_AUTHORITIES];
 static struct vf_list list[VF_AUTHORITIES];
-#define OLDER (10 * CPIS_MS_MINUTE)
+static cpis_ms older = 10 * CPIS_MS_MINUTE; /* that a list without the child is */
 
 /* FLAG: directory 1 proves the child in 101's list, which answers; 2 and 3 say absent. */
 static void record_flag(bool with_child_in_their_state)
@@ -512,7 +512,7 @@ static void record_flag(bool with_child_in_their_state)
         struct vf_list shown = list[i];
         if (i == 0 && !with_child_in_their_state) {
             shown = vf_list(&v, VF_AUTHORITY, NULL); /* an older one, without the child */
-            shown.version -= OLDER;
+            shown.version -= older;
         }
         heads[i] = vf_head(&v, &shown);
     }
@@ -522,7 +522,7 @@ static void record_flag(bool with_child_in_their_state)
     for (unsigned i = 0; i < VF_AUTHORITIES; i++)
         head_hashes[i] = signed_hash(&heads[i]);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) /* vf_state has sorted them */
-        floors[i] = (struct row_floor){heads[i].signer, list[0].version - OLDER, 0};
+        floors[i] = (struct row_floor){heads[i].signer, list[0].version - older, 0};
     const struct msg_present p = vf_present(&v, &asked, 1, &state, &list[0], 1);
     statements[0] = (struct row_statement){.statement = vf_sign_present(&v, 1, &p)};
     for (unsigned i = 1; i < VF_T; i++) {
@@ -628,6 +628,23 @@ Test(audit, a_directory_that_goes_back_is_convicted_by_any_statement_that_is_old
     cr_expect_eq(found(AUDIT_ROLLED_BACK, &others, NULL), 2);
 }
 
+Test(audit, of_two_older_lists_that_were_stated_at_one_time_the_oldest_is_named)
+{
+    const cpis_ms old[] = {10 * CPIS_MS_MINUTE, 20 * CPIS_MS_MINUTE};
+    for (size_t first = 0; first < 2; first++) { /* whichever of the two files is read first */
+        struct audit_finding f;
+        size_t others;
+        begin_anew();
+        state_after(CPIS_MS_SECOND, true);
+        older = old[first];
+        state_after(LATE_MS + CPIS_MS_SECOND, false);
+        older = old[1 - first];
+        state_after(0, false);
+        cr_assert_eq(found(AUDIT_ROLLED_BACK, &others, &f), 2, "once for each directory");
+        cr_expect_eq(f.entry, list[0].version - old[1]);
+    }
+}
+
 Test(audit, evidence_that_does_not_hold_convicts_nobody)
 {
     struct audit_finding f;
@@ -689,4 +706,21 @@ Test(audit, evidence_with_a_part_that_is_wrong_denies_nothing)
     statements[0].statement = vf_sign_present(&v, 1, &p);
     cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
     cr_expect_eq(found(AUDIT_DENIED, &others, &f), 0, "nothing proves that it held the child");
+}
+
+Test(audit, a_wrong_proof_beside_one_that_holds_denies_nothing)
+{
+    size_t others;
+    record_flag(true);
+    const struct cpis_hash state = vf_state(VF_EPOCH, heads, VF_AUTHORITIES);
+    struct msg_present p = vf_present(&v, &asked, 1, &state, &list[0], 1);
+    struct msg_inclusion both[] = {p.inclusions[0], p.inclusions[0]};
+    both[1].authority_id = rf_id(VF_AUTHORITY + 1); /* its path leads to another list's root */
+    both[1].head = vf_head(&v, &list[1]);
+    p.inclusions = both;
+    p.inclusions_count = p.holders = 2;
+    statements[0].statement = vf_sign_present(&v, 1, &p);
+    cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
+    cr_expect_eq(found(AUDIT_DENIED, &others, NULL), 2, "101's list only, by directories 2 and 3");
+    cr_expect_eq(others, 0);
 }

@@ -586,6 +586,18 @@ Test(evidence, a_record_that_names_another_register_is_found)
     cr_expect_eq(verify(), EVIDENCE_REGISTER);
 }
 
+Test(evidence, a_lookup_is_about_its_number_alone)
+{
+    struct asked again;
+    record_no_flag();
+    cr_expect_eq(evidence_asked(v.registry, &ev, &search, &v.a, &again), EVIDENCE_HOLDS);
+    cr_expect(hash_equal(&again.rh, &asked.rh));
+    ev.nhs_number[9] ^= 1; /* the check digit: it is no number now */
+    cr_expect_eq(evidence_asked(v.registry, &ev, &search, &v.a, &again), EVIDENCE_NUMBER);
+    memcpy(ev.nhs_number, "9990000026", sizeof ev.nhs_number);
+    cr_expect_eq(evidence_asked(v.registry, &ev, &search, &v.a, &again), EVIDENCE_EVALUATION);
+}
+
 Test(evidence, an_altered_lookup_is_found)
 {
     record_no_flag();

@@ -1088,3 +1088,159 @@ Test(lookup, a_register_that_is_no_longer_confirmed_while_it_runs_is_unknown_at_
     expect_given(VERDICT_UNKNOWN, REASON_REGISTER);
     cr_expect_lt(v.now, began + LOOKUP_BUDGET);
 }
+
+/* --- two epochs --- */
+
+#define EPOCH_1_ENDS (RF_T0 + 93 * CPIS_MS_DAY) /* as rf_epoch has it; the second began before */
+
+static void add_epoch_2(struct msg_register *m, struct arena *b)
+{
+    struct msg_register_epoch *two = arena_take(b, 2 * sizeof *two);
+    two[0] = m->epochs[0];
+    two[1] = rf_epoch(2, VF_DIRECTORIES, VF_T, b);
+    m->epochs = two;
+    m->epochs_count = 2;
+}
+static void drop_epoch_1(struct msg_register *m, struct arena *b)
+{
+    (void)b;
+    m->epochs++;
+    m->epochs_count = 1;
+}
+/* Lists stand in the first epoch only, and are new again. */
+static void pass_to(cpis_ms wall)
+{
+    const struct child_keys keys = vf_keys(&number, VF_EPOCH);
+    vf_register(&v, add_epoch_2);
+    vf_pass(&v, wall - v.wall);
+    vf_register(&v, NULL);
+    for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
+        list[i] = vf_list(&v, VF_AUTHORITY + i, i == 1 ? &keys.token : NULL);
+        head[i] = vf_head(&v, &list[i]);
+    }
+    heads_registry_changed(heads, vf_begin(&v));
+    lookups_registry_changed(lookups, &v.node.env);
+    vf_commit(&v);
+    vf_hear_times(&v, VF_DIRECTORIES);
+    show_heads_to_all();
+    vf_pass(&v, FLOOR_SETTLE);
+}
+
+struct requested { /* of one epoch, by the last step */
+    struct msg_evaluate_request of[VF_DIRECTORIES];
+    unsigned directory[VF_DIRECTORIES];
+    size_t count;
+};
+static struct requested requested(uint32_t epoch)
+{
+    struct requested r = {.count = 0};
+    for (unsigned i = 1; i <= VF_DIRECTORIES; i++) {
+        const struct cpis_id id = rf_id(i);
+        for (size_t k = 0; k < v.outs; k++) {
+            const struct vf_out *o = &v.out[k];
+            struct msg_evaluate_request q;
+            if (o->type != OUT_SEND || o->frame.kind != FRAME_EVALUATE_REQUEST ||
+                !id_equal(&id, &o->peer))
+                continue;
+            cr_assert_eq(evaluate_request_decode(o->frame.payload, &v.a, &q), CPIS_OK);
+            if (q.epoch != epoch) continue;
+            cr_assert_lt(r.count, VF_DIRECTORIES);
+            r.directory[r.count] = i;
+            r.of[r.count++] = q;
+        }
+    }
+    return r;
+}
+static void evaluated(unsigned directory, const struct msg_evaluate_reply *m)
+{
+    const struct cpis_id id = rf_id(directory);
+    tokens_recv_reply(tokens, vf_begin(&v), &id, m);
+    settle();
+    vf_commit(&v);
+}
+static void evaluate_all(const struct requested *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct msg_evaluate_reply m = vf_evaluate(&v, &r->of[i], r->directory[i]);
+        evaluated(r->directory[i], &m);
+    }
+}
+/* These, and those that are asked in their place. */
+static void refuse_all(const struct requested *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct msg_evaluate_reply m = {
+            .request = r->of[i].request, .epoch = r->of[i].epoch, .refused = REFUSAL_EPOCH};
+        evaluated(r->directory[i], &m);
+        const struct requested further = requested(m.epoch);
+        refuse_all(&further);
+    }
+}
+static void start_in_both(struct requested *ret_1, struct requested *ret_2)
+{
+    start();
+    *ret_1 = requested(1);
+    *ret_2 = requested(2);
+    cr_assert_eq(ret_1->count, VF_T);
+    cr_assert_eq(ret_2->count, VF_T);
+}
+
+Test(lookup, a_second_search_that_comes_to_nothing_leaves_the_first_one)
+{
+    pass_to(EPOCH_1_ENDS + CPIS_MS_HOUR);
+    for (unsigned evaluated_first = 0; evaluated_first < 2; evaluated_first++) {
+        struct requested one, two;
+        start_in_both(&one, &two);
+        if (evaluated_first == 0) refuse_all(&one);
+        evaluate_all(&two);
+        cr_assert_eq(sent_to(), VF_T);
+        learn_lookup();
+        cr_expect_eq(asked.lookup.epoch, 2);
+        if (evaluated_first == 1) refuse_all(&one);
+        cr_assert_null(given(), "the first goes on");
+        const cpis_ms began = v.now;
+        while (given() == NULL) {
+            cr_assert_leq(v.now, began + LOOKUP_BUDGET);
+            tick(100);
+        }
+        expect_given(VERDICT_UNKNOWN, REASON_STATEMENTS);
+    }
+}
+
+Test(lookup, a_presence_of_the_epoch_before_is_a_flag_while_the_current_ones_evaluation_is_silent)
+{
+    struct requested one, two;
+    pass_to(EPOCH_1_ENDS + CPIS_MS_HOUR);
+    start_in_both(&one, &two);
+    evaluate_all(&one);
+    cr_assert_eq(sent_to(), VF_T);
+    learn_lookup();
+    cr_expect_eq(asked.lookup.epoch, 1);
+    say_present(who[0]);
+    answer(102, ANSWER_FLAGS, list[1].version);
+    const cpis_ms began = v.now;
+    while (given() == NULL) {
+        cr_assert_leq(v.now, began + LOOKUP_ANSWER_WAIT);
+        tick(100);
+    }
+    expect_given(VERDICT_FLAG, REASON_NONE);
+    cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS, "under the request id that was sent");
+}
+
+Test(lookup, details_of_an_epoch_that_the_register_has_dropped_go_to_any_directory)
+{
+    pass_to(EPOCH_1_ENDS - CPIS_MS_HOUR);
+    begin();
+    say_present(who[0]);
+    while (given() == NULL)
+        tick(50);
+    cr_expect_eq(outbox(), 1);
+    vf_pass(&v, CPIS_MS_HOUR);
+    registers_change(drop_epoch_1);
+    restart();
+    tick(CPIS_MS_SECOND);
+    for (unsigned i = 1; i <= VF_DIRECTORIES; i++)
+        cr_expect(details_open_with(102, i), "directory %u", i);
+    ack(102, ACK_COMPLETED);
+    cr_expect_eq(outbox(), 0);
+}

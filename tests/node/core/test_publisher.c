@@ -651,6 +651,29 @@ Test(publisher, a_list_that_is_not_the_one_asked_for_is_not_taken_over)
     cr_assert(af_holds(&f, 1, 1, 4));
 }
 
+Test(publisher, stopped_while_a_list_of_its_own_is_on_its_way_it_asks_for_it_again)
+{
+    af_add(&f, 1, 3);
+    af_copy_rows(&f, &backup);
+    af_add(&f, 4, 1);
+    const uint64_t version = held_version(1, 1);
+    for (unsigned d = 0; d < AF_DIRS; d++) /* what comes is not it */
+        f.dir[d].held[0].entry[5].salt.b[0] ^= 1;
+    af_use_rows(&f, &backup);
+    af_restart(&f);
+    af_run(&f, 20 * CPIS_MS_SECOND);
+    af_restart(&f);
+    af_forget(&f);
+    af_run(&f, 20 * CPIS_MS_SECOND);
+    cr_assert_gt(af_sent(&f, 0, FRAME_LIST_REQUEST), 0);
+    cr_assert_eq(held_version(1, 1), version);
+    for (unsigned d = 0; d < AF_DIRS; d++)
+        f.dir[d].held[0].entry[5].salt.b[0] ^= 1;
+    af_run(&f, 20 * CPIS_MS_SECOND);
+    cr_assert_gt(held_version(1, 1), version);
+    cr_assert(af_holds(&f, 1, 1, 4));
+}
+
 Test(publisher, what_was_taken_over_stays_while_a_number_waits_for_its_token)
 {
     af_add(&f, 1, 3);

@@ -194,19 +194,20 @@ struct child_keys vf_keys(const struct nhs_number *n, uint32_t epoch)
     return keys;
 }
 
-struct oprf_scalar vf_share(uint32_t index)
+static struct oprf_scalar share_of(uint32_t epoch, uint32_t index)
 {
-    const struct threshold_polynomial p = polynomial(VF_EPOCH);
+    const struct threshold_polynomial p = polynomial(epoch);
     struct oprf_scalar s;
     MUST(threshold_share_for(&p, index, &s));
     return s;
 }
+struct oprf_scalar vf_share(uint32_t index) { return share_of(VF_EPOCH, index); }
 
-static struct oprf_proof evaluate(const struct oprf_element *blinded, size_t m, uint32_t index,
-                                  struct oprf_element *ret)
+static struct oprf_proof evaluate(uint32_t epoch, const struct oprf_element *blinded, size_t m,
+                                  uint32_t index, struct oprf_element *ret)
 {
     static const uint8_t fresh[THRESHOLD_NONCE_RANDOM_BYTES] = {9};
-    const struct oprf_scalar share = vf_share(index);
+    const struct oprf_scalar share = share_of(epoch, index);
     struct oprf_element pub;
     struct oprf_proof proof;
     MUST(oprf_public_key(&share, &pub));
@@ -221,7 +222,7 @@ struct msg_evaluate_reply vf_evaluate(struct vf *v, const struct msg_evaluate_re
     struct oprf_element *in = arena_copy(&v->a, q->elements.p, q->elements.len);
     struct oprf_element *out = arena_take(&v->a, q->elements.len);
     struct msg_evaluate_reply r = {.request = q->request, .epoch = q->epoch, .index = index};
-    r.proof = evaluate(in, m, index, out);
+    r.proof = evaluate(q->epoch, in, m, index, out);
     r.elements = (struct bytes){out[0].b, q->elements.len};
     return r;
 }
@@ -264,7 +265,7 @@ struct asked vf_asked(struct vf *v, const struct nhs_number *n, struct bytes *re
     MUST(oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &blind, &b));
     for (uint32_t i = 0; i < VF_T; i++) {
         evaluations[i].index = i + 1;
-        evaluations[i].proof = evaluate(&b, 1, i + 1, &evaluations[i].element);
+        evaluations[i].proof = evaluate(VF_EPOCH, &b, 1, i + 1, &evaluations[i].element);
     }
     *ret_blind = blind;
     return k;
