@@ -1224,7 +1224,8 @@ Test(lookup, a_presence_of_the_epoch_before_is_a_flag_while_the_current_ones_eva
         tick(100);
     }
     expect_given(VERDICT_FLAG, REASON_NONE);
-    cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS, "under the request id that was sent");
+    cr_expect(id_equal(&v.out[vf_first_result(&v)].rid, &asked.lookup.rid));
+    cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS);
 }
 
 Test(lookup, details_of_an_epoch_that_the_register_has_dropped_go_to_any_directory)

@@ -49,6 +49,7 @@ static void note(struct vf *v, const struct out *o)
     if (r == NULL || r->type != RESULT_VERDICT) return;
     to->has_result = true;
     to->command = o->command;
+    to->rid = r->rid;
     to->verdict = r->verdict;
     to->stages = r->stages;
     to->flags_count = r->flags_count;

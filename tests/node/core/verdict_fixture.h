@@ -24,6 +24,7 @@ struct vf_out { /* an output of the last step, in the order of the queue */
     bool telling;       /* SEND */
     bool has_result;
     uint64_t command;
+    struct cpis_id rid;          /* RESULT of a lookup */
     struct lookup_stages stages; /* RESULT of a lookup */
     struct verdict verdict;      /* RESULT of a lookup; its lists live till the next step */
     struct flag_shown *flags;
