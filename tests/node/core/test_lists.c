@@ -216,6 +216,20 @@ Test(lists, when_a_part_is_lost_the_authority_is_told_to_begin_anew)
     cr_assert_eq(held_version(DF_AUTHORITY), first.version);
 }
 
+Test(lists, parts_that_stop_coming_are_forgotten_after_two_minutes)
+{
+    const unsigned begun[] = {0, 1}, rest[] = {2};
+    for (unsigned late = 0; late < 2; late++) {
+        push_parts(&first, begun, 2, 3);
+        df_pass(&d, 2 * CPIS_MS_MINUTE - 1 + late);
+        df_tick(&d);
+        push_parts(&first, rest, 1, 3);
+        cr_expect_eq(df_event(&d, EVENT_LIST_ACCEPTED), late == 0 ? 1 : 0);
+        if (late == 1) cr_expect_eq(df_refused(&d, DF_AUTHORITY2), REFUSAL_BASE);
+        first = df_list(&d, DF_AUTHORITY2, 2000, 64);
+    }
+}
+
 Test(lists, heads_between_come_along_with_a_whole_list)
 {
     df_push(&d, DF_AUTHORITY, &first);

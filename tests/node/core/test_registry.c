@@ -1174,3 +1174,17 @@ Test(registry, running_out_of_memory_changes_nothing)
     cr_assert_eq(registry_version(r), 4);
     cr_assert_eq(registry_count(r), 6);
 }
+
+Test(registry, a_document_larger_than_one_frame_holds_is_refused)
+{
+    static const uint8_t zeros[REGISTER_BODY_BYTES_MAX + 1];
+    const char *why = NULL;
+    for (size_t over = 0; over < 2; over++) {
+        const struct msg_register_document doc = {.body = {zeros, REGISTER_BODY_BYTES_MAX + over}};
+        struct bytes document;
+        cr_assert_eq(register_document_encode(&doc, &a, &document), CPIS_OK);
+        cr_expect_eq(registry_would_accept(r, document, &why), CPIS_E_MALFORMED);
+        cr_expect_str_eq(why, over == 1 ? "it is larger than one frame holds"
+                                        : "it is no register document");
+    }
+}

@@ -285,3 +285,60 @@ Test(steward, notices_expected_and_successors_are_set_and_taken_away)
     cr_assert_eq(steward_finish(r, &m, &a, &document, &why), CPIS_OK);
     cr_assert_eq(steward_remove_node(&m, &nobody, &why), CPIS_E_NOTFOUND);
 }
+
+/* --- limits --- */
+
+Test(steward, what_there_is_no_room_for_is_refused_and_the_draft_stays)
+{
+    static const struct msg_register_expected expected[REGISTER_NODES_MAX + 1];
+    static const uint8_t keys[(ROOT_KEYS_MAX + 1) * SIGN_PUBLIC_BYTES];
+    static struct msg_register_node nodes[REGISTER_NODES_MAX];
+    const struct steward_limits limits = {1, 1, 0};
+    const struct steward_epoch ep = {8, RF_T0, RF_T0 + 90 * CPIS_MS_DAY};
+    const struct msg_signed_descriptor d = rf_descriptor(9, ROLE_DIRECTORY, "DIR9", &net);
+    struct msg_register_epoch epochs[REGISTER_EPOCHS_MAX];
+    struct msg_register m = draft();
+    const size_t roots = m.root_keys.len;
+    cr_expect_eq(steward_set_expected(&m, &a, expected, REGISTER_NODES_MAX + 1, &why),
+                 CPIS_E_LIMIT);
+    cr_expect_eq(m.expected_count, 0);
+    cr_expect_eq(steward_set_expected(&m, &a, expected, REGISTER_NODES_MAX, &why), CPIS_OK);
+    cr_expect_eq(steward_set_roots(&m, &a, (struct bytes){keys, sizeof keys}, 2, &why),
+                 CPIS_E_LIMIT);
+    cr_expect_eq(m.root_keys.len, roots);
+    for (uint32_t i = 0; i < REGISTER_EPOCHS_MAX; i++)
+        epochs[i] = rf_epoch(2 + i, 3, 2, &a);
+    m.epochs = epochs;
+    m.epochs_count = REGISTER_EPOCHS_MAX;
+    speak_all();
+    cr_expect_eq(steward_add_epoch(&m, &a, &net, accepted, 3, &ep, &why), CPIS_E_LIMIT);
+    m.epochs_count--;
+    cr_expect_eq(steward_add_epoch(&m, &a, &net, accepted, 3, &ep, &why), CPIS_OK);
+    for (size_t i = 0; i < REGISTER_NODES_MAX; i++)
+        nodes[i] = m.nodes[0];
+    m.nodes = nodes;
+    m.nodes_count = REGISTER_NODES_MAX;
+    cr_expect_eq(steward_add_node(&m, &a, &net, &d, &limits, NULL, &why), CPIS_E_LIMIT);
+    m.nodes_count--;
+    cr_expect_eq(steward_add_node(&m, &a, &net, &d, &limits, NULL, &why), CPIS_OK);
+}
+
+/* Of two sets of root keys, the old and the new. */
+Test(steward, a_document_full_of_signatures_takes_no_more)
+{
+    struct msg_root_signature all[2 * ROOT_KEYS_MAX];
+    const struct msg_register m = draft();
+    struct msg_register_document doc;
+    struct bytes document, full;
+    cr_assert_eq(steward_finish(r, &m, &a, &document, &why), CPIS_OK);
+    cr_assert_eq(register_document_decode(document, &a, &doc), CPIS_OK);
+    for (size_t i = 0; i < 2 * ROOT_KEYS_MAX; i++)
+        all[i] = (struct msg_root_signature){.key = {{(uint8_t)i}}};
+    doc.signatures = all;
+    for (doc.signatures_count = 2 * ROOT_KEYS_MAX; doc.signatures_count > 0;
+         doc.signatures_count--) {
+        cr_assert_eq(register_document_encode(&doc, &a, &full), CPIS_OK);
+        const bool has_room = doc.signatures_count < 2 * ROOT_KEYS_MAX;
+        cr_expect_eq(sign(r, full, 0, &document), has_room ? CPIS_OK : CPIS_E_LIMIT);
+    }
+}
