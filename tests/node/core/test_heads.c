@@ -442,3 +442,40 @@ Test(heads, more_directories_than_there_is_room_for_are_told_so)
     show_whole(1);
     cr_expect(gives(1, 3));
 }
+
+/* --- epochs --- */
+
+static void with_epochs(struct msg_register *m, struct arena *a, uint32_t from)
+{
+    m->epochs = arena_take(a, REGISTER_EPOCHS_MAX * sizeof *m->epochs);
+    m->epochs_count = REGISTER_EPOCHS_MAX;
+    for (uint32_t i = 0; i < REGISTER_EPOCHS_MAX; i++)
+        m->epochs[i] = rf_epoch(from + i, VF_DIRECTORIES, VF_T, a);
+}
+static void from_the_first(struct msg_register *m, struct arena *a) { with_epochs(m, a, 1); }
+static void from_the_second(struct msg_register *m, struct arena *a) { with_epochs(m, a, 2); }
+static void show_epoch(uint32_t epoch)
+{
+    for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
+        list[i].epoch = epoch;
+        head[i] = vf_head(&v, &list[i]);
+    }
+    stream(&(struct frame_of){1, 1, epoch, epoch, true, false}, head, VF_AUTHORITIES);
+}
+
+Test(heads, of_more_epochs_than_are_kept_a_directorys_oldest_is_forgotten)
+{
+    const struct cpis_id id = rf_id(1);
+    vf_register(&v, from_the_first);
+    for (uint32_t epoch = 1; epoch <= REGISTER_EPOCHS_MAX; epoch++)
+        show_epoch(epoch);
+    cr_expect_eq(heads_known(heads, &id, 1), VF_AUTHORITIES);
+    vf_pass(&v, 94 * CPIS_MS_DAY); /* the first is over, and the register drops it */
+    vf_register(&v, from_the_second);
+    heads_registry_changed(heads, vf_begin(&v));
+    vf_commit(&v);
+    show_epoch(REGISTER_EPOCHS_MAX + 1);
+    cr_expect_eq(heads_known(heads, &id, 1), 0);
+    for (uint32_t epoch = 2; epoch <= REGISTER_EPOCHS_MAX + 1; epoch++)
+        cr_expect_eq(heads_known(heads, &id, epoch), VF_AUTHORITIES, "epoch %u", epoch);
+}
