@@ -444,6 +444,18 @@ Test(oprf, a_sum_may_begin_and_end_at_the_identity)
     cr_assert(sodium_is_zero(BYTES(sum.b)));
 }
 
+Test(oprf, a_sum_that_is_no_encoding_takes_nothing_in)
+{
+    const struct oprf_scalar one = {{1}};
+    for (size_t i = 0; i < BAD_ELEMENTS; i++) {
+        struct oprf_element sum;
+        bad_element(i, &sum);
+        if (sodium_is_zero(BYTES(sum.b))) continue; /* the identity is a sum */
+        cr_expect_eq(oprf_element_add_scaled(&one, &public_key, &sum), CPIS_E_MALFORMED,
+                     "bad element %zu", i);
+    }
+}
+
 Test(oprf, an_error_writes_nothing)
 {
     const struct oprf_element zero = {{0}};
