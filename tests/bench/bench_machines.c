@@ -8,6 +8,7 @@
  * long a virtual time, and taken off. Figures as JSON lines. */
 #include "simulations/sim.h"
 #include "tests/bench/figure.h"
+#include "tests/bench/frames.h"
 #include "tests/bench/sodium_count.h"
 
 #include <sodium.h>
@@ -28,16 +29,13 @@ struct tally {
 };
 static struct wire wire;
 
-/* ZMTP 3.1 with CURVE: a frame's header (2 bytes, 9 when it is over 255 long), then "\7MESSAGE",
- * nonce(8), tag(16), flags(1) around what is sent. Without TCP's and IP's own headers. */
 static void sent(void *arg, unsigned from, unsigned to, const struct sim_sent *m)
 {
-    const uint64_t inside = m->frame.len + 8U + 8U + 16U + 1U;
     (void)arg;
     (void)from;
     (void)to;
     wire.frames++;
-    wire.bytes += inside + (inside > 255 ? 9U : 2U);
+    wire.bytes += frame_on_wire(m->frame.len);
 }
 
 static struct tally now_of(const struct sim *s)
