@@ -163,7 +163,8 @@ jq -s --argjson t "$THRESHOLD" '
       + ratios("lookup"; "central_few"; $all) + ratios("lookup"; "central_many"; $all)
       + ratios("lookup_flag"; "central_few_hit"; $all) + ratios("lookup_flag"; "central_many_hit"; $all)
       + ratios("lookup"; "broadcast"; $all) + ratios("lookup"; "broadcast_bare"; $all) + ratios("lookup"; "echo2"; $all)
-      + ratios("lookup"; "unverified"; ["p50_ms", "cpu_us"]) + ratios("lookup"; "floor"; ["p50_ms", "cpu_us"])' "$figures" >"$W/compare.json"
+      + ratios("lookup"; "unverified"; ["p50_ms", "cpu_us"]) + ratios("lookup"; "floor"; ["p50_ms", "cpu_us"])
+      + ratios("floor"; "unverified"; ["p50_ms", "cpu_us"])' "$figures" >"$W/compare.json"
 mv "$W/compare.json" "$out/compare.json"
 columns() { awk -F '\t' '{printf "%-33s", $1; for (i = 2; i <= NF; i++) printf " %-20s", $i; print ""}'; }
 table() { # NAME:TITLE... : a row for each, to three digits
@@ -188,6 +189,7 @@ else
     table "lookup_over_central_few:NO FLAG / central, $few" "lookup_over_central_many:NO FLAG / central, $MANY" \
         "lookup_flag_over_central_few_hit:FLAG / central, $few" "lookup_flag_over_central_many_hit:FLAG / central, $MANY" \
         "lookup_over_broadcast:NO FLAG / broadcast" "lookup_over_broadcast_bare:NO FLAG / broadcast, length tells" \
-        "lookup_over_echo2:NO FLAG / CURVE echo" "lookup_over_unverified:NO FLAG / floor without proofs" "lookup_over_floor:NO FLAG / floor"
+        "lookup_over_echo2:NO FLAG / CURVE echo" "lookup_over_unverified:NO FLAG / floor without proofs" "lookup_over_floor:NO FLAG / floor" \
+        "floor_over_unverified:floor / floor without proofs"
 fi
 step "done: $out/compare.json"
