@@ -31,16 +31,16 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define SERVERS_MAX  256U
-#define FLIGHT_MAX   64U
-#define LOOKUPS_MAX  20000U
-#define PLANS_MAX    100000U
-#define FRAME_MAX    16384U
-#define NAME_BYTES   4U /* of a server, as the asker's socket knows it */
-#define ROW_BYTES    400U
-#define WARM         16U
-#define WAIT_MS      20000 /* for a peer that died: an error, not a wait for ever */
-#define PROJECT_HASH ((struct cpis_hash){{1}})
+#define SERVERS_MAX   256U
+#define FLIGHT_MAX    64U
+#define LOOKUPS_MAX   20000U
+#define PLANS_MAX     100000U
+#define FRAME_MAX     16384U
+#define NAME_BYTES    4U /* of a server, as the asker's socket knows it */
+#define ROW_BYTES     400U
+#define WARM          16U
+#define WAIT_MS       20000 /* for a peer that died: an error, not a wait for ever */
+#define REGISTER_HASH ((struct cpis_hash){{1}})
 
 static const struct net_id net = {{1}};
 
@@ -139,7 +139,7 @@ static struct bytes signed_of(const struct identity *by, enum signed_type type, 
     *ret = m.signature;
     return b;
 }
-/* NULL-checked by MUST alone: what is measured has no attacker in it, but does all that it must. */
+/* What does not hold ends the run. */
 static void signed_open(struct bytes b, const struct sign_public *by, enum signed_type type,
                         struct arena *arena, struct signed_message *ret)
 {
@@ -158,7 +158,7 @@ static struct bytes broadcast_ask(struct asker *a, struct flying *f, struct aren
                            .rid = f->rid,
                            .time = 1,
                            .register_version = 1,
-                           .register_hash = PROJECT_HASH,
+                           .register_hash = REGISTER_HASH,
                            .log_sequence = a->lookups};
     char number[TAG_BYTES];
     struct signature signature;
@@ -192,7 +192,7 @@ static struct bytes absent_of(const struct asker *a, unsigned i, struct bytes re
                                       .directory_id = node_id_of(&own->pub.sign),
                                       .time = 1,
                                       .register_version = 1,
-                                      .register_hash = PROJECT_HASH};
+                                      .register_hash = REGISTER_HASH};
     MUST(absent_encode(&absent, arena, &body) == CPIS_OK);
     return signed_of(own, SIGNED_ABSENT, body, arena, &signature);
 }
