@@ -320,7 +320,7 @@ BENCHES := $(addprefix build/release/,cpis cpis-web bench_primitives bench_machi
 bench: deps
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench.sh
 # What grows with authorities, plans, lookups in flight, directories and key epochs, with fitted exponents: tables, and build/bench/growth.json;
-# under 10 minutes. PLANS_MAX=10000000 for a directory of so many, LOOKUPS=100, ONLY="flight directories".
+# about 10 minutes. PLANS_MAX=10000000 for a directory of so many, LOOKUPS=100, ONLY="flight directories".
 .PHONY: bench-growth
 bench-growth: deps
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench_growth.sh

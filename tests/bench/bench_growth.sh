@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # make bench-growth: what grows with authorities, plans, lookups in flight, directories, key epochs. Seven tables (plans have three), each
 # with the exponents of growth (fit.jq) below it, and build/bench/growth.json for a program. tests/bench/README.md says what the columns mean.
-# PLANS_MAX=1000000 (to 10000000) tokens in a directory, AUTHORITIES_MAX=1000, LOOKUPS=100 for each row; ONLY="authorities plans ..." leaves
-# the others out.
+# PLANS_MAX=1000000 (to 10000000) tokens in a directory, AUTHORITIES_MAX=1000, LOOKUPS=100 for each row of machines; ONLY="tokens list" leaves
+# the other tables out.
 # shellcheck disable=SC2016,SC2034,SC2154
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,7 +13,7 @@ CPIS=$BIN/cpis
 # shellcheck source=tests/bench/figures.sh
 . tests/bench/figures.sh
 plans_max=${PLANS_MAX:-1000000} authorities_max=${AUTHORITIES_MAX:-1000} count=${LOOKUPS:-100}
-only=" ${ONLY:-authorities plans flight directories epochs} "
+only=" ${ONLY:-authorities tokens list flight authority directories epochs} "
 out=build/bench figures=$W/figures
 mkdir -p "$out"
 : >"$W/tables"
@@ -68,7 +68,7 @@ searched() {
     "$CPIS" metrics "$W/D01" | grep -q "^cpis_lookups_taken_today.* [1-9]"
 }
 
-if wanted plans; then
+if wanted tokens; then
     step "matches"
     "$BIN/bench_sizes" match "$plans_max" >"$W/match"
     DIRECTORIES=(D01 D02)
@@ -97,16 +97,19 @@ if wanted plans; then
         rm -rf "$W/D01" "$W/D02" "${W:?}/$QUERY" "$W/register"
     done
     table tokens "Plans in a directory; ten authorities" tokens
+    rm -rf "$W/keys" "$W/before" "$W"/T0??
+fi
+
+if wanted list; then
     for n in 1000 3000 10000; do
         step "a list of $n plans"
         "$BIN/bench_sizes" lists "$n" >>"$figures"
         row list "plans: $n, publish_us_per_plan: \$f.list_publish_cpu_us_per_plan, delta_ms: \$f.list_delta_cpu_ms, repair_ms: \$f.gossip_repair_cpu_ms, tree_ms: \$f.list_tree_cpu_ms"
     done
     table list "Plans of one authority: its list; 3 directories, t = 2" plans
-    rm -rf "$W/keys" "$W/before" "$W"/T0??
 fi
 
-if wanted plans || wanted flight; then
+if wanted flight || wanted authority; then
     DIRECTORIES=(D01 D02 D03)
     AUTHORITIES=(T001 T002 T003 T004)
     step "a federation of real processes"
@@ -130,7 +133,7 @@ if wanted flight; then
     table flight "Lookups in flight; real processes, 3 directories, t = 2, 4 authorities of 577 plans" flight
 fi
 
-if wanted plans; then
+if wanted authority; then
     has=577
     for n in 1000 5000 10000; do
         step "an authority of $n plans"
