@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 20000U
-#define FLIGHT_MAX  64U
+#define FLIGHT_MAX  256U
 #define NUMBER_LINE 16U
 
 enum told { TOLD_NOTHING = 0, TOLD_FLAG, TOLD_NO_FLAG, TOLD_OTHER };
