@@ -504,9 +504,11 @@ static struct cpis_hash head_hashes[VF_AUTHORITIES];
 static struct vf_list list[VF_AUTHORITIES];
 static cpis_ms older = 10 * CPIS_MS_MINUTE; /* that a list without the child is */
 
-/* FLAG: directory 1 proves the child in 101's list, which answers; 2 and 3 say absent. */
+/* FLAG of a lookup of now: directory 1 proves the child in 101's list, which answers; 2 and 3 say
+ * absent. */
 static void record_flag(bool with_child_in_their_state)
 {
+    asked = vf_asked(&v, &number, &lookup, &blind, evaluations);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
         list[i] = vf_list(&v, VF_AUTHORITY + i, i == 0 ? &asked.keys.token : NULL);
         struct vf_list shown = list[i];

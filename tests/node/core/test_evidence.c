@@ -36,7 +36,7 @@ TestSuite(evidence, .init = setup, .fini = teardown);
 
 static cpis_err check(const struct signed_message *m)
 {
-    return evidence_check_statement(v.registry, &asked, m, v.wall, &v.a, &checked);
+    return evidence_check_statement(v.registry, &asked, m, &v.a, &checked);
 }
 static struct msg_absent absent(void) { return vf_absent(&v, &asked, 2, &state); }
 static cpis_err check_absent(const struct msg_absent *m)
@@ -174,7 +174,7 @@ Test(evidence, a_directory_without_a_share_of_the_epoch_is_refused)
     }
 }
 
-Test(evidence, a_statement_from_long_before_the_lookup_or_of_the_future_is_refused)
+Test(evidence, a_statement_from_long_before_the_lookup_or_long_after_it_is_refused)
 {
     const struct {
         uint64_t time;
@@ -182,8 +182,8 @@ Test(evidence, a_statement_from_long_before_the_lookup_or_of_the_future_is_refus
     } cases[] = {
         {asked.lookup.time - LATE_MS, CPIS_OK},
         {asked.lookup.time - LATE_MS - 1, CPIS_E_REPLAY},
-        {v.wall + LATE_MS, CPIS_OK},
-        {v.wall + LATE_MS + 1, CPIS_E_REPLAY},
+        {asked.lookup.time + LATE_MS, CPIS_OK},
+        {asked.lookup.time + LATE_MS + 1, CPIS_E_REPLAY},
         {UINT64_MAX, CPIS_E_REPLAY},
         {0, CPIS_E_REPLAY},
         {UINT64_MAX - LATE_MS + 1, CPIS_E_REPLAY},
@@ -228,14 +228,13 @@ Test(evidence, an_older_register_of_our_chain_may_be_named_but_no_other_of_that_
 
 Test(evidence, a_directory_past_its_dates_states_nothing)
 {
-    const struct msg_absent m = absent();
-    const struct signed_message s = vf_sign_absent(&v, 2, &m);
-    const cpis_ms late = RF_T0 + 3000 * CPIS_MS_DAY;
-    cr_expect_eq(evidence_check_statement(v.registry, &asked, &s, late, &v.a, &checked),
-                 CPIS_E_AUTH);
-    cr_expect_eq(
-        evidence_check_statement(v.registry, &asked, &s, RF_T0 - 2 * CPIS_MS_DAY, &v.a, &checked),
-        CPIS_E_AUTH);
+    const cpis_ms asked_at[] = {asked.lookup.time, RF_T0 + 3000 * CPIS_MS_DAY,
+                                RF_T0 - 2 * CPIS_MS_DAY};
+    for (size_t i = 0; i < 3; i++) {
+        struct msg_absent m = absent();
+        m.time = asked.lookup.time = asked_at[i];
+        cr_expect_eq(check_absent(&m), i == 0 ? CPIS_OK : CPIS_E_AUTH);
+    }
 }
 
 /* --- a presence --- */
@@ -812,6 +811,17 @@ Test(evidence, register_times_that_name_the_register_before_support_a_verdict_un
     vf_register(&v, NULL);
     record_no_flag();
     memcpy(times, before, sizeof before);
+    cr_expect_eq(verify(), EVIDENCE_HOLDS, "%s", evidence_fault_text(verify()));
+}
+
+/* Judged minutes before the statements by a clock that was set back: they hold by the lookup. */
+Test(evidence, of_a_clock_that_was_set_back_before_the_verdict_holds)
+{
+    record_no_flag();
+    v.wall -= LATE_MS + CPIS_MS_SECOND;
+    for (size_t i = 0; i < VF_T; i++)
+        times[i] = vf_register_time(&v, (unsigned)i + 1);
+    ev.judged = v.wall;
     cr_expect_eq(verify(), EVIDENCE_HOLDS, "%s", evidence_fault_text(verify()));
 }
 
