@@ -192,25 +192,60 @@ const char *evidence_fault_text(enum evidence_fault f)
     return "";
 }
 
+/* A request as it went out and came back: a proof is over all of its elements. */
+struct request {
+    size_t m, place; /* place: of the lookup's own element */
+    struct oprf_element blinded[EVIDENCE_TOGETHER_MAX];
+    struct oprf_element evaluated[THRESHOLD_HOLDERS_MAX][EVIDENCE_TOGETHER_MAX];
+};
+
+/* Each neighbour has a place of its own, and one place is left. */
+static bool request_of(const struct row_search *s, const struct oprf_element *own,
+                       struct request *ret)
+{
+    bool taken[EVIDENCE_TOGETHER_MAX] = {false};
+    ret->m = s->neighbours_count + 1;
+    if (ret->m > EVIDENCE_TOGETHER_MAX) return false;
+    for (size_t i = 0; i < s->neighbours_count; i++) {
+        const struct row_neighbour *n = &s->neighbours[i];
+        if (n->place >= ret->m || taken[n->place] ||
+            n->evaluated.len != s->evaluations_count * OPRF_ELEMENT_BYTES)
+            return false;
+        taken[n->place] = true;
+        ret->blinded[n->place] = n->blinded;
+        for (size_t k = 0; k < s->evaluations_count; k++)
+            memcpy(&ret->evaluated[k][n->place], n->evaluated.p + k * OPRF_ELEMENT_BYTES,
+                   OPRF_ELEMENT_BYTES);
+    }
+    for (ret->place = 0; taken[ret->place];)
+        ret->place++;
+    ret->blinded[ret->place] = *own;
+    for (size_t k = 0; k < s->evaluations_count; k++)
+        ret->evaluated[k][ret->place] = s->evaluations[k].element;
+    return true;
+}
+
 /* From the number itself to the token, through t evaluations each proven right. */
 static enum evidence_fault derive(const struct registry_epoch *ep, const struct row_search *s,
                                   const struct nhs_number *number, struct child_keys *ret)
 {
     struct threshold_reply replies[THRESHOLD_HOLDERS_MAX];
-    struct oprf_element blinded, z;
+    struct request q;
+    struct oprf_element own, z;
     struct oprf_output y = {{0}};
     uint8_t input[THRESHOLD_INPUT_BYTES];
     threshold_input(ep->number, number->digits, input);
     if (s->evaluations_count != ep->t || /* as many as were used: not one stands unchecked */
-        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &s->blind, &blinded) != CPIS_OK)
+        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &s->blind, &own) != CPIS_OK ||
+        !request_of(s, &own, &q))
         return EVIDENCE_EVALUATION;
     for (size_t i = 0; i < ep->t; i++) {
         const struct row_evaluation *v = &s->evaluations[i];
-        replies[i] = (struct threshold_reply){v->index, &v->element, v->proof};
-        if (threshold_verify(&ep->public_shares, &blinded, 1, &replies[i]) != CPIS_OK)
+        replies[i] = (struct threshold_reply){v->index, q.evaluated[i], v->proof};
+        if (threshold_verify(&ep->public_shares, q.blinded, q.m, &replies[i]) != CPIS_OK)
             return EVIDENCE_EVALUATION;
     }
-    cpis_err err = threshold_combine(replies, ep->t, ep->t, 0, &z);
+    cpis_err err = threshold_combine(replies, ep->t, ep->t, q.place, &z);
     if (err == CPIS_OK) err = oprf_finalize(input, sizeof input, &s->blind, &z, &y);
     if (err == CPIS_OK) keys_from_output(&y, ep->number, ret);
     oprf_output_wipe(&y);

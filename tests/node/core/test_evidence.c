@@ -10,9 +10,7 @@
 static struct vf v;
 static struct nhs_number number;
 static struct asked asked;
-static struct bytes lookup;
-static struct oprf_scalar blind;
-static struct row_evaluation evaluations[VF_T];
+static struct row_search sent;              /* the evidence of it before anybody has replied */
 static struct vf_list list[VF_AUTHORITIES]; /* all but 102's are without the child */
 static struct signed_message heads[VF_AUTHORITIES];
 static struct cpis_hash state;
@@ -23,7 +21,7 @@ static void setup(void)
     cr_assert(sodium_init() >= 0);
     vf_init(&v);
     number = vf_number("9990000018");
-    asked = vf_asked(&v, &number, &lookup, &blind, evaluations);
+    asked = vf_asked(&v, &number, &sent);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
         list[i] = vf_list(&v, VF_AUTHORITY + i, i == 1 ? &asked.keys.token : NULL);
         heads[i] = vf_head(&v, &list[i]);
@@ -465,15 +463,10 @@ static void record_absence(size_t i)
 /* NO FLAG by t absences. */
 static void record_no_flag(void)
 {
-    search = (struct row_search){.rid = asked.lookup.rid,
-                                 .blind = blind,
-                                 .ephemeral_secret = asked.ephemeral,
-                                 .lookup = lookup,
-                                 .evaluations = evaluations,
-                                 .evaluations_count = VF_T,
-                                 .statements = statements,
-                                 .statements_count = VF_T,
-                                 .answers = answers};
+    search = sent;
+    search.statements = statements;
+    search.statements_count = VF_T;
+    search.answers = answers;
     ev = (struct row_evidence){.format = EVIDENCE_FORMAT,
                                .register_hash = *registry_hash(v.registry),
                                .register_version = registry_version(v.registry),
@@ -600,9 +593,9 @@ Test(evidence, a_lookup_is_about_its_number_alone)
 Test(evidence, an_altered_lookup_is_found)
 {
     record_no_flag();
-    uint8_t *p = arena_copy(&v.a, lookup.p, lookup.len);
+    uint8_t *p = arena_copy(&v.a, sent.lookup.p, sent.lookup.len);
     search.lookup.p = p;
-    for (size_t i = 0; i < lookup.len; i++) {
+    for (size_t i = 0; i < sent.lookup.len; i++) {
         p[i] ^= 1;
         cr_expect_neq(verify(), EVIDENCE_HOLDS, "byte %zu", i);
         p[i] ^= 1;
@@ -617,7 +610,7 @@ Test(evidence, a_lookup_signed_by_no_query_node_is_found)
 {
     struct signed_message m;
     record_no_flag();
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     m = vf_sign(&v, 1, SIGNED_LOOKUP, m.body);
     cr_assert_eq(signed_message_encode(&m, &v.a, &search.lookup), CPIS_OK);
     cr_expect_eq(verify(), EVIDENCE_LOOKUP);
@@ -625,11 +618,12 @@ Test(evidence, a_lookup_signed_by_no_query_node_is_found)
 
 Test(evidence, evaluations_that_are_altered_missing_doubled_or_too_many_are_found)
 {
+    const struct row_evaluation *evaluations = sent.evaluations;
     struct row_evaluation more[VF_T + 1];
     record_no_flag();
     search.evaluations_count = VF_T - 1;
     cr_expect_eq(verify(), EVIDENCE_EVALUATION);
-    memcpy(more, evaluations, sizeof evaluations);
+    memcpy(more, evaluations, VF_T * sizeof *more);
     more[VF_T] = more[0];
     search.evaluations = more;
     search.evaluations_count = VF_T + 1;
@@ -649,6 +643,49 @@ Test(evidence, evaluations_that_are_altered_missing_doubled_or_too_many_are_foun
         cr_expect_eq(verify(), EVIDENCE_EVALUATION);
         more[i] = evaluations[i];
     }
+}
+
+/* A proof is over the whole request: of what came with ours nothing may be another. */
+Test(evidence, neighbours_that_are_altered_missing_doubled_or_too_many_are_found)
+{
+    struct row_neighbour list_of[EVIDENCE_TOGETHER_MAX];
+    uint8_t evaluated[VF_T * OPRF_ELEMENT_BYTES];
+    record_no_flag();
+    search.neighbours = list_of;
+    for (size_t i = 0; i < sent.neighbours_count; i++) {
+        struct row_neighbour *n = &list_of[i];
+        memcpy(list_of, sent.neighbours, sent.neighbours_count * sizeof *n);
+        cr_expect_eq(verify(), EVIDENCE_HOLDS, "%s", evidence_fault_text(verify()));
+        for (n->place = 0; n->place <= VF_TOGETHER; n->place++)
+            cr_expect_eq(verify(), n->place == sent.neighbours[i].place ? EVIDENCE_HOLDS
+                                                                        : EVIDENCE_EVALUATION);
+        n->place = sent.neighbours[i].place;
+        n->blinded.b[0] ^= 1;
+        cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+        n->blinded.b[0] ^= 1;
+        memcpy(evaluated, n->evaluated.p, sizeof evaluated);
+        n->evaluated.p = evaluated;
+        for (size_t k = 0; k < VF_T; k++) {
+            evaluated[k * OPRF_ELEMENT_BYTES] ^= 1;
+            cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+            evaluated[k * OPRF_ELEMENT_BYTES] ^= 1;
+        }
+        cr_expect_eq(verify(), EVIDENCE_HOLDS);
+        n->evaluated.len -= OPRF_ELEMENT_BYTES;
+        cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+    }
+    search.neighbours = sent.neighbours;
+    search.neighbours_count--;
+    cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+    search.neighbours_count = 0;
+    cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+    for (uint32_t i = 0; i < EVIDENCE_TOGETHER_MAX; i++) { /* no place is left for ours */
+        list_of[i] = sent.neighbours[0];
+        list_of[i].place = i;
+    }
+    search.neighbours = list_of;
+    search.neighbours_count = EVIDENCE_TOGETHER_MAX;
+    cr_expect_eq(verify(), EVIDENCE_EVALUATION);
 }
 
 Test(evidence, statements_that_are_altered_missing_or_doubled_are_found)
@@ -831,7 +868,7 @@ Test(evidence, an_epoch_that_is_not_in_the_register_is_found)
     struct msg_lookup body;
     struct bytes b;
     record_no_flag();
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     cr_assert_eq(lookup_decode(m.body, &v.a, &body), CPIS_OK);
     body.epoch = 9;
     cr_assert_eq(lookup_encode(&body, &v.a, &b), CPIS_OK);
