@@ -11,7 +11,7 @@
 #define QUOTA_KEY_BYTES (CPIS_ID_BYTES + 4U)
 #define QUOTAS_MAX      (4U * REGISTER_NODES_MAX) /* nodes and days in memory */
 #define QUOTA_DAYS_KEPT 2U /* and yesterday: a corrected clock may step back over midnight */
-#define BATCH_PART      2U /* batches may use one half of a day's limit */
+#define LIST_PART       2U /* an authority's batches may use one half of a day's limit */
 /* Counts are written ahead, or each lookup would be two writes to the disk: so much of the day's
  * limit, and no more than so many. */
 #define AHEAD_PART      64U
@@ -286,6 +286,14 @@ cpis_err evaluator_restore(struct evaluator *v, struct env *e)
 
 /* --- requests --- */
 
+/* A list that is made anew leaves room for what comes singly. A query node's elements are lookups,
+ * asked for together or not. */
+static uint64_t limit_of(const struct registry_node *asker, size_t count)
+{
+    const bool is_list = asker->d.role == ROLE_AUTHORITY && count > 1;
+    return is_list ? asker->evaluations_per_day / LIST_PART : asker->evaluations_per_day;
+}
+
 static enum refusal may_evaluate(struct evaluator *v, struct env *e,
                                  const struct registry_node *asker,
                                  const struct msg_evaluate_request *m, struct share **ret)
@@ -300,10 +308,8 @@ static enum refusal may_evaluate(struct evaluator *v, struct env *e,
     if (s == NULL || s->fit != SHARE_FITS || registry_epoch(e->registry, m->epoch) == NULL)
         return REFUSAL_EPOCH;
     const struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
-    uint64_t limit = asker->evaluations_per_day;
     if (q == NULL) return REFUSAL_BUSY;
-    if (!fits_limit(q->used.evaluations, count, count > 1 ? limit / BATCH_PART : limit))
-        return REFUSAL_QUOTA;
+    if (!fits_limit(q->used.evaluations, count, limit_of(asker, count))) return REFUSAL_QUOTA;
     *ret = s;
     return REFUSAL_NONE;
 }
