@@ -134,36 +134,40 @@ static void finish(struct job *j, cpis_err err)
     j->next = CPIS_MS_NEVER;
 }
 
+static cpis_ms waits(const struct job *j) { return (j->m + TOKENS_WAIT_PER - 1) / TOKENS_WAIT_PER; }
+static cpis_ms reply_wait(const struct job *j) { return waits(j) * TOKENS_REPLY_WAIT; }
+static cpis_ms give_up(const struct job *j) { return waits(j) * TOKENS_GIVE_UP; }
+
 /* Keeps as many requests open as replies are wanting; one that is overdue no longer counts as open.
  */
 static void ask_enough(struct job *j, struct env *e)
 {
     size_t open = 0, overdue = 0;
-    cpis_ms next = j->started + TOKENS_GIVE_UP;
+    cpis_ms next = j->started + give_up(j);
     for (size_t i = 0; i < j->asks; i++) {
         if (j->ask[i].state != ASKED) continue;
-        if (e->now >= j->ask[i].at + TOKENS_REPLY_WAIT) {
+        if (e->now >= j->ask[i].at + reply_wait(j)) {
             overdue++;
         } else {
             open++;
-            next = earlier(next, j->ask[i].at + TOKENS_REPLY_WAIT);
+            next = earlier(next, j->ask[i].at + reply_wait(j));
         }
     }
     for (size_t i = 0; i < j->asks && j->replies + open < j->t; i++) {
         if (j->ask[i].state != NOT_ASKED) continue;
         ask(j, e, &j->ask[i]);
-        next = earlier(next, e->now + TOKENS_REPLY_WAIT);
+        next = earlier(next, e->now + reply_wait(j));
         open++;
     }
     for (size_t i = 0; i < j->asks && j->replies + open < j->t; i++) { /* lost on the way? */
-        if (j->ask[i].state != ASKED || e->now < j->ask[i].at + TOKENS_REPLY_WAIT) continue;
+        if (j->ask[i].state != ASKED || e->now < j->ask[i].at + reply_wait(j)) continue;
         ask(j, e, &j->ask[i]);
-        next = earlier(next, e->now + TOKENS_REPLY_WAIT);
+        next = earlier(next, e->now + reply_wait(j));
         open++;
         overdue--;
     }
     j->next = next;
-    bool out_of_time = e->now >= j->started + TOKENS_GIVE_UP;
+    bool out_of_time = e->now >= j->started + give_up(j);
     bool out_of_reach = j->replies + open + overdue < j->t;
     if (out_of_time || out_of_reach) finish(j, j->over_quota ? CPIS_E_LIMIT : CPIS_E_NOTFOUND);
 }
@@ -330,7 +334,7 @@ void tokens_tick(struct tokens *t, struct env *e)
             continue;
         }
         for (size_t k = 0; k < j->asks; k++)
-            if (j->ask[k].state == ASKED && e->now >= j->ask[k].at + TOKENS_REPLY_WAIT)
+            if (j->ask[k].state == ASKED && e->now >= j->ask[k].at + reply_wait(j))
                 links_answered(t->links, &j->ask[k].directory, CPIS_MS_NEVER);
         ask_enough(j, e);
     }

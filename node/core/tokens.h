@@ -8,8 +8,11 @@
 #include "node/core/links.h"
 #include "proto/nhs_number.h"
 
+/* Both for each TOKENS_WAIT_PER numbers: a batch takes a directory longer than a lookup, and waits
+ * its turn there. One that is asked for anew too early costs a busy directory as much again. */
 #define TOKENS_REPLY_WAIT   CPIS_MS_SECOND       /* then another directory is asked as well */
 #define TOKENS_GIVE_UP      (5 * CPIS_MS_SECOND) /* the whole job */
+#define TOKENS_WAIT_PER     32U
 #define TOKENS_JOBS_MAX     512U
 #define TOKENS_TOGETHER_MAX EVIDENCE_TOGETHER_MAX /* numbers that tokens_join puts in one job */
 

@@ -427,6 +427,30 @@ Test(tokens, there_is_no_job_for_an_unknown_epoch_or_beyond_the_most)
     cr_expect_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, number, 1, &job), CPIS_E_LIMIT);
 }
 
+/* A busy directory takes its time over a batch: asked anew too early, it would get nothing done. */
+Test(tokens, a_batch_is_waited_for_by_its_size)
+{
+    static struct nhs_number many[OPRF_BATCH_MAX];
+    unsigned who[VF_DIRECTORIES];
+    for (size_t i = 0; i < OPRF_BATCH_MAX; i++)
+        many[i] = number[i % M];
+    cr_assert_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, many, OPRF_BATCH_MAX, &job), CPIS_OK);
+    vf_commit(&v);
+    cr_assert_eq(asked(who), VF_T);
+    const cpis_ms wait = OPRF_BATCH_MAX / TOKENS_WAIT_PER * TOKENS_REPLY_WAIT;
+    cr_expect_eq(tokens_deadline(tokens), v.now + wait);
+    tick_at(wait - 1);
+    cr_expect_eq(asked(who), 0);
+    cr_expect_not(pop());
+    tick_at(1);
+    cr_expect_gt(asked(who), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_expect_not(pop());
+        tick_at(wait);
+    }
+    expect_failed(CPIS_E_NOTFOUND);
+}
+
 /* --- numbers that are joined --- */
 
 static size_t join(const struct nhs_number *n, uint64_t *ret_job)
