@@ -144,7 +144,7 @@ $(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
 # the benches' own wraps are of libsodium's calls, the simulator's of crypto/'s
 SODIUM_WRAP := $(shell sed -n 's/^COUNTED[_BY]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' tests/bench/sodium_count.c)
 FIGURE_OBJ := $(call obj,$(addprefix tests/bench/,figure.c timing.c process.c))
-BENCH_OBJ := $(FIGURE_OBJ) $(call obj,$(addprefix tests/bench/,frames.c operation.c sodium_count.c))
+BENCH_OBJ := $(FIGURE_OBJ) $(call obj,$(addprefix tests/bench/,frames.c operation.c probe.c sodium_count.c))
 $(B)/bench_guard: $(B)/tests/bench/bench_guard.o $(BENCH_OBJ) $(call obj,$(FEED_SRC)) $(B)/libsim.a $(LIB)
 	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) $(FEED_LIBS) -ljansson -lconfig $(CORE_LIBS))
 $(B)/bench_primitives: $(B)/tests/bench/bench_primitives.o $(B)/tests/bench/echo.o $(BENCH_OBJ) $(LIB)

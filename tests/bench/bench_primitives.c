@@ -51,6 +51,17 @@ static void measure_operations(void)
     figure("primitive_prove_us", proof, "us", cost[OP_EVALUATE].n); /* by subtraction */
 }
 
+/* Instead of the proof, and of sixteen proofs. */
+static void measure_alternatives(unsigned t)
+{
+    const double proof = cost[OP_EVALUATE].us + cost[OP_VERIFY].us;
+    const double probes =
+        cost[OP_PROBE_MAKE].us / t + cost[OP_PROBE_EVALUATE].us + cost[OP_PROBE_CHECK].us;
+    const double together = (cost[OP_EVALUATE_16].us + cost[OP_VERIFY_16].us) / 16;
+    figure("probe_over_proof", probes / proof, "ratio", cost[OP_PROBE_CHECK].n);
+    figure("proof_of_16_over_proof", together / proof, "ratio", cost[OP_VERIFY_16].n);
+}
+
 /* A batch as a directory commits it: a row and its counter. */
 static void measure_commits(const char *dir)
 {
@@ -237,6 +248,7 @@ int main(int argc, char **argv)
     measure_echoes(); /* first: they fork */
     operations_init();
     measure_operations();
+    measure_alternatives((unsigned)t);
     measure_commits(argv[3]);
     for (size_t i = 0; i < sizeof floors / sizeof *floors; i++)
         print_floor(&floors[i], (unsigned)t, tokens);

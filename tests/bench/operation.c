@@ -8,17 +8,25 @@
 #include "crypto/threshold.h"
 #include "proto/codec.h"
 #include "tests/bench/figure.h"
+#include "tests/bench/probe.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 
 /* --- what they work on --- */
 
+#define OPERATION_TOGETHER EVIDENCE_TOGETHER_MAX
+_Static_assert(OPERATION_TOGETHER == 16, "two operations have it in their names");
+
 static struct drbg dice;
 static struct threshold_public_shares public_shares;
 static struct oprf_scalar share[OPERATION_N], blind;
 static struct oprf_element blinded, evaluated[OPERATION_T], z;
 static struct threshold_reply replies[OPERATION_T];
+static struct oprf_element together[OPERATION_TOGETHER], together_evaluated[OPERATION_TOGETHER];
+static struct threshold_reply together_reply = {.index = 1, .evaluated = together_evaluated};
+static struct probe probe;
+static struct oprf_element probe_blinded, probe_evaluated;
 static uint8_t nonce_random[THRESHOLD_NONCE_RANDOM_BYTES], input[THRESHOLD_INPUT_BYTES];
 static struct child_keys keys;
 static struct identity identity, other;
@@ -69,6 +77,39 @@ static void make_shares(void)
     }
     MUST(threshold_combine(replies, OPERATION_T, OPERATION_T, 0, &z) == CPIS_OK);
     threshold_polynomial_wipe(&p);
+}
+
+/* As many numbers' elements as lookups ask for together. */
+static void make_together(void)
+{
+    uint8_t wide[64];
+    for (size_t i = 0; i < OPERATION_TOGETHER; i++) {
+        struct oprf_scalar r;
+        draw(wide, sizeof wide);
+        MUST(oprf_scalar_from(wide, &r) == CPIS_OK);
+        MUST(oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &r, &together[i]) == CPIS_OK);
+    }
+    MUST(threshold_evaluate(&share[0], &public_shares.k[0], together, OPERATION_TOGETHER,
+                            nonce_random, together_evaluated, &together_reply.proof) == CPIS_OK);
+}
+
+/* What a liar says fails: a wrong Z, a wrong Z', both by another share. */
+static void make_probe(void)
+{
+    uint8_t wide[64];
+    struct oprf_element z1, z2;
+    draw(wide, sizeof wide);
+    MUST(oprf_scalar_from(wide, &probe.rho) == CPIS_OK);
+    draw(wide, sizeof wide);
+    MUST(oprf_scalar_from(wide, &probe.s) == CPIS_OK);
+    MUST(probe_make(&probe, &blinded, &probe_blinded) == CPIS_OK);
+    MUST(oprf_evaluate(&share[0], &probe_blinded, &probe_evaluated) == CPIS_OK);
+    MUST(probe_holds(&probe, &public_shares.k[0], &evaluated[0], &probe_evaluated));
+    MUST(oprf_evaluate(&share[1], &blinded, &z1) == CPIS_OK);
+    MUST(oprf_evaluate(&share[1], &probe_blinded, &z2) == CPIS_OK);
+    MUST(!probe_holds(&probe, &public_shares.k[0], &z1, &probe_evaluated));
+    MUST(!probe_holds(&probe, &public_shares.k[0], &evaluated[0], &z2));
+    MUST(!probe_holds(&probe, &public_shares.k[0], &z1, &z2));
 }
 
 static int rising(const void *a, const void *b)
@@ -176,6 +217,33 @@ static void op_evaluate(void)
 static void op_verify(void)
 {
     MUST(threshold_verify(&public_shares, &blinded, 1, &replies[0]) == CPIS_OK);
+}
+static void op_evaluate_16(void)
+{
+    struct oprf_element e[OPERATION_TOGETHER];
+    struct oprf_proof p;
+    MUST(threshold_evaluate(&share[0], &public_shares.k[0], together, OPERATION_TOGETHER,
+                            nonce_random, e, &p) == CPIS_OK);
+}
+static void op_verify_16(void)
+{
+    MUST(threshold_verify(&public_shares, together, OPERATION_TOGETHER, &together_reply) ==
+         CPIS_OK);
+}
+static void op_probe_make(void)
+{
+    struct oprf_element e;
+    MUST(probe_make(&probe, &blinded, &e) == CPIS_OK);
+}
+static void op_probe_evaluate(void)
+{
+    struct oprf_element e;
+    MUST(oprf_evaluate(&share[0], &blinded, &e) == CPIS_OK);
+    MUST(oprf_evaluate(&share[0], &probe_blinded, &e) == CPIS_OK);
+}
+static void op_probe_check(void)
+{
+    MUST(probe_holds(&probe, &public_shares.k[0], &evaluated[0], &probe_evaluated));
 }
 static void op_combine(void)
 {
@@ -343,6 +411,8 @@ void operations_init(void)
     identity_from(wide, &other);
     arena = arena_make((size_t)1 << 20);
     make_shares();
+    make_together();
+    make_probe();
     MUST(oprf_finalize(input, sizeof input, &blind, &z, &y) == CPIS_OK);
     keys_from_output(&y, 1, &keys);
     const struct cpis_id query = node_id_of(&identity.pub.sign), rid = {{9}};
@@ -365,6 +435,11 @@ const struct operation operations[OPERATIONS] = {
     OP(OP_EVALUATE_ALONE, evaluate_alone),
     OP(OP_EVALUATE, evaluate),
     OP(OP_VERIFY, verify),
+    OP(OP_EVALUATE_16, evaluate_16),
+    OP(OP_VERIFY_16, verify_16),
+    OP(OP_PROBE_MAKE, probe_make),
+    OP(OP_PROBE_EVALUATE, probe_evaluate),
+    OP(OP_PROBE_CHECK, probe_check),
     OP(OP_COMBINE, combine),
     OP(OP_FINALIZE, finalize),
     OP(OP_EPHEMERAL, ephemeral),

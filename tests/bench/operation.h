@@ -17,6 +17,11 @@ enum operation_id {
     OP_EVALUATE_ALONE, /* without its proof: what OP_EVALUATE holds besides is the proof */
     OP_EVALUATE,
     OP_VERIFY,
+    OP_EVALUATE_16, /* of elements that are asked for together, with one proof */
+    OP_VERIFY_16,
+    OP_PROBE_MAKE,     /* instead of the proof: probe.h */
+    OP_PROBE_EVALUATE, /* both elements */
+    OP_PROBE_CHECK,
     OP_COMBINE,
     OP_FINALIZE,
     OP_EPHEMERAL,
