@@ -33,7 +33,9 @@ set_up() {
     csv 1 300 0 "$W/looked.csv"
     csv 2 300 0 "$W/taken.csv"
     csv 3 1 0 "$W/nobody.csv"
+    csv 4 300 0 "$W/shared.csv"
     for node in "${AUTHORITIES[@]}"; do "$CPIS" flags import "$W/$node" "$W/looked.csv" --wait >/dev/null; done
+    "$CPIS" flags import "$D" "$W/shared.csv" --wait >/dev/null
     nobody=$(number_of "$W/nobody.csv" 1)
     become_complete
 }
@@ -61,13 +63,14 @@ again_if_dead() {
 look() { timeout 40 "$CPIS" lookup "$W/$QUERY" - "${ASKER[@]}" --json <<<"$1" >>"$W/answers.$k" 2>/dev/null || true; }
 publish() { "$CPIS" register publish "$W/D01" "$W/register"; }
 import_row() { "$CPIS" flags import "$W/$1" "$W/row.csv"; }
-row() { sed -n "1p;$((k + 1))p" "$W/taken.csv"; }
+row() { sed -n "1p;$((k + 1))p" "$1" >"$W/row.csv"; }
 everything() { # NODE
     local looking
     look "$(number_of "$W/looked.csv" "$k")" &
     looking=$!
-    row >"$W/row.csv"
+    row "$W/shared.csv" # whoever lists a child first is told of the other: that is T001, in every round
     import_row T002 >/dev/null 2>&1 || [ $failing = yes ] || until_ok 30 import_row T002 || die "an import does not come through"
+    row "$W/taken.csv"
     if [ "$1" = T001 ]; then
         cp "$W/row.csv" "$D/feed/in/.drop"
         touch -d '1 minute ago' "$D/feed/in/.drop"
@@ -86,6 +89,8 @@ everything() { # NODE
 was_hit() { [ -s "$W/$1/.faults.hit" ]; }
 
 # --- what must be so after it ---
+# T001 knows that T002 lists this child of its own, too.
+knows_other() { "$CPIS" flags show "$D" - --json <<<"$1" | jq -se 'map(.elsewhere | map(.code)) == [["T002"]]'; }
 number_held() { [ "$("$CPIS" flags show "$D" - --json <<<"$1" | jq -s length)" -ge 1 ]; }
 waiting() {
     "$CPIS" status "$W/$QUERY" --json | jq -c .query
@@ -130,6 +135,7 @@ check() { # NODE
     done
     until_ok 60 nothing_waits || die "feed: a file is left: $(find "$D/feed" -type f | tail -n 3)"
     until_ok 30 number_held "$(number_of "$W/taken.csv" "$k")" || die "a plan that was taken in is not held"
+    until_ok 30 knows_other "$(number_of "$W/shared.csv" "$k")" || die "T001 is not told of a child that T002 lists, too"
     until_ok 30 has_version "$1" || die "$1 does not have the newest register"
     "$CPIS" register verify "$W/$1/register" >/dev/null || die "$1/register does not verify"
     "$CPIS" log verify "$W/$1" >/dev/null || die "$1: the log does not verify"
