@@ -34,7 +34,7 @@ static bool collect(void *arg, const struct row *row)
     cpis_err err = row_history_decode((struct bytes){row->value, row->value_len}, &a, &h);
     arena_free(&a);
     if (err != CPIS_OK)
-        emit_event(k->e, EVENT_STORE_READ, NULL, TABLE_HISTORY);
+        emit_unread(k->e, err, TABLE_HISTORY);
     else if (!hash_equal(&h.rh, &k->own->row.rh)) /* put first by hand: it may not be shown yet */
         k->rh[k->count++] = h.rh;
     return k->count < HISTORY_READ_MAX;
@@ -77,9 +77,9 @@ static bool read_looks(struct env *e, const struct record *own, struct look **re
     if (k == NULL || looks == NULL) return false;
     k->e = e;
     k->own = own;
-    if (e->view->scan(e->view->ctx, TABLE_HISTORY, prefix, sizeof prefix, true, collect, k) !=
-        CPIS_OK)
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_HISTORY);
+    cpis_err err =
+        e->view->scan(e->view->ctx, TABLE_HISTORY, prefix, sizeof prefix, true, collect, k);
+    if (err != CPIS_OK) emit_unread(e, err, TABLE_HISTORY);
     size_t count = 0;
     bool placed = own->row.details.scheduled;
     const struct look mine = {own->lookup.time, &own->row.details};
@@ -175,7 +175,7 @@ static enum answer_status compose(struct authority *a, struct env *e, const stru
     memcpy(p->office, self->d.office, sizeof p->office);
     cpis_err err = children_get(a->children, e, &number, &child);
     if (err != CPIS_OK && err != CPIS_E_NOTFOUND) {
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_CHILD);
+        emit_unread(e, err, TABLE_CHILD);
         return 0;
     }
     if (answer_policy_refuses(&a->policy, r->row.details.role_code)) return ANSWER_REFUSED;
@@ -280,7 +280,7 @@ static bool send_stored(struct env *e, const struct registry_node *to, const str
     if (err == CPIS_OK)
         emit_frame(e, &to->id, FRAME_SIGNED, (struct bytes){buffer, len});
     else
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_ANSWER);
+        emit_unread(e, err, TABLE_ANSWER);
     return true;
 }
 

@@ -166,10 +166,12 @@ static bool restore_row(void *arg, const struct row *row)
     struct row_child child;
     struct nhs_number n;
     const struct bytes b = {row->value, row->value_len};
-    if (row_child_decode(b, &a, &child) != CPIS_OK ||
-        nhs_number_parse(child.nhs_number, strlen(child.nhs_number), &n) != CPIS_OK ||
-        row->key_len != NHS_NUMBER_DIGITS || memcmp(row->key, n.digits, NHS_NUMBER_DIGITS) != 0)
+    r->err = row_child_decode(b, &a, &child);
+    if (r->err == CPIS_OK &&
+        (nhs_number_parse(child.nhs_number, strlen(child.nhs_number), &n) != CPIS_OK ||
+         row->key_len != NHS_NUMBER_DIGITS || memcmp(row->key, n.digits, NHS_NUMBER_DIGITS) != 0))
         r->err = CPIS_E_STORE;
+    if (r->err == CPIS_E_MALFORMED) r->err = CPIS_E_STORE;
     for (size_t i = 0; r->err == CPIS_OK && i < child.plans_count; i++)
         if (!plan_is_valid(&child.plans[i])) r->err = CPIS_E_STORE;
     if (r->err == CPIS_OK) r->err = reserve(r->c);

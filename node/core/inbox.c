@@ -157,7 +157,9 @@ static void fill_child(struct authority *a, struct env *e, const char *number,
     struct row_child child;
     memcpy(n->nhs_number, number, sizeof n->nhs_number);
     memcpy(key.digits, number, sizeof key.digits);
-    if (children_get(a->children, e, &key, &child) != CPIS_OK) return;
+    cpis_err err = children_get(a->children, e, &key, &child);
+    if (err != CPIS_OK && err != CPIS_E_NOTFOUND) emit_unread(e, err, TABLE_CHILD);
+    if (err != CPIS_OK) return;
     memcpy(n->local_id, child.local_id, sizeof n->local_id);
     for (size_t i = 0; i < child.plans_count; i++) /* the newest file that has placed any of it */
         if (child.plans[i].import_id > n->import_id) n->import_id = child.plans[i].import_id;
@@ -193,8 +195,7 @@ void inbox_notify(struct authority *a, struct env *e, struct record *r)
     struct row_notification n;
     cpis_err err = CPIS_E_NOTFOUND;
     if (r->row.notification != 0) err = load(e, r->row.notification, &n);
-    if (err != CPIS_OK && err != CPIS_E_NOTFOUND)
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_NOTIFICATION);
+    if (err != CPIS_OK && err != CPIS_E_NOTFOUND) emit_unread(e, err, TABLE_NOTIFICATION);
     const bool known = err == CPIS_OK;
     if (!known) {
         n = new_notification(&a->inbox, e, NOTIFICATION_ACCESS);
@@ -265,9 +266,9 @@ static void take_keys(struct attendances *all)
             !take_key(all, o->key.p, o->key.len))
             return;
     }
-    if (e->view->scan(e->view->ctx, TABLE_HISTORY, all->prefix, sizeof all->prefix, true, take_row,
-                      all) != CPIS_OK)
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_HISTORY);
+    cpis_err err = e->view->scan(e->view->ctx, TABLE_HISTORY, all->prefix, sizeof all->prefix, true,
+                                 take_row, all);
+    if (err != CPIS_OK) emit_unread(e, err, TABLE_HISTORY);
 }
 
 /* CPIS_E_NOTFOUND: it does not count. */
@@ -502,8 +503,7 @@ static void escalate(struct inbox *b, struct env *e, uint64_t id)
 {
     struct row_notification n;
     cpis_err err = load(e, id, &n);
-    if (err == CPIS_E_NOMEM) emit_failure(e);
-    if (err != CPIS_OK) emit_event(e, EVENT_STORE_READ, NULL, TABLE_NOTIFICATION);
+    if (err != CPIS_OK) emit_unread(e, err, TABLE_NOTIFICATION);
     if (err != CPIS_OK || !is_unopened(&n) || n.escalated != 0) return;
     n.escalated = e->wall;
     b->counts.escalated++;

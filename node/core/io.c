@@ -119,6 +119,14 @@ void emit_frame(struct env *e, const struct cpis_id *peer, enum frame_kind kind,
 
 void emit_failure(struct env *e) { e->out->failed = true; }
 
+void emit_unread(struct env *e, cpis_err err, enum table t)
+{
+    if (err == CPIS_E_NOMEM)
+        emit_failure(e);
+    else
+        emit_event(e, EVENT_STORE_READ, NULL, t);
+}
+
 cpis_err read_row(const struct env *e, enum table t, const void *key, size_t key_len, uint8_t *ret,
                   size_t cap, size_t *ret_len)
 {

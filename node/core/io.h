@@ -164,6 +164,8 @@ struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payloa
 void emit_wrapped(struct env *e, const struct cpis_id *peer, struct bytes frame);
 /* Out of memory inside a step: the queue is marked failed, nothing of the batch is committed. */
 void emit_failure(struct env *e);
+/* A row that should be there could not be read: CPIS_E_NOMEM fails the step, all else is told. */
+void emit_unread(struct env *e, cpis_err err, enum table t);
 
 /* The value of a row as it will be after what this very step has emitted: the view shows an output
  * only once it was popped, so a second change of one row within a step would undo the first.

@@ -147,6 +147,8 @@ static void recv_statement(struct lookups *l, struct lookup *k, struct env *e, s
         h->state = HOLDER_NEEDS_REGISTER;
         const struct msg_register_request r = {.have = registry_version(e->registry)};
         EMIT(e, &h->id, FRAME_REGISTER_REQUEST, register_request, &r);
+    } else if (err == CPIS_E_NOMEM) { /* the directory is not to blame: as if it had been lost */
+        emit_event(e, EVENT_NO_MEMORY, &h->id, FRAME_LOOKUP_REPLY);
     } else {
         emit_event(e,
                    err == CPIS_E_AUTH     ? EVENT_SIGNATURE_WRONG
@@ -255,12 +257,17 @@ void lookups_recv_answer(struct lookups *l, struct env *e, const struct cpis_id 
     struct lookup *k = err == CPIS_OK ? lookup_by_rh(l, &body.rh) : NULL;
     struct proven *p = k == NULL ? NULL : lookup_proven(k, &as_signed->signer);
     if (p == NULL || k->stage != LOOKUP_ASKING) {
-        emit_event(e, err != CPIS_OK ? EVENT_BODY_MALFORMED : EVENT_NOT_EXPECTED, directory, 0);
+        emit_event(e,
+                   err == CPIS_OK        ? EVENT_NOT_EXPECTED
+                   : err == CPIS_E_NOMEM ? EVENT_NO_MEMORY
+                                         : EVENT_BODY_MALFORMED,
+                   directory, 0);
         return;
     }
     err = evidence_check_answer(e->registry, &k->asked, as_signed, e->scratch, &judged, &payload);
     if (err != CPIS_OK) {
-        emit_event(e, EVENT_ANSWER_UNREADABLE, &as_signed->signer, (uint64_t)-err);
+        emit_event(e, err == CPIS_E_NOMEM ? EVENT_NO_MEMORY : EVENT_ANSWER_UNREADABLE,
+                   &as_signed->signer, (uint64_t)-err);
         return;
     }
     if (p->answer.len > 0 && !evidence_answer_is_newer(&judged, &p->judged)) return;

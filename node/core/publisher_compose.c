@@ -86,6 +86,7 @@ static void feed(struct publisher *p, struct env *e, struct batch *b)
         if (m == 0) continue;
         if (m > OPRF_BATCH_MAX) m = OPRF_BATCH_MAX;
         cpis_err err = tokens_start(p->tokens, e, l->epoch, l->todo + l->todo_at, m, &b->job);
+        if (err == CPIS_E_NOMEM) emit_failure(e);
         if (err != CPIS_OK) { /* asked again after the back-off */
             b->job = 0;
             p->failed = true;

@@ -269,28 +269,30 @@ void publisher_recv_heads(struct publisher *p, struct env *e, const struct regis
 
 /* --- taking its entries over --- */
 
-static bool collect(struct foreign *f, const struct msg_list_update *m)
+static cpis_err collect(struct foreign *f, const struct msg_list_update *m)
 {
     const size_t each = TOKEN_BYTES + SALT_BYTES, more = m->additions.len / each;
-    if (m->part != f->next_part || more > f->head.n - f->count) return false;
+    if (m->part != f->next_part || more > f->head.n - f->count) return CPIS_E_MALFORMED;
     if (f->entries == NULL) f->entries = calloc(f->head.n + 1, sizeof *f->entries);
-    if (f->entries == NULL) return false;
+    if (f->entries == NULL) return CPIS_E_NOMEM;
     for (size_t i = 0; i < more; i++) {
         memcpy(f->entries[f->count].token.b, m->additions.p + i * each, TOKEN_BYTES);
         memcpy(f->entries[f->count].salt.b, m->additions.p + i * each + TOKEN_BYTES, SALT_BYTES);
         f->count++;
     }
     f->next_part++;
-    return true;
+    return CPIS_OK;
 }
 
-static bool is_whole(const struct foreign *f)
+static cpis_err check_whole(const struct foreign *f)
 {
     struct merkle *t = NULL;
-    if (f->count != f->head.n || merkle_build(f->entries, f->count, &t) != CPIS_OK) return false;
+    if (f->count != f->head.n) return CPIS_E_MALFORMED;
+    cpis_err err = merkle_build(f->entries, f->count, &t);
+    if (err != CPIS_OK) return err;
     const struct cpis_hash root = merkle_root(t);
     merkle_free(&t);
-    return hash_equal(&root, &f->head.root);
+    return hash_equal(&root, &f->head.root) ? CPIS_OK : CPIS_E_MALFORMED;
 }
 
 static cpis_err take_entry(struct env *e, struct list *l, const struct list_entry *given)
@@ -332,7 +334,10 @@ void publisher_recv_update(struct publisher *p, struct env *e, const struct regi
         emit_event(e, EVENT_NOT_EXPECTED, &from->id, 0);
         return;
     }
-    if (!collect(f, m) || (m->last && !is_whole(f))) { /* lost, out of order, or not that list */
+    cpis_err err = collect(f, m);
+    if (err == CPIS_OK && m->last) err = check_whole(f);
+    if (err == CPIS_E_NOMEM) emit_failure(e);
+    if (err != CPIS_OK) { /* lost, out of order, or not that list */
         emit_event(e, EVENT_LIST_REFUSED, &from->id, m->part);
         f->next_part = UINT32_MAX; /* until it is asked for again */
         return;

@@ -58,7 +58,7 @@ static cpis_err decode_lookup(struct env *e, struct bytes whole, struct signed_m
 {
     cpis_err err = signed_message_decode(whole, e->scratch, ret_signed);
     if (err == CPIS_OK) err = lookup_decode(ret_signed->body, e->scratch, ret);
-    if (err != CPIS_OK) emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
+    if (err != CPIS_OK) emit_unread(e, err, TABLE_UNMATCHED);
     return err;
 }
 
@@ -125,10 +125,11 @@ static void try_again(struct authority *a, struct env *e, struct bytes whole)
     forget(a, e, rh.b, sizeof rh.b);
     details_row_key(&rh, key);
     if (load(e, key, sizeof key, &row) != CPIS_OK) return;
-    if (details_decode(row, e->scratch, &details) == CPIS_OK)
+    cpis_err err = details_decode(row, e->scratch, &details);
+    if (err == CPIS_OK)
         (void)authority_take_details(a, e, &r, &details);
     else
-        emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
+        emit_unread(e, err, TABLE_UNMATCHED);
     forget(a, e, key, sizeof key);
 }
 
@@ -140,8 +141,8 @@ void authority_entries_added(struct authority *a, struct env *e)
     cpis_err err = CPIS_E_NOMEM;
     if (k.row != NULL)
         err = e->view->scan(e->view->ctx, TABLE_UNMATCHED, NULL, 0, false, keep_row, &k);
-    if (k.row == NULL || k.failed) emit_failure(e);
-    if (err != CPIS_OK) emit_event(e, EVENT_STORE_READ, NULL, TABLE_UNMATCHED);
+    if (k.failed) emit_failure(e);
+    if (err != CPIS_OK) emit_unread(e, err, TABLE_UNMATCHED);
     for (size_t i = 0; i < k.count; i++)
         try_again(a, e, k.row[i]);
 }

@@ -1,5 +1,6 @@
 /* Below the messages: connections that no member would make. After each the directory answers
  * others, and a lookup that it takes part in is right. */
+#include "tests/conformance/attack/line.h"
 #include "tests/conformance/attack/wire.h"
 
 #include <arpa/inet.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SILENT_MS 400
@@ -283,6 +285,160 @@ static bool stolen_routing_id(struct federation *f, const struct attack_case *c)
     return good && still_right(f);
 }
 
+/* --- who reads a byte a second --- */
+
+#define HWM          1000U /* proto/README.md section 12: what waits for one connection */
+#define HELD_BY_LINE 1500U /* with what the kernels hold, and what left before */
+#define ASKED        4000U
+#define FRAME_MORE   512U                 /* CURVE, and libzmq's and malloc's own, of a frame */
+#define STEPS        ((double)(4U << 20)) /* what a directory takes for itself while it answers */
+#define ROUNDS       21U
+#define LOOKS        5U
+#define SLOWER_MS    20
+#define ASK_EVERY_MS 5000U
+#define CUT_MS_MIN   45000
+#define CUT_MS_MAX   120000
+
+static double mono_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Asks so many times for the whole register, the longest thing that a member gets for nothing. */
+static bool ask_registers(struct peer *p, unsigned count)
+{
+    const struct msg_register_request m = {.have = 0};
+    struct bytes payload, wire;
+    bool good = register_request_encode(&m, &p->arena, &payload) == CPIS_OK &&
+                frame_wrap(FRAME_REGISTER_REQUEST, payload, &p->arena, &wire) == CPIS_OK;
+    for (unsigned i = 0; good && i < count; i++)
+        good = peer_send_bytes(p, wire);
+    return good || attack_fails(p->f, "the requests did not leave");
+}
+
+/* The median time of a hello of `p` and its answer, when `slow` has just asked for the register;
+ * below 0: noted. */
+static double round_trip(struct peer *p, struct peer *slow)
+{
+    double took[ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        const double began = mono_ms();
+        if (!ask_registers(slow, 1)) return -1;
+        if (!peer_hello(p, WIRE_WAIT_MS)) {
+            (void)attack_fails(p->f, "another peer is not answered");
+            return -1;
+        }
+        took[i] = mono_ms() - began;
+    }
+    qsort(took, ROUNDS, sizeof *took, by_size);
+    return took[ROUNDS / 2];
+}
+
+static double dropped(struct federation *f)
+{
+    return metric(f, "D01", "cpis_frames_dropped_total{reason=\"full\"}");
+}
+static double resident(struct federation *f)
+{
+    return metric(f, "D01", "cpis_node_resident_memory_bytes");
+}
+
+/* All that is asked has been answered, or dropped. */
+static bool drops(struct federation *f, double least)
+{
+    double last = -1, now = dropped(f);
+    for (unsigned i = 0; i < 100 && (now < least || now != last); i++) {
+        pause_ms(200);
+        last = now;
+        now = dropped(f);
+    }
+    return now >= least ||
+           attack_fails(f, "%.0f frames dropped for a full connection, not %.0f", now, least);
+}
+
+static bool looks_are_right(struct federation *f)
+{
+    char verdict[VERDICT_BYTES];
+    struct records r;
+    const char *child = next_child(&f->listed);
+    bool good = true;
+    for (unsigned i = 0; good && i < LOOKS; i++) {
+        ask(f, next_child(&f->nobody), verdict);
+        good =
+            strcmp(verdict, "no_flag") == 0 || attack_fails(f, "meanwhile no flag is %s", verdict);
+    }
+    ask(f, child, verdict);
+    return good && (is_flag(verdict) || attack_fails(f, "meanwhile a flag is %s", verdict)) &&
+           records_wait(f, child, 1, &r) && records_settled(f, child, &r) &&
+           ((r.accesses == 1 && r.notifications == 1) ||
+            attack_fails(f, "%u records and %u notifications of one look", r.accesses,
+                         r.notifications));
+}
+
+/* What waits for it has an end, in frames and so in memory; what is more is dropped, and counted;
+ * nobody else waits. */
+static bool slow_reader(struct federation *f, struct peer *slow, struct peer *other, struct line *l)
+{
+    const double most = HWM * (double)(slow->frame_bytes + FRAME_MORE) + STEPS;
+    const double quick = round_trip(other, slow), full = dropped(f), bytes = resident(f);
+    if (quick < 0) return false;
+    line_slow_down(l);
+    if (!ask_registers(slow, ASKED) || !drops(f, full + ASKED - HELD_BY_LINE)) return false;
+    const double held = resident(f), dropped_before = dropped(f);
+    if (held - bytes > most)
+        return attack_fails(f, "%.0f bytes are held for it, not %.0f", held - bytes, most);
+    const double meanwhile = round_trip(other, slow);
+    if (meanwhile < 0) return false;
+    if (meanwhile > 2 * quick + SLOWER_MS)
+        return attack_fails(f, "another peer waits %.1f ms, before %.1f", meanwhile, quick);
+    if (!ask_registers(slow, ASKED) || !looks_are_right(f) || !drops(f, dropped_before + ASKED))
+        return false;
+    if (resident(f) - held > STEPS)
+        return attack_fails(f, "%.0f bytes more for what was dropped", resident(f) - held);
+    return line_taken(l) > 0 || attack_fails(f, "it did not read at all");
+}
+
+/* TCP_MAXRT: a window that stays shut for a minute ends the connection. */
+static bool slow_reader_is_cut(struct federation *f, struct peer *slow, struct line *l)
+{
+    const double began = mono_ms();
+    line_slow_down(l);
+    if (!ask_registers(slow, ASKED) || !drops(f, dropped(f) + 1)) return false;
+    for (double before = -1, now = dropped(f); now != before; now = dropped(f)) {
+        if (mono_ms() - began > CUT_MS_MAX) return attack_fails(f, "it is still connected");
+        pause_ms(ASK_EVERY_MS);
+        before = dropped(f);
+        if (!ask_registers(slow, 1)) return false;
+        pause_ms(SILENT_MS);
+    }
+    return mono_ms() - began > CUT_MS_MIN || attack_fails(f, "it is cut off too soon");
+}
+
+static bool byte_a_second(struct federation *f, const struct attack_case *c)
+{
+    struct line l;
+    struct peer slow = {.f = f}, other = {.f = f};
+    struct frame chain;
+    bool good = line_open(f, "D01", &l) && peer_open_over(f, "Q02", "D01", l.endpoint, &slow) &&
+                peer_open(f, "T009", "D01", &other) && ask_registers(&slow, 1) &&
+                (peer_wait(&slow, FRAME_REGISTER_CHAIN, WIRE_WAIT_MS, &chain) ||
+                 attack_fails(f, "no register"));
+    if (good) good = c->slow ? slow_reader_is_cut(f, &slow, &l) : slow_reader(f, &slow, &other, &l);
+    if (slow.socket != NULL) zsock_set_linger(slow.socket, 0);
+    peer_close(&slow);
+    peer_close(&other);
+    line_close(&l);
+    return good && still_right(f);
+}
+
 #define ADD(sentence, fn, x)                                                                       \
     attack_add(l, &(struct attack_case){.group = "10", .name = sentence, .run = fn, .a = x})
 
@@ -306,5 +462,11 @@ void cases_transport(struct attack_list *l)
     ADD("a message of two frames is dropped, and counted", misuse, TWO_FRAMES);
     ADD("a message without a byte is refused, and counted", misuse, NO_BYTES);
     ADD("a flood of junk is refused, and counted, and others are answered", misuse, FLOOD);
+    ADD("who reads a byte a second is held no more than 1000 frames, and nobody else waits",
+        byte_a_second, 0);
+    attack_add(l, &(struct attack_case){.group = "10",
+                                        .name = "who reads a byte a second is cut off in the end",
+                                        .run = byte_a_second,
+                                        .slow = true});
     ADD("a routing id that another uses steals nothing", stolen_routing_id, 0);
 }

@@ -34,19 +34,30 @@ bool read_identity(struct federation *f, const char *folder, struct identity *re
     return true;
 }
 
-static bool say_hello(struct peer *p)
+bool peer_hello(struct peer *p, unsigned ms)
 {
-    struct msg_hello m = {.session = wall_ms(), .register_version = p->f->reg.version};
+    const struct msg_hello m = {.session = wall_ms(), .register_version = p->f->reg.version};
     struct bytes payload;
     struct frame f;
-    for (unsigned i = 0; i < 20; i++) { /* nothing is sent before the connection stands */
-        if (hello_encode(&m, &p->arena, &payload) != CPIS_OK) return false;
-        if (peer_send(p, FRAME_HELLO, payload) && peer_wait(p, FRAME_HELLO, 250, &f)) return true;
-    }
+    return hello_encode(&m, &p->arena, &payload) == CPIS_OK && peer_send(p, FRAME_HELLO, payload) &&
+           peer_wait(p, FRAME_HELLO, ms, &f);
+}
+
+static bool say_hello(struct peer *p)
+{
+    for (unsigned i = 0; i < 20; i++) /* nothing is sent before the connection stands */
+        if (peer_hello(p, 250)) return true;
     return attack_fails(p->f, "no answer to a hello");
 }
 
 bool peer_open(struct federation *f, const char *folder, const char *directory, struct peer *ret)
+{
+    const char *endpoint = federation_node(f, directory)->descriptor.endpoint;
+    return peer_open_over(f, folder, directory, endpoint, ret);
+}
+
+bool peer_open_over(struct federation *f, const char *folder, const char *directory,
+                    const char *endpoint, struct peer *ret)
 {
     const struct msg_descriptor *d = &federation_node(f, directory)->descriptor;
     *ret = (struct peer){.f = f, .arena = arena_make((size_t)256 << 20)};
@@ -58,7 +69,7 @@ bool peer_open(struct federation *f, const char *folder, const char *directory, 
     zsock_set_curve_serverkey_bin(ret->socket, d->transport_key.b);
     zsock_set_linger(ret->socket, 1000);
     zsock_set_sndtimeo(ret->socket, (int)WIRE_WAIT_MS);
-    if (zsock_connect(ret->socket, "%s", d->endpoint) != 0)
+    if (zsock_connect(ret->socket, "%s", endpoint) != 0)
         return attack_fails(f, "%s can't be dialled", directory);
     return say_hello(ret);
 }

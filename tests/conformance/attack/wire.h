@@ -19,7 +19,12 @@ struct peer { /* a connection to one directory */
 /* As the node of `folder` ("Q02", "T009"), to `directory` ("D01"); says hello, and has been
  * answered. false: noted. peer_close on every path. */
 bool peer_open(struct federation *f, const char *folder, const char *directory, struct peer *ret);
+/* The same, over what listens at `endpoint` and passes everything on. */
+bool peer_open_over(struct federation *f, const char *folder, const char *directory,
+                    const char *endpoint, struct peer *ret);
 void peer_close(struct peer *p);
+/* Says hello and waits for the answer, which may take `ms`. */
+bool peer_hello(struct peer *p, unsigned ms);
 bool read_identity(struct federation *f, const char *folder, struct identity *ret);
 
 bool peer_send_bytes(struct peer *p, struct bytes wire);

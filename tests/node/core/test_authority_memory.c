@@ -82,3 +82,33 @@ Test(authority_memory, details_make_one_notification_or_the_step_is_lost)
     }
     cr_assert_gt(losses, 0U, "no allocation was reached");
 }
+
+/* Made from the envelope, as no details came in time: it is completed, and stays the only one. */
+Test(authority_memory,
+     details_that_come_late_complete_the_notification_there_is_or_the_step_is_lost)
+{
+    size_t losses = 0;
+    for (size_t n = 0; n < ALLOCATIONS; n++) {
+        const struct af_lookup l = af_lookup(&f, 1);
+        const struct msg_ask_details ask = af_ask(1, "100000000001", false);
+        const struct msg_details d = af_details(&f, &l, &ask);
+        const struct registry_node *signer = registry_node_ever(f.registry, &l.m.query_id);
+        af_bring(&f, 1, &l);
+        af_run(&f, DETAILS_WAIT);
+        cr_assert_eq(af_notifications(&f, NULL), n + 1);
+        struct env *e = af_begin(&f);
+        e->view = fail_piece(e->view, n);
+        authority_recv_details(f.authority, e, af_node(&f, 1), signer, &d);
+        (void)fail_piece_over();
+        e->view = &f.store.view;
+        if (lost())
+            losses++;
+        else
+            af_commit(&f);
+        cr_assert_eq(af_notifications(&f, NULL), n + 1, "piece %zu: one more notification", n);
+        af_bring_details(&f, 2, &d);
+        cr_assert_eq(af_notifications(&f, NULL), n + 1, "piece %zu: one more notification", n);
+        af_forget(&f);
+    }
+    cr_assert_gt(losses, 0U, "no piece was reached");
+}
