@@ -142,17 +142,22 @@ $(B)/bench_kernel: $(B)/tests/bench/bench_kernel.o $(call obj,$(SIM_SRC)) $(LIB)
 $(B)/bench_feed: $(B)/tests/bench/bench_feed.o $(call obj,$(FEED_SRC)) $(LIB)
 	$(call link,$(FEED_LIBS) $(CORE_LIBS))
 # the benches' own wraps are of libsodium's calls, the simulator's of crypto/'s
-SODIUM_WRAP := $(shell sed -n 's/^COUNTED.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' tests/bench/sodium_count.c)
-FIGURE_OBJ := $(call obj,$(addprefix tests/bench/,figure.c timing.c))
-BENCH_OBJ := $(FIGURE_OBJ) $(call obj,$(addprefix tests/bench/,operation.c sodium_count.c))
+SODIUM_WRAP := $(shell sed -n 's/^COUNTED[_BY]*.\([a-z_0-9]*\),.*/-Wl,--wrap=\1/p' tests/bench/sodium_count.c)
+FIGURE_OBJ := $(call obj,$(addprefix tests/bench/,figure.c timing.c process.c))
+BENCH_OBJ := $(FIGURE_OBJ) $(call obj,$(addprefix tests/bench/,frames.c operation.c sodium_count.c))
 $(B)/bench_guard: $(B)/tests/bench/bench_guard.o $(BENCH_OBJ) $(call obj,$(FEED_SRC)) $(B)/libsim.a $(LIB)
 	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) $(FEED_LIBS) -ljansson -lconfig $(CORE_LIBS))
 $(B)/bench_primitives: $(B)/tests/bench/bench_primitives.o $(B)/tests/bench/echo.o $(BENCH_OBJ) $(LIB)
 	$(call link,$(SODIUM_WRAP) -lzmq $(CORE_LIBS))
 $(B)/bench_machines: $(B)/tests/bench/bench_machines.o $(BENCH_OBJ) $(B)/libsim.a $(LIB)
-	$(call link,$(SODIUM_WRAP) $(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
+	$(call link,-Wl$(comma)--wrap=node_step $(SODIUM_WRAP) $(SIM_WRAP) -ljansson -lconfig $(CORE_LIBS))
 $(B)/bench_load: $(B)/tests/bench/bench_load.o $(FIGURE_OBJ) $(B)/libnet.a $(LIB)
 	$(call link,$(NODE_LIBS) $(CORE_LIBS))
+$(B)/bench_peers: $(B)/tests/bench/bench_peers.o $(B)/tests/bench/frames.o $(FIGURE_OBJ) $(LIB)
+	$(call link,-lzmq $(CORE_LIBS))
+# the one that speaks to a database, which is no part of what is compared with it
+$(B)/bench_central: $(B)/tests/bench/bench_central.o $(FIGURE_OBJ) $(LIB)
+	$(call link,-lpq -lgnutls $(CORE_LIBS))
 $(B)/bench_sizes: $(B)/tests/bench/bench_sizes.o $(FIGURE_OBJ) $(B)/libsim.a $(B)/libnet.a $(LIB)
 	$(call link,$(SIM_WRAP) $(NODE_LIBS) $(CORE_LIBS))
 $(B)/bench_workers: $(B)/tests/bench/bench_workers.o $(FIGURE_OBJ) $(B)/libsim.a $(B)/libnet.a $(LIB)
@@ -325,6 +330,17 @@ BENCHES := $(addprefix build/release/,cpis cpis-web bench_primitives bench_machi
 .PHONY: bench
 bench: deps
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench.sh
+# A lookup beside what people would use instead, as ratios of one run: a table, and build/bench/compare.json; ARGS=--json for a program.
+COMPARES := $(addprefix build/release/,cpis cpis-web bench_primitives bench_machines bench_load bench_peers bench_central)
+.PHONY: bench-compare
+bench-compare:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="postgresql-15 libpq-dev openssl"
+	@$(MAKE) --no-print-directory MODE=release $(COMPARES) && tests/bench/bench_compare.sh $(ARGS)
+# What grows with authorities, plans, lookups in flight, directories and key epochs, with fitted exponents: tables, and build/bench/growth.json;
+# about 10 minutes. PLANS_MAX=10000000 for a directory of so many, LOOKUPS=100, ONLY="flight directories".
+.PHONY: bench-growth
+bench-growth: deps
+	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench_growth.sh
 # Eleven fixed operations against tests/bench/guard.txt: instructions within 3 %, libsodium's costly calls; UPDATE=1 writes it anew.
 .PHONY: bench-guard
 bench-guard:

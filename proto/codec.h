@@ -76,6 +76,7 @@
     X(row_share, row_share, share)                                                                 \
     X(row_ceremony, row_ceremony, ceremony_row)                                                    \
     X(row_evaluation, row_evaluation, evidence_evaluation)                                         \
+    X(row_neighbour, row_neighbour, evidence_neighbour)                                            \
     X(row_floor, row_floor, floor)                                                                 \
     X(row_outbox_authority, row_outbox_authority, outbox_authority)                                \
     X(row_outbox, row_outbox, outbox)                                                              \

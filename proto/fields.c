@@ -454,6 +454,11 @@ static const struct field row_evaluation_fields[] = {
     FIXF(row_evaluation, element),
     FIXF(row_evaluation, proof),
 };
+static const struct field row_neighbour_fields[] = {
+    RNG(row_neighbour, place, 0, EVIDENCE_TOGETHER_MAX - 1),
+    FIXF(row_neighbour, blinded),
+    VARF(row_neighbour, evaluated, THRESHOLD_HOLDERS_MAX *OPRF_ELEMENT_BYTES, OPRF_ELEMENT_BYTES),
+};
 static const struct field row_floor_fields[] = {
     FIXF(row_floor, authority_id),
     U64F(row_floor, version),
@@ -497,9 +502,10 @@ static const struct field row_search_fields[] = {
     LSTF(row_search, evaluations, THRESHOLD_HOLDERS_MAX, row_evaluation),
     LSTF(row_search, statements, EVIDENCE_STATEMENTS_MAX, row_statement),
     LSTF(row_search, answers, OUTBOX_AUTHORITIES_MAX, row_answer),
+    LSTF(row_search, neighbours, EVIDENCE_TOGETHER_MAX - 1, row_neighbour),
 };
 static const struct field row_evidence_fields[] = {
-    RNG(row_evidence, format, EVIDENCE_FORMAT, EVIDENCE_FORMAT),
+    RNG(row_evidence, format, EVIDENCE_FORMAT_OLDEST, EVIDENCE_FORMAT),
     TXTF(row_evidence, nhs_number),
     FIXF(row_evidence, register_hash),
     U64F(row_evidence, register_version),

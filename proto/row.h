@@ -173,7 +173,13 @@ struct row_ceremony {
 struct row_evaluation {
     uint32_t index;
     struct oprf_element element;
-    struct oprf_proof proof;
+    struct oprf_proof proof; /* over the whole request: this element and the neighbours' */
+};
+struct row_neighbour { /* another lookup's element in one request; tells nothing without its blind
+                        */
+    uint32_t place;
+    struct oprf_element blinded;
+    struct bytes evaluated; /* t * 32: by whoever evaluated ours, in that order */
 };
 struct row_floor {
     struct cpis_id authority_id;
@@ -218,13 +224,17 @@ struct row_search { /* one lookup in one epoch, and what came of it */
     struct bytes lookup;
     struct row_evaluation *evaluations;
     size_t evaluations_count;
+    struct row_neighbour *neighbours; /* ours stands at the place that is left; format 2: none */
+    size_t neighbours_count;
     struct row_statement *statements;
     size_t statements_count;
     struct row_answer *answers;
     size_t answers_count;
 };
-#define EVIDENCE_SEARCHES_MAX 2U
-#define EVIDENCE_FORMAT       2U
+#define EVIDENCE_SEARCHES_MAX  2U
+#define EVIDENCE_FORMAT        3U
+#define EVIDENCE_FORMAT_OLDEST 2U
+#define EVIDENCE_TOGETHER_MAX  16U /* elements of one request of lookups */
 struct row_evidence {
     uint32_t format;
     char nhs_number[11];

@@ -288,13 +288,33 @@ void store_abort(struct store *s)
 
 /* --- reads --- */
 
-/* Learns the counter; proves the keys right. */
-static cpis_err load_state(struct store *s, struct kv_txn *txn)
+/* CPIS_E_NOTFOUND: an environment with nothing in it. */
+static cpis_err check_schema(struct store *s, struct kv_txn *txn, uint32_t *ret)
+{
+    struct kv_val v;
+    cpis_err err = kv_get(txn, TABLE_OWN, schema_key, &v);
+    for (unsigned i = 0; err == CPIS_E_NOTFOUND && i <= TABLE_COUNT; i++)
+        if (kv_has_table(s->kv, i)) err = CPIS_E_STORE; /* a copy that did not end */
+    if (err != CPIS_OK) return err;
+    struct cursor c = cursor_read(v.p, v.len);
+    const uint32_t schema = cursor_get_u32(&c);
+    if (c.bad || schema == 0) return CPIS_E_STORE;
+    if (schema > STORE_SCHEMA) return CPIS_E_VERSION;
+    if (schema < STORE_SCHEMA_OLDEST) return CPIS_E_OLD;
+    *ret = schema;
+    return cursor_done(&c) ? CPIS_OK : CPIS_E_STORE;
+}
+
+/* Learns the counter; proves the keys right. *ret_schema: that it is of. CPIS_E_NOTFOUND: an
+ * environment with nothing in it. */
+static cpis_err load_state(struct store *s, struct kv_txn *txn, uint32_t *ret_schema)
 {
     uint8_t schema[SCHEMA_SIZE];
     struct kv_val v;
     uint64_t version = 0;
-    cpis_err err = kv_get(txn, TABLE_OWN, state_key, &v);
+    cpis_err err = check_schema(s, txn, ret_schema);
+    if (err != CPIS_OK) return err;
+    err = kv_get(txn, TABLE_OWN, state_key, &v);
     if (err == CPIS_E_NOTFOUND || (err == CPIS_OK && v.len != SCHEMA_SIZE + REST_OVERHEAD_BYTES))
         return CPIS_E_STORE;
     if (err == CPIS_OK)
@@ -302,17 +322,19 @@ static cpis_err load_state(struct store *s, struct kv_txn *txn)
             rest_open(&s->keys, own_name, state_key.p, state_key.len, v.p, v.len, schema, &version);
     if (err != CPIS_OK) return err;
     struct cursor c = cursor_read(schema, sizeof schema);
-    if (cursor_get_u32(&c) != STORE_SCHEMA) return CPIS_E_AUTH; /* the clear one was changed */
+    if (cursor_get_u32(&c) != *ret_schema) return CPIS_E_AUTH; /* the clear one was changed */
     s->version = version;
     return CPIS_OK;
 }
 
 static cpis_err read_begin(struct store *s, struct kv_txn **ret)
 {
+    uint32_t schema;
     cpis_err err = s->err;
     if (err == CPIS_OK && s->txn == NULL && s->readers == 0) {
         err = kv_begin(s->kv, KV_READ, &s->reader);
-        if (err == CPIS_OK && s->read_only) err = load_state(s, s->reader); /* others write */
+        if (err == CPIS_OK && s->read_only)
+            err = load_state(s, s->reader, &schema); /* others write */
         if (err != CPIS_OK) kv_abort(&s->reader);
     }
     if (err != CPIS_OK) return err;
@@ -480,23 +502,8 @@ cpis_err store_backup(struct store *s, const char *to_dir, store_progress_fn fn,
 
 /* --- open and close --- */
 
-/* CPIS_E_NOTFOUND: an environment with nothing in it. */
-static cpis_err check_schema(struct store *s, struct kv_txn *txn)
-{
-    struct kv_val v;
-    cpis_err err = kv_get(txn, TABLE_OWN, schema_key, &v);
-    for (unsigned i = 0; err == CPIS_E_NOTFOUND && i <= TABLE_COUNT; i++)
-        if (kv_has_table(s->kv, i)) err = CPIS_E_STORE; /* a copy that did not end */
-    if (err != CPIS_OK) return err;
-    struct cursor c = cursor_read(v.p, v.len);
-    uint32_t schema = cursor_get_u32(&c);
-    if (c.bad || schema == 0) return CPIS_E_STORE;
-    if (schema > STORE_SCHEMA) return CPIS_E_VERSION;
-    if (schema < STORE_SCHEMA) return CPIS_E_OLD;
-    return cursor_done(&c) ? CPIS_OK : CPIS_E_STORE;
-}
-
-static cpis_err make_new(struct store *s)
+/* Of a store that is new, or was of an older schema. */
+static cpis_err write_schema(struct store *s)
 {
     struct op op = {.table = TABLE_OWN, .key_len = schema_key.len, .value_len = SCHEMA_SIZE};
     uint8_t *p = NULL;
@@ -513,11 +520,12 @@ static cpis_err load(struct store *s)
     struct kv_txn *txn = NULL;
     cpis_err err = kv_begin(s->kv, KV_READ, &txn);
     if (err != CPIS_OK) return err;
-    err = check_schema(s, txn);
-    bool is_new = err == CPIS_E_NOTFOUND;
-    if (err == CPIS_OK) err = load_state(s, txn);
+    uint32_t schema = 0; /* none: it is new */
+    err = load_state(s, txn, &schema);
     kv_abort(&txn);
-    return is_new && !s->read_only ? make_new(s) : err;
+    const bool is_new = err == CPIS_E_NOTFOUND;
+    if (s->read_only || (err != CPIS_OK && !is_new)) return err;
+    return schema == STORE_SCHEMA ? CPIS_OK : write_schema(s);
 }
 
 cpis_err store_open(const struct store_conf *conf, const struct rest_keys *keys, struct drbg *seed,

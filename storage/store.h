@@ -11,9 +11,11 @@
 #include "crypto/rest.h"
 #include "proto/view.h"
 
-/* Raised with each change of a row or of the tables: tests/storage/test_schema.c notices. 1 was
- * 0.1's, whose rows no later version reads. */
-#define STORE_SCHEMA        2U
+/* Raised with each change of a row or of the tables: tests/storage/test_schema.c notices. A store
+ * of STORE_SCHEMA_OLDEST or later is read, and is of STORE_SCHEMA once it was opened for writing. 1
+ * was 0.1's, whose rows no later version reads; 3 has neighbours in evidence, which may be none. */
+#define STORE_SCHEMA        3U
+#define STORE_SCHEMA_OLDEST 2U
 #define STORE_MAP_BYTES     ((size_t)64 << 20) /* when conf says 0 */
 #define STORE_MAP_BYTES_MAX ((size_t)64 << 30) /* when conf says 0 */
 #define STORE_BATCH_BYTES_MAX                                                                      \

@@ -11,7 +11,7 @@
 #define QUOTA_KEY_BYTES (CPIS_ID_BYTES + 4U)
 #define QUOTAS_MAX      (4U * REGISTER_NODES_MAX) /* nodes and days in memory */
 #define QUOTA_DAYS_KEPT 2U /* and yesterday: a corrected clock may step back over midnight */
-#define BATCH_PART      2U /* batches may use one half of a day's limit */
+#define LIST_PART       2U /* an authority's batches may use one half of a day's limit */
 /* Counts are written ahead, or each lookup would be two writes to the disk: so much of the day's
  * limit, and no more than so many. */
 #define AHEAD_PART      64U
@@ -328,6 +328,14 @@ static enum where where_to(const struct evaluator *v, const struct env *e,
     return few ? IN_STEP : NOWHERE;
 }
 
+/* A list that is made anew leaves room for what comes singly. A query node's elements are lookups,
+ * asked for together or not. */
+static uint64_t limit_of(const struct registry_node *asker, size_t count)
+{
+    const bool is_list = asker->d.role == ROLE_AUTHORITY && count > 1;
+    return is_list ? asker->evaluations_per_day / LIST_PART : asker->evaluations_per_day;
+}
+
 static enum refusal may_evaluate(struct evaluator *v, struct env *e,
                                  const struct registry_node *asker,
                                  const struct msg_evaluate_request *m, struct share **ret)
@@ -338,11 +346,9 @@ static enum refusal may_evaluate(struct evaluator *v, struct env *e,
     if (count == 0 || count > OPRF_BATCH_MAX || m->elements.len % OPRF_ELEMENT_BYTES != 0)
         return REFUSAL_MALFORMED;
     const struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
-    uint64_t limit = asker->evaluations_per_day;
     if (q == NULL || where_to(v, e, &asker->id, count) == NOWHERE) return REFUSAL_BUSY;
-    return fits_limit(q->used.evaluations, count, count > 1 ? limit / BATCH_PART : limit)
-               ? REFUSAL_NONE
-               : REFUSAL_QUOTA;
+    return fits_limit(q->used.evaluations, count, limit_of(asker, count)) ? REFUSAL_NONE
+                                                                          : REFUSAL_QUOTA;
 }
 
 static enum event event_of(enum refusal why)

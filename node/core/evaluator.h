@@ -5,6 +5,7 @@
 #define CPIS_NODE_CORE_EVALUATOR_H
 #include "node/core/evaluation.h"
 #include "node/core/registry.h"
+#include "proto/row.h"
 
 /* Work put out and not back: so much that a processor does it in about the second after which an
  * asker asks another directory as well, and of one asker as much as a publisher asks for at once.
@@ -12,7 +13,7 @@
  * done in their step then. */
 #define EVALUATIONS_MAX          16U
 #define EVALUATIONS_OF_ASKER_MAX 4U
-#define EVALUATION_FEW           16U
+#define EVALUATION_FEW           EVIDENCE_TOGETHER_MAX
 
 struct evaluator;
 CPIS_CHECK cpis_err evaluator_new(struct evaluator **ret);

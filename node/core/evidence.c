@@ -7,8 +7,7 @@
 
 static cpis_err check_common(const struct registry *r, const struct asked *asked,
                              const struct signed_message *m, const struct checked_statement *s,
-                             const struct cpis_hash *rh, uint32_t epoch, uint64_t time,
-                             cpis_ms wall)
+                             const struct cpis_hash *rh, uint32_t epoch, uint64_t time)
 {
     const struct registry_epoch *ep = registry_epoch(r, asked->lookup.epoch);
     if (!hash_equal(rh, &asked->rh) || epoch != asked->lookup.epoch) return CPIS_E_REPLAY;
@@ -16,7 +15,10 @@ static cpis_err check_common(const struct registry *r, const struct asked *asked
     /* one directory counts once, under the index that the register gives it */
     if (!id_equal(&s->directory, &m->signer) || registry_index_of(ep, &m->signer) != s->index)
         return CPIS_E_AUTH;
-    if (is_future(time, wall) || time + LATE_MS < asked->lookup.time) return CPIS_E_REPLAY;
+    /* by the lookup's own time, never by the clock of whoever checks: which may be set back before
+     * the verdict, and is another one when the evidence is read */
+    if (is_future(time, asked->lookup.time) || is_late(time, asked->lookup.time))
+        return CPIS_E_REPLAY;
     if (s->register_version > registry_version(r)) return CPIS_E_VERSION;
     if (!registry_has_link(r, s->register_version, &s->register_hash)) return CPIS_E_STATE;
     return CPIS_OK;
@@ -60,7 +62,7 @@ bool evidence_inclusion_holds(const struct registry *r, uint32_t epoch, const st
 }
 
 static cpis_err check_absent(const struct registry *r, const struct asked *asked,
-                             const struct signed_message *m, cpis_ms wall, struct arena *a,
+                             const struct signed_message *m, struct arena *a,
                              struct checked_statement *ret)
 {
     struct msg_absent b;
@@ -72,11 +74,11 @@ static cpis_err check_absent(const struct registry *r, const struct asked *asked
                                       .state = b.state,
                                       .register_version = b.register_version,
                                       .register_hash = b.register_hash};
-    return check_common(r, asked, m, ret, &b.rh, b.epoch, b.time, wall);
+    return check_common(r, asked, m, ret, &b.rh, b.epoch, b.time);
 }
 
 static cpis_err check_present(const struct registry *r, const struct asked *asked,
-                              const struct signed_message *m, cpis_ms wall, struct arena *a,
+                              const struct signed_message *m, struct arena *a,
                               struct checked_statement *ret)
 {
     struct msg_present b;
@@ -95,22 +97,23 @@ static cpis_err check_present(const struct registry *r, const struct asked *aske
         else
             ret->proof_wrong = true;
     }
-    return check_common(r, asked, m, ret, &b.rh, b.epoch, b.time, wall);
+    return check_common(r, asked, m, ret, &b.rh, b.epoch, b.time);
 }
 
 cpis_err evidence_check_statement(const struct registry *r, const struct asked *asked,
-                                  const struct signed_message *m, cpis_ms wall, struct arena *a,
+                                  const struct signed_message *m, struct arena *a,
                                   struct checked_statement *ret)
 {
     const struct registry_node *n = registry_node(r, &m->signer);
     struct checked_statement s;
     if (m->type != SIGNED_ABSENT && m->type != SIGNED_PRESENT) return CPIS_E_MALFORMED;
-    if (n == NULL || n->d.role != ROLE_DIRECTORY || !registry_may_sign(n, wall)) return CPIS_E_AUTH;
+    if (n == NULL || n->d.role != ROLE_DIRECTORY || !registry_may_sign(n, asked->lookup.time))
+        return CPIS_E_AUTH;
     cpis_err err = sign_check(&n->d.sign_key, (uint8_t)m->type, registry_net(r), m->body.p,
                               m->body.len, &m->signature);
     if (err != CPIS_OK) return err;
-    err = m->type == SIGNED_ABSENT ? check_absent(r, asked, m, wall, a, &s)
-                                   : check_present(r, asked, m, wall, a, &s);
+    err = m->type == SIGNED_ABSENT ? check_absent(r, asked, m, a, &s)
+                                   : check_present(r, asked, m, a, &s);
     if (err == CPIS_OK) *ret = s;
     return err;
 }
@@ -189,25 +192,60 @@ const char *evidence_fault_text(enum evidence_fault f)
     return "";
 }
 
+/* A request as it went out and came back: a proof is over all of its elements. */
+struct request {
+    size_t m, place; /* place: of the lookup's own element */
+    struct oprf_element blinded[EVIDENCE_TOGETHER_MAX];
+    struct oprf_element evaluated[THRESHOLD_HOLDERS_MAX][EVIDENCE_TOGETHER_MAX];
+};
+
+/* Each neighbour has a place of its own, and one place is left. */
+static bool request_of(const struct row_search *s, const struct oprf_element *own,
+                       struct request *ret)
+{
+    bool taken[EVIDENCE_TOGETHER_MAX] = {false};
+    ret->m = s->neighbours_count + 1;
+    if (ret->m > EVIDENCE_TOGETHER_MAX) return false;
+    for (size_t i = 0; i < s->neighbours_count; i++) {
+        const struct row_neighbour *n = &s->neighbours[i];
+        if (n->place >= ret->m || taken[n->place] ||
+            n->evaluated.len != s->evaluations_count * OPRF_ELEMENT_BYTES)
+            return false;
+        taken[n->place] = true;
+        ret->blinded[n->place] = n->blinded;
+        for (size_t k = 0; k < s->evaluations_count; k++)
+            memcpy(&ret->evaluated[k][n->place], n->evaluated.p + k * OPRF_ELEMENT_BYTES,
+                   OPRF_ELEMENT_BYTES);
+    }
+    for (ret->place = 0; taken[ret->place];)
+        ret->place++;
+    ret->blinded[ret->place] = *own;
+    for (size_t k = 0; k < s->evaluations_count; k++)
+        ret->evaluated[k][ret->place] = s->evaluations[k].element;
+    return true;
+}
+
 /* From the number itself to the token, through t evaluations each proven right. */
 static enum evidence_fault derive(const struct registry_epoch *ep, const struct row_search *s,
                                   const struct nhs_number *number, struct child_keys *ret)
 {
     struct threshold_reply replies[THRESHOLD_HOLDERS_MAX];
-    struct oprf_element blinded, z;
+    struct request q;
+    struct oprf_element own, z;
     struct oprf_output y = {{0}};
     uint8_t input[THRESHOLD_INPUT_BYTES];
     threshold_input(ep->number, number->digits, input);
     if (s->evaluations_count != ep->t || /* as many as were used: not one stands unchecked */
-        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &s->blind, &blinded) != CPIS_OK)
+        oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &s->blind, &own) != CPIS_OK ||
+        !request_of(s, &own, &q))
         return EVIDENCE_EVALUATION;
     for (size_t i = 0; i < ep->t; i++) {
         const struct row_evaluation *v = &s->evaluations[i];
-        replies[i] = (struct threshold_reply){v->index, &v->element, v->proof};
-        if (threshold_verify(&ep->public_shares, &blinded, 1, &replies[i]) != CPIS_OK)
+        replies[i] = (struct threshold_reply){v->index, q.evaluated[i], v->proof};
+        if (threshold_verify(&ep->public_shares, q.blinded, q.m, &replies[i]) != CPIS_OK)
             return EVIDENCE_EVALUATION;
     }
-    cpis_err err = threshold_combine(replies, ep->t, ep->t, 0, &z);
+    cpis_err err = threshold_combine(replies, ep->t, ep->t, q.place, &z);
     if (err == CPIS_OK) err = oprf_finalize(input, sizeof input, &s->blind, &z, &y);
     if (err == CPIS_OK) keys_from_output(&y, ep->number, ret);
     oprf_output_wipe(&y);
@@ -367,7 +405,6 @@ struct gathered {
 #define GATHERED_MAX (SEARCHES_MAX * OUTBOX_AUTHORITIES_MAX)
 
 static enum evidence_fault gather_statements(const struct registry *r,
-                                             const struct row_evidence *ev,
                                              const struct row_search *search,
                                              const struct asked *asked, struct arena *a,
                                              struct gathered *g)
@@ -378,7 +415,7 @@ static enum evidence_fault gather_statements(const struct registry *r,
     for (size_t i = 0; i < search->statements_count; i++) {
         struct checked_statement s;
         const struct row_statement *row = &search->statements[i];
-        if (evidence_check_statement(r, asked, &row->statement, ev->judged, a, &s) != CPIS_OK)
+        if (evidence_check_statement(r, asked, &row->statement, a, &s) != CPIS_OK)
             return EVIDENCE_STATEMENT;
         for (size_t k = 0; k < into->statements_count; k++)
             if (list[k].index == s.index) return EVIDENCE_STATEMENT;
@@ -414,8 +451,7 @@ static enum evidence_fault gather_answers(const struct registry *r, const struct
 
 /* One search by itself. Each is in an epoch of its own, the newest first: t statements can't be
  * made of two lookups in one. */
-static enum evidence_fault gather_search(const struct registry *r, const struct row_evidence *ev,
-                                         const struct nhs_number *number,
+static enum evidence_fault gather_search(const struct registry *r, const struct nhs_number *number,
                                          const struct row_search *s, struct arena *a,
                                          uint32_t *epoch, struct gathered *g)
 {
@@ -423,7 +459,7 @@ static enum evidence_fault gather_search(const struct registry *r, const struct 
     const struct registry_epoch *ep = NULL;
     enum evidence_fault fault = check_lookup(r, s, number, a, &ep, &asked);
     if (fault == EVIDENCE_HOLDS && ep->number >= *epoch) fault = EVIDENCE_EPOCH;
-    if (fault == EVIDENCE_HOLDS) fault = gather_statements(r, ev, s, &asked, a, g);
+    if (fault == EVIDENCE_HOLDS) fault = gather_statements(r, s, &asked, a, g);
     if (fault == EVIDENCE_HOLDS) fault = gather_answers(r, s, &asked, a, g);
     if (fault == EVIDENCE_HOLDS) {
         *epoch = ep->number;
@@ -509,6 +545,6 @@ enum evidence_fault evidence_verify(const struct registry *r, const struct row_e
     struct gathered *g = arena_take(a, sizeof *g);
     if (g == NULL || !hash_heads(ev, a, &g->heads)) return EVIDENCE_NO_MEMORY;
     for (size_t i = 0; i < ev->searches_count && fault == EVIDENCE_HOLDS; i++)
-        fault = gather_search(r, ev, &number, &ev->searches[i], a, &epoch, g);
+        fault = gather_search(r, &number, &ev->searches[i], a, &epoch, g);
     return fault == EVIDENCE_HOLDS ? judge(r, ev, g, a, ret_verdict) : fault;
 }

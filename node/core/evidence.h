@@ -38,12 +38,13 @@ struct checked_statement { /* by the holder of `index`, for this rh and epoch */
                          it */
 };
 /* Is the signer a directory in force, the index its own in this epoch, rh and epoch this lookup's,
- * the time neither future nor long before the lookup? CPIS_E_AUTH: signature, signer or index.
+ * the time within 120 s of the lookup's (sections 1 and 8: a directory states nothing of a lookup
+ * that is further from its clock)? CPIS_E_AUTH: signature, signer or index.
  * CPIS_E_MALFORMED. CPIS_E_STATE: names our register's version with another hash. CPIS_E_VERSION:
  * names a newer register: fetch it, then check again. CPIS_E_REPLAY: another lookup's. */
 CPIS_CHECK cpis_err evidence_check_statement(const struct registry *r, const struct asked *asked,
-                                             const struct signed_message *m, cpis_ms wall,
-                                             struct arena *a, struct checked_statement *ret);
+                                             const struct signed_message *m, struct arena *a,
+                                             struct checked_statement *ret);
 /* Opens an answer. CPIS_E_AUTH: not this authority's, or it does not open. CPIS_E_REPLAY: another
  * lookup's. CPIS_E_MALFORMED: opened, but not a status we know or not a payload: counts as not
  * opened. */

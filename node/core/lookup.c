@@ -330,7 +330,7 @@ static cpis_err start_search(struct lookups *l, struct question *q, struct env *
     memcpy(k->ask.nhs_number, number->digits, sizeof k->ask.nhs_number);
     k->t = ep->t;
     k->made = e->wall;
-    cpis_err err = tokens_start(l->tokens, e, ep->number, number, 1, &k->job);
+    cpis_err err = tokens_join(l->tokens, e, ep->number, number, &k->job, &k->place);
     if (err != CPIS_OK) {
         lookup_free(k);
         return err;
@@ -425,7 +425,7 @@ void lookup_line_up(struct lookups *l, struct lookup *k, struct env *e,
 {
     struct cpis_id order[2 * THRESHOLD_HOLDERS_MAX];
     size_t count = 0;
-    for (size_t i = 0; done != NULL && i < done->evidence_count; i++)
+    for (size_t i = 0; done != NULL && i < done->replies_count; i++)
         order[count++] = done->used[i];
     count += links_rank(l->links, e, ep, &order[count]);
     for (size_t i = 0; i < count && k->holders < ep->n; i++) {
@@ -451,21 +451,49 @@ static bool copy_floors(const struct lookups *l, struct question *q, struct env 
     return true;
 }
 
-static struct lookup *lookup_of_job(const struct lookups *l, uint64_t job)
+static struct lookup *lookup_of_job(const struct lookups *l, uint64_t job, size_t place)
 {
     for (const struct question *q = l->first_question; q != NULL; q = q->link)
         for (size_t i = 0; i < q->searches; i++)
-            if (q->search[i]->stage == LOOKUP_EVALUATING && q->search[i]->job == job)
+            if (q->search[i]->stage == LOOKUP_EVALUATING && q->search[i]->job == job &&
+                q->search[i]->place == place)
                 return q->search[i];
     return NULL;
 }
 
-void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_done *done,
-                         bool *ret_mine)
+static bool keep_neighbour(struct lookup *k, struct question *q, const struct tokens_done *done,
+                           size_t place)
 {
-    struct lookup *k = lookup_of_job(l, done->job);
-    *ret_mine = k != NULL;
-    if (k == NULL) return;
+    struct row_neighbour *n = &k->neighbours[k->neighbours_count++];
+    struct oprf_element *evaluated = arena_take(&q->arena, done->replies_count * sizeof *evaluated);
+    if (evaluated == NULL) return false;
+    for (size_t i = 0; i < done->replies_count; i++)
+        evaluated[i] = done->replies[i].evaluated[place];
+    *n = (struct row_neighbour){
+        .place = (uint32_t)place,
+        .blinded = done->blinded[place],
+        .evaluated = {evaluated[0].b, done->replies_count * sizeof *evaluated}};
+    return true;
+}
+
+/* What a proof is over is the whole request, other lookups' elements in it. */
+static bool keep_evaluations(struct lookup *k, struct question *q, const struct tokens_done *done)
+{
+    for (size_t i = 0; i < done->replies_count; i++) {
+        const struct threshold_reply *r = &done->replies[i];
+        k->evaluations[i] = (struct row_evaluation){r->index, r->evaluated[k->place], r->proof};
+    }
+    k->evaluations_count = done->replies_count;
+    k->neighbours = arena_take(&q->arena, (done->m - 1) * sizeof *k->neighbours);
+    bool ok = k->neighbours != NULL;
+    for (size_t i = 0; i < done->m && ok; i++)
+        if (i != k->place) ok = keep_neighbour(k, q, done, i);
+    return ok;
+}
+
+static void search_evaluated(struct lookups *l, struct lookup *k, struct env *e,
+                             const struct tokens_done *done)
+{
     struct question *q = k->question;
     const struct registry_epoch *ep = registry_epoch(e->registry, done->epoch);
     if (done->err != CPIS_OK || ep == NULL) {
@@ -475,12 +503,10 @@ void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_d
         give_up_search(l, q, i, e, done->err == CPIS_E_LIMIT ? REASON_QUOTA : REASON_EVALUATION);
         return;
     }
-    k->asked.keys = done->keys[0];
-    k->blind = done->blinds[0];
-    k->evaluations_count = done->evidence_count;
-    memcpy(k->evaluations, done->evidence, done->evidence_count * sizeof k->evaluations[0]);
+    k->asked.keys = done->keys[k->place];
+    k->blind = done->blinds[k->place];
     lookup_line_up(l, k, e, ep, done);
-    if (!make_lookup(k, e, ep) || !copy_floors(l, q, e)) {
+    if (!keep_evaluations(k, q, done) || !make_lookup(k, e, ep) || !copy_floors(l, q, e)) {
         emit_failure(e);
         return;
     }
@@ -490,6 +516,18 @@ void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_d
     lookup_persist(k, e); /* durable before it is sent */
     (void)log_append(e, LOG_LOOKUP_SENT, &k->asked.rh, 0);
     question_consider(l, q, e);
+}
+
+void lookups_tokens_done(struct lookups *l, struct env *e, const struct tokens_done *done,
+                         bool *ret_mine)
+{
+    *ret_mine = false;
+    for (size_t i = 0; i < done->m; i++) {
+        struct lookup *k = lookup_of_job(l, done->job, i); /* NULL: its question has ended */
+        if (k == NULL) continue;
+        *ret_mine = true;
+        search_evaluated(l, k, e, done);
+    }
 }
 
 /* --- time --- */

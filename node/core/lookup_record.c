@@ -217,7 +217,9 @@ static bool fill_searches(const struct question *q, struct env *e, struct row_ev
                                  .ephemeral_secret = k->asked.ephemeral,
                                  .lookup = k->bytes,
                                  .evaluations = k->evaluations,
-                                 .evaluations_count = k->evaluations_count};
+                                 .evaluations_count = k->evaluations_count,
+                                 .neighbours = k->neighbours,
+                                 .neighbours_count = k->neighbours_count};
         if (!fill_statements(k, e, s) || !fill_answers(k, e, s)) return false;
         row->searches_count++;
     }

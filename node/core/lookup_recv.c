@@ -140,8 +140,7 @@ static void recv_statement(struct lookups *l, struct lookup *k, struct env *e, s
     struct checked_statement s;
     cpis_err err = signed_message_decode(raw, e->scratch, &m);
     if (err == CPIS_OK && !id_equal(&m.signer, &h->id)) err = CPIS_E_AUTH;
-    if (err == CPIS_OK)
-        err = evidence_check_statement(e->registry, &k->asked, &m, e->wall, e->scratch, &s);
+    if (err == CPIS_OK) err = evidence_check_statement(e->registry, &k->asked, &m, e->scratch, &s);
     if (err == CPIS_OK) {
         take_statement(l, k, e, h, raw, &s);
     } else if (err == CPIS_E_VERSION) {

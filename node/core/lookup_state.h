@@ -56,6 +56,7 @@ struct lookup {
     struct question *question;      /* NULL: DELIVERING */
     enum lookup_stage stage;
     uint64_t job; /* EVALUATING */
+    size_t place; /* in the job, and so in its request */
     struct cpis_id rid;
     struct nhs_number number;
     struct msg_ask_details ask;
@@ -63,6 +64,8 @@ struct lookup {
     struct oprf_scalar blind;
     struct row_evaluation evaluations[THRESHOLD_HOLDERS_MAX];
     size_t evaluations_count;
+    struct row_neighbour *neighbours; /* in the question's arena */
+    size_t neighbours_count;
     struct bytes bytes; /* the encoded signed lookup: sent again as it is */
     uint32_t t;
     struct holder holder[THRESHOLD_HOLDERS_MAX];

@@ -13,7 +13,8 @@ struct ask { /* one directory of a job, best first */
 struct job {
     uint64_t id;
     uint32_t epoch, t;
-    size_t m;
+    size_t m, room;        /* room: for so many numbers */
+    bool gathering;        /* nobody has been asked: more may join until the next tick */
     cpis_ms started, next; /* next: when something is to be done without a reply */
     struct ask ask[THRESHOLD_HOLDERS_MAX];
     size_t asks;
@@ -22,13 +23,11 @@ struct job {
     size_t replies;
     bool finished, popped;
     cpis_err err;
-    /* one allocation behind the struct */
+    uint8_t *arrays; /* all of these; numbers, blinds and keys are wiped */
     struct nhs_number *numbers;
     struct oprf_scalar *blinds;
-    struct oprf_element *blinded, *evaluated; /* evaluated: t * m */
+    struct oprf_element *blinded, *evaluated; /* evaluated: t * room */
     struct child_keys *keys;
-    size_t secret_bytes;
-    uint8_t *secret;
 };
 struct tokens {
     struct links *links;
@@ -46,7 +45,7 @@ cpis_err tokens_new(struct links *links, struct tokens **ret)
     return CPIS_OK;
 }
 
-static void wipe(uint8_t *p, size_t len)
+static void wipe(void *p, size_t len)
 {
     volatile uint8_t *v = p;
     for (size_t i = 0; i < len; i++)
@@ -56,8 +55,10 @@ static void wipe(uint8_t *p, size_t len)
 static void job_free(struct job *j)
 {
     if (j == NULL) return;
-    wipe(j->secret, j->secret_bytes);
-    free(j->secret);
+    wipe(j->numbers, j->m * sizeof *j->numbers);
+    wipe(j->blinds, j->m * sizeof *j->blinds);
+    wipe(j->keys, j->m * sizeof *j->keys);
+    free(j->arrays);
     free(j);
 }
 
@@ -70,45 +71,47 @@ void tokens_free(struct tokens **p)
     *p = NULL;
 }
 
-static struct job *job_new(size_t m, uint32_t t)
+static struct job *job_new(size_t room, uint32_t t)
 {
     const size_t each = sizeof(struct nhs_number) + sizeof(struct oprf_scalar) +
                         (1 + (size_t)t) * sizeof(struct oprf_element) + sizeof(struct child_keys);
     struct job *j = calloc(1, sizeof *j);
     if (j == NULL) return NULL;
-    j->secret_bytes = m * each;
-    j->secret = calloc(m, each);
-    if (j->secret == NULL) {
+    j->arrays = calloc(room, each);
+    if (j->arrays == NULL) {
         free(j);
         return NULL;
     }
     /* all of these are arrays of bytes: no alignment to keep */
-    j->m = m;
+    j->room = room;
     j->t = t;
-    j->numbers = (struct nhs_number *)j->secret;
-    j->blinds = (struct oprf_scalar *)(j->numbers + m);
-    j->blinded = (struct oprf_element *)(j->blinds + m);
-    j->evaluated = j->blinded + m;
-    j->keys = (struct child_keys *)(j->evaluated + t * m);
+    j->numbers = (struct nhs_number *)j->arrays;
+    j->blinds = (struct oprf_scalar *)(j->numbers + room);
+    j->blinded = (struct oprf_element *)(j->blinds + room);
+    j->evaluated = j->blinded + room;
+    j->keys = (struct child_keys *)(j->evaluated + t * room);
     return j;
 }
 _Static_assert(_Alignof(struct nhs_number) == 1 && _Alignof(struct child_keys) == 1,
                "arrays of bytes share one allocation");
 
-static cpis_err blind_all(struct job *j, struct env *e)
+/* One number more, behind those that are there. */
+static cpis_err add(struct job *j, struct env *e, const struct nhs_number *number)
 {
-    cpis_err err = CPIS_OK;
-    for (size_t i = 0; i < j->m && err == CPIS_OK; i++) {
-        uint8_t wide[64], input[THRESHOLD_INPUT_BYTES];
-        drbg_bytes(e->rng, wide, sizeof wide);
-        err = oprf_scalar_from(wide, &j->blinds[i]);
-        threshold_input(j->epoch, j->numbers[i].digits, input);
-        if (err == CPIS_OK)
-            err = oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &j->blinds[i],
-                                  &j->blinded[i]);
-        wipe(wide, sizeof wide);
-        wipe(input, sizeof input);
-    }
+    uint8_t wide[64], input[THRESHOLD_INPUT_BYTES];
+    assert(j->m < j->room);
+    drbg_bytes(e->rng, wide, sizeof wide);
+    cpis_err err = oprf_scalar_from(wide, &j->blinds[j->m]);
+    threshold_input(j->epoch, number->digits, input);
+    if (err == CPIS_OK)
+        err = oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &j->blinds[j->m],
+                              &j->blinded[j->m]);
+    wipe(wide, sizeof wide);
+    wipe(input, sizeof input);
+    if (err == CPIS_OK)
+        j->numbers[j->m++] = *number;
+    else
+        oprf_scalar_wipe(&j->blinds[j->m]);
     return err;
 }
 
@@ -131,60 +134,74 @@ static void finish(struct job *j, cpis_err err)
     j->next = CPIS_MS_NEVER;
 }
 
+static cpis_ms waits(const struct job *j) { return (j->m + TOKENS_WAIT_PER - 1) / TOKENS_WAIT_PER; }
+static cpis_ms reply_wait(const struct job *j) { return waits(j) * TOKENS_REPLY_WAIT; }
+static cpis_ms give_up(const struct job *j) { return waits(j) * TOKENS_GIVE_UP; }
+
 /* Keeps as many requests open as replies are wanting; one that is overdue no longer counts as open.
  */
 static void ask_enough(struct job *j, struct env *e)
 {
     size_t open = 0, overdue = 0;
-    cpis_ms next = j->started + TOKENS_GIVE_UP;
+    cpis_ms next = j->started + give_up(j);
     for (size_t i = 0; i < j->asks; i++) {
         if (j->ask[i].state != ASKED) continue;
-        if (e->now >= j->ask[i].at + TOKENS_REPLY_WAIT) {
+        if (e->now >= j->ask[i].at + reply_wait(j)) {
             overdue++;
         } else {
             open++;
-            next = earlier(next, j->ask[i].at + TOKENS_REPLY_WAIT);
+            next = earlier(next, j->ask[i].at + reply_wait(j));
         }
     }
     for (size_t i = 0; i < j->asks && j->replies + open < j->t; i++) {
         if (j->ask[i].state != NOT_ASKED) continue;
         ask(j, e, &j->ask[i]);
-        next = earlier(next, e->now + TOKENS_REPLY_WAIT);
+        next = earlier(next, e->now + reply_wait(j));
         open++;
     }
     for (size_t i = 0; i < j->asks && j->replies + open < j->t; i++) { /* lost on the way? */
-        if (j->ask[i].state != ASKED || e->now < j->ask[i].at + TOKENS_REPLY_WAIT) continue;
+        if (j->ask[i].state != ASKED || e->now < j->ask[i].at + reply_wait(j)) continue;
         ask(j, e, &j->ask[i]);
-        next = earlier(next, e->now + TOKENS_REPLY_WAIT);
+        next = earlier(next, e->now + reply_wait(j));
         open++;
         overdue--;
     }
     j->next = next;
-    bool out_of_time = e->now >= j->started + TOKENS_GIVE_UP;
+    bool out_of_time = e->now >= j->started + give_up(j);
     bool out_of_reach = j->replies + open + overdue < j->t;
     if (out_of_time || out_of_reach) finish(j, j->over_quota ? CPIS_E_LIMIT : CPIS_E_NOTFOUND);
 }
 
-cpis_err tokens_start(struct tokens *t, struct env *e, uint32_t epoch,
-                      const struct nhs_number *numbers, size_t m, uint64_t *ret_job)
+/* A job without numbers, not among the others yet. */
+static cpis_err job_begin(struct tokens *t, struct env *e, uint32_t epoch, size_t room,
+                          struct job **ret)
 {
-    assert(m >= 1 && m <= OPRF_BATCH_MAX);
     struct cpis_id order[THRESHOLD_HOLDERS_MAX];
     const struct registry_epoch *ep = registry_epoch(e->registry, epoch);
     if (ep == NULL) return CPIS_E_NOTFOUND;
     if (t->count == TOKENS_JOBS_MAX) return CPIS_E_LIMIT;
-    struct job *j = job_new(m, ep->t);
+    struct job *j = job_new(room, ep->t);
     if (j == NULL) return CPIS_E_NOMEM;
     /* from a random start: a reply to a request of before our start is not taken for one of now */
     if (t->last_id == 0) t->last_id = drbg_below(e->rng, UINT64_MAX / 2);
     j->id = ++t->last_id;
     j->epoch = epoch;
     j->started = e->now;
-    memcpy(j->numbers, numbers, m * sizeof *numbers);
     j->asks = links_rank(t->links, e, ep, order);
     for (size_t i = 0; i < j->asks; i++)
         j->ask[i] = (struct ask){.directory = order[i]};
-    cpis_err err = blind_all(j, e);
+    *ret = j;
+    return CPIS_OK;
+}
+
+cpis_err tokens_start(struct tokens *t, struct env *e, uint32_t epoch,
+                      const struct nhs_number *numbers, size_t m, uint64_t *ret_job)
+{
+    struct job *j = NULL;
+    assert(m >= 1 && m <= OPRF_BATCH_MAX);
+    cpis_err err = job_begin(t, e, epoch, m, &j);
+    for (size_t i = 0; i < m && err == CPIS_OK; i++)
+        err = add(j, e, &numbers[i]);
     if (err != CPIS_OK) {
         job_free(j);
         return err;
@@ -192,6 +209,41 @@ cpis_err tokens_start(struct tokens *t, struct env *e, uint32_t epoch,
     t->job[t->count++] = j;
     ask_enough(j, e);
     *ret_job = j->id;
+    return CPIS_OK;
+}
+
+static void ask_together(struct job *j, struct env *e)
+{
+    j->gathering = false;
+    ask_enough(j, e);
+}
+
+static struct job *gathering_in(const struct tokens *t, uint32_t epoch)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->job[i]->gathering && t->job[i]->epoch == epoch) return t->job[i];
+    return NULL;
+}
+
+cpis_err tokens_join(struct tokens *t, struct env *e, uint32_t epoch,
+                     const struct nhs_number *number, uint64_t *ret_job, size_t *ret_place)
+{
+    struct job *j = gathering_in(t, epoch);
+    const bool first = j == NULL;
+    cpis_err err = first ? job_begin(t, e, epoch, TOKENS_TOGETHER_MAX, &j) : CPIS_OK;
+    if (err == CPIS_OK) err = add(j, e, number);
+    if (err != CPIS_OK) {
+        if (first) job_free(j);
+        return err;
+    }
+    if (first) {
+        j->gathering = true;
+        j->next = e->now;
+        t->job[t->count++] = j;
+    }
+    *ret_job = j->id;
+    *ret_place = j->m - 1;
+    if (j->m == j->room) ask_together(j, e);
     return CPIS_OK;
 }
 
@@ -234,7 +286,7 @@ static cpis_err derive_all(struct job *j)
 static cpis_err take_reply(struct job *j, const struct registry_epoch *ep,
                            const struct msg_evaluate_reply *m)
 {
-    struct oprf_element *to = j->evaluated + j->replies * j->m;
+    struct oprf_element *to = j->evaluated + j->replies * j->room;
     if (m->elements.len != j->m * OPRF_ELEMENT_BYTES) return CPIS_E_MALFORMED;
     memcpy(to, m->elements.p, m->elements.len);
     const struct threshold_reply r = {.index = m->index, .evaluated = to, .proof = m->proof};
@@ -277,8 +329,12 @@ void tokens_tick(struct tokens *t, struct env *e)
     for (size_t i = 0; i < t->count; i++) {
         struct job *j = t->job[i];
         if (j->finished || e->now < j->next) continue;
+        if (j->gathering) {
+            ask_together(j, e);
+            continue;
+        }
         for (size_t k = 0; k < j->asks; k++)
-            if (j->ask[k].state == ASKED && e->now >= j->ask[k].at + TOKENS_REPLY_WAIT)
+            if (j->ask[k].state == ASKED && e->now >= j->ask[k].at + reply_wait(j))
                 links_answered(t->links, &j->ask[k].directory, CPIS_MS_NEVER);
         ask_enough(j, e);
     }
@@ -304,12 +360,10 @@ bool tokens_pop(struct tokens *t, struct tokens_done *ret)
                                     .m = j->m,
                                     .numbers = j->numbers,
                                     .keys = j->keys,
-                                    .blinds = j->blinds};
-        for (size_t k = 0; k < j->replies; k++)
-            ret->evidence[k] = (struct row_evaluation){.index = j->reply[k].index,
-                                                       .element = j->reply[k].evaluated[0],
-                                                       .proof = j->reply[k].proof};
-        ret->evidence_count = j->replies;
+                                    .blinds = j->blinds,
+                                    .blinded = j->blinded,
+                                    .replies = j->reply,
+                                    .replies_count = j->replies};
         for (size_t k = 0, u = 0; k < j->asks; k++)
             if (j->ask[k].state == ANSWERED) ret->used[u++] = j->ask[k].directory;
         return true;

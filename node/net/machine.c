@@ -276,8 +276,14 @@ static void fail(struct machine *m, cpis_err err)
     m->conf.committed(m->conf.ctx, false);
 }
 
+static void step_if_due(struct machine *m)
+{
+    if (clock_monotonic() >= node_deadline(m->node)) step(m, &(struct node_in){.type = NODE_TICK});
+}
+
 void machine_commit(struct machine *m)
 {
+    if (m->node != NULL) step_if_due(m); /* what waits for the end of the batch is part of it */
     if (m->node == NULL || (!m->dirty && !m->failed)) return;
     const uint64_t began = clock_monotonic_us();
     cpis_err err = m->failed ? CPIS_E_NOMEM : store_commit(m->conf.store);
@@ -346,7 +352,7 @@ void machine_tick(struct machine *m)
         cover_tick(m->cover, node_registry(m->node), now);
         release_covered(m, now);
     }
-    if (now >= node_deadline(m->node)) step(m, &(struct node_in){.type = NODE_TICK});
+    step_if_due(m);
 }
 
 cpis_ms machine_deadline(const struct machine *m)

@@ -13,21 +13,8 @@ count=${LOOKUPS:-400}
 [[ $count =~ ^[1-9][0-9]{0,4}$ && $count -le 20000 ]] || die "LOOKUPS=$count is not a number from 1 to 20000"
 out=build/bench figures=$W/figures
 mkdir -p "$out"
-step() { printf '%4d s  %s\n' $((SECONDS - began)) "$*" >&2; }
-figure() { printf '{"name":"%s","value":%s,"unit":"%s","n":%s}\n' "$@" >>"$figures"; } # NAME VALUE UNIT N
-now() { date +%s%3N; }
-rss_mib() { awk '/^VmRSS/ {printf "%.2f", $2 / 1024}' "/proc/$1/status"; }
-# Starts a node and sets $took: seconds until what it says of itself fits `filter` (of jq).
-timed_start() { # NODE FILTER
-    local node=$1 filter=$2 t
-    t=$(now)
-    "$CPIS" run "$W/$node" >>"$W/log/$node.log" 2>&1 &
-    PIDS[$node]=$!
-    answers() { "$CPIS" status "$W/$node" --json | jq -e "$filter"; }
-    until_ok 60 answers || { tail -n 5 "$W/log/$node.log" >&2; die "$node does not answer"; }
-    took=$(awk -v ms=$(($(now) - t)) 'BEGIN {printf "%.3f", ms / 1000}')
-}
-
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
 step "primitives and floor"
 "$BIN/bench_primitives" "$THRESHOLD" $((${#AUTHORITIES[@]} * (225 + 352))) "$W/commits" >>"$figures" 2>"$out/floor.txt"
 step "a lookup through the machines"
@@ -50,7 +37,11 @@ nobody=$(number_of "$W/nobody.csv" 1)
 become_complete
 sleep 2 # what follows a new register, each node with each
 numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
-load() { "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[@]}" >>"$figures"; } # FLIGHT LABEL <numbers
+load() { # FLIGHT LABEL <numbers
+    local node others=()
+    for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}"; do others+=("${PIDS[$node]}"); done
+    "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[$QUERY]}" "${others[@]}" >>"$figures"
+}
 step "lookups, one after the other"
 numbers "$W/nobody.csv" | load 1 lookup
 numbers "$W"/T00?.csv | sed -n "1,$((count / 2))p" | load 1 lookup_flag

@@ -1,25 +1,25 @@
 /* tests/bench/bench_load.c - lookups at a running query node, so many in flight at once.
  *
- *   bench_load DIR FLIGHT LABEL PID... <numbers
+ *   bench_load DIR FLIGHT LABEL QUERY_PID PID... <numbers
  *
  * FLIGHT askers, each with a connection of its own, share the numbers of standard input, one a
- * line. Times, lookups a second, and the processor time that the processes PID... (all nodes)
- * spent, for each lookup; figures named LABEL_..., JSON lines. What is neither FLAG nor NO FLAG
- * (details to follow, unknown: somebody was too slow) is told on standard error and counted in
- * LABEL_others; more than one in twenty ends it with an error: that is not what was meant. */
+ * line. Times, lookups a second, and the processor time that the query node's process and the
+ * others PID... (all nodes) spent, and the query node's alone, for each lookup; figures named
+ * LABEL_..., JSON lines. What is neither FLAG nor NO FLAG (details to follow, unknown: somebody was
+ * too slow) is told on standard error and counted in LABEL_others; more than one in twenty ends it
+ * with an error: that is not what was meant. */
 #include "node/net/control_client.h"
 #include "tests/bench/figure.h"
+#include "tests/bench/process.h"
 #include "tests/bench/timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define NUMBERS_MAX 20000U
-#define FLIGHT_MAX  64U
+#define FLIGHT_MAX  256U
 #define NUMBER_LINE 16U
 
 enum told { TOLD_NOTHING = 0, TOLD_FLAG, TOLD_NO_FLAG, TOLD_OTHER };
@@ -74,33 +74,12 @@ static int ask_share(const char *dir, struct looked *l, size_t n, size_t at, siz
     return 0;
 }
 
-/* User and system time of these processes, in microseconds. */
 static double cpu_of(char **pid, int count)
 {
     double us = 0;
-    for (int i = 0; i < count; i++) {
-        char path[64], text[1024];
-        unsigned long user, system;
-        (void)snprintf(path, sizeof path, "/proc/%s/stat", pid[i]);
-        FILE *f = fopen(path, "r");
-        MUST(f != NULL); /* a node that died meanwhile: no figure */
-        const size_t len = fread(text, 1, sizeof text - 1, f);
-        (void)fclose(f);
-        text[len] = '\0';
-        const char *p = strrchr(text, ')'); /* the name may hold anything */
-        MUST(p != NULL);
-        MUST(sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) ==
-             2);
-        us += (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
-    }
+    for (int i = 0; i < count; i++)
+        us += process_cpu_us(pid[i]);
     return us;
-}
-
-static void tell(const char *label, const char *what, double value, const char *unit, size_t n)
-{
-    char name[96];
-    (void)snprintf(name, sizeof name, "%s_%s", label, what);
-    figure(name, value, unit, n);
 }
 
 static size_t read_numbers(struct looked *l)
@@ -113,13 +92,10 @@ static size_t read_numbers(struct looked *l)
     return n;
 }
 
-static void report(const char *label, const struct looked *l, size_t n, double took_ms, double cpu)
+static void report(const char *label, const struct looked *l, size_t n, double took_ms, double cpu,
+                   double asker_cpu)
 {
     static double ms[NUMBERS_MAX];
-    static const struct {
-        const char *name;
-        double quantile;
-    } at[] = {{"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p99_ms", 0.99}, {"p999_ms", 0.999}};
     size_t flags = 0, others = 0;
     for (size_t i = 0; i < n; i++) {
         MUST(l[i].told != TOLD_NOTHING);
@@ -134,48 +110,37 @@ static void report(const char *label, const struct looked *l, size_t n, double t
                 others, n);
         exit(EXIT_FAILURE);
     }
-    timing_sort(ms, n);
-    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
-        tell(label, at[i].name, timing_at(ms, n, at[i].quantile), "ms", n);
-    tell(label, "per_second", (double)n / took_ms * 1e3, "1/s", n);
-    tell(label, "cpu_us", cpu / (double)n, "us", n);
-    tell(label, "flags", (double)flags, "count", n);
-    tell(label, "others", (double)others, "count", n);
+    figure_lookups(label, ms, n, took_ms, cpu);
+    figure_of(label, "asker_cpu_us", asker_cpu / (double)n, "us", n);
+    figure_of(label, "flags", (double)flags, "count", n);
+    figure_of(label, "others", (double)others, "count", n);
 }
 
 int main(int argc, char **argv)
 {
     const size_t flight = argc > 4 ? strtoul(argv[2], NULL, 10) : 0;
-    int ready[2], go[2], bad = 0, status;
-    char c;
+    int ready[2], go[2];
     if (flight < 1 || flight > FLIGHT_MAX) {
-        fprintf(stderr, "usage: bench_load DIR FLIGHT LABEL PID... <numbers\n");
+        fprintf(stderr, "usage: bench_load DIR FLIGHT LABEL QUERY_PID PID... <numbers\n");
         return 2;
     }
-    FILE *shared = tmpfile(); /* what the askers write and this process reads */
-    MUST(shared != NULL && ftruncate(fileno(shared), NUMBERS_MAX * sizeof(struct looked)) == 0);
-    struct looked *l =
-        mmap(NULL, NUMBERS_MAX * sizeof *l, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(shared), 0);
-    MUST(l != MAP_FAILED && pipe(ready) == 0 && pipe(go) == 0);
+    struct looked *l = process_shared(NUMBERS_MAX * sizeof *l); /* the askers write it */
+    MUST(pipe(ready) == 0 && pipe(go) == 0);
     const size_t n = read_numbers(l);
     MUST(n > 0);
     for (size_t i = 0; i < flight; i++) {
-        const pid_t pid = fork();
-        MUST(pid >= 0);
-        if (pid != 0) continue;
+        if (process_fork() != 0) continue;
         (void)close(go[1]);
         exit(ask_share(argv[1], l, n, i, flight, ready[1], go[0]));
     }
-    (void)close(ready[1]); /* the pipe ends when each asker has said so or has ended */
-    for (size_t i = 0; i < flight && read(ready[0], &c, 1) == 1; i++)
-        continue;
-    const double cpu = cpu_of(argv + 4, argc - 4), began = timing_now_ms();
+    (void)close(ready[1]);
+    process_ready(ready[0], flight);
+    const double cpu = cpu_of(argv + 4, argc - 4), asker_cpu = process_cpu_us(argv[4]);
+    const double began = timing_now_ms();
     (void)close(go[1]);
-    for (size_t i = 0; i < flight; i++) {
-        MUST(wait(&status) > 0);
-        bad += status != 0;
-    }
-    MUST(bad == 0);
-    report(argv[3], l, n, timing_now_ms() - began, cpu_of(argv + 4, argc - 4) - cpu);
+    process_wait(flight);
+    const double took = timing_now_ms() - began;
+    report(argv[3], l, n, took, cpu_of(argv + 4, argc - 4) - cpu,
+           process_cpu_us(argv[4]) - asker_cpu);
     return 0;
 }

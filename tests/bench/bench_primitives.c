@@ -9,10 +9,10 @@
  * The floor is what a lookup cannot do without by the protocol (proto/README.md sections 3 and 7 to
  * 10), each step once where once is enough: processor time of all nodes added, and the critical
  * path, on which as many directories work at once as there are processors. */
-#include "proto/codec.h"
 #include "storage/store.h"
 #include "tests/bench/echo.h"
 #include "tests/bench/figure.h"
+#include "tests/bench/frames.h"
 #include "tests/bench/operation.h"
 #include "tests/bench/sodium_count.h"
 #include "tests/bench/timing.h"
@@ -84,13 +84,6 @@ static void measure_commits(const char *dir)
 
 /* --- echoes of frames as long as a lookup's --- */
 
-static size_t framed(enum frame_kind kind, struct bytes payload, struct arena *a)
-{
-    struct bytes b;
-    MUST(frame_wrap(kind, payload, a, &b) == CPIS_OK);
-    return b.len;
-}
-
 static void measure_echo(const char *what, size_t there, size_t back, struct echo *ret)
 {
     char name[64];
@@ -103,40 +96,12 @@ static void measure_echo(const char *what, size_t there, size_t back, struct ech
 
 static void measure_echoes(void)
 {
-    static const uint8_t element[OPRF_ELEMENT_BYTES];
-    static struct msg_answer answer = {.time = 1};
-    const struct msg_ack ack = {.time = 1, .outcome = ACK_RECORDED};
-    const struct msg_evaluate_request request = {
-        .request = 1000, .epoch = 1, .elements = {element, sizeof element}};
-    const struct msg_evaluate_reply reply = {
-        .request = 1000, .epoch = 1, .index = 3, .elements = {element, sizeof element}};
-    const struct msg_lookup lookup = {.version = LOOKUP_VERSION, .epoch = 1, .time = 1};
-    const struct msg_lookup_reply looked = {.outcome = LOOKUP_LATE};
-    struct signed_message m = {.type = SIGNED_LOOKUP};
-    struct arena a = arena_make((size_t)1 << 20);
-    struct bytes b;
-    MUST(evaluate_request_encode(&request, &a, &b) == CPIS_OK);
-    const size_t ask = framed(FRAME_EVALUATE_REQUEST, b, &a);
-    MUST(evaluate_reply_encode(&reply, &a, &b) == CPIS_OK);
-    const size_t told = framed(FRAME_EVALUATE_REPLY, b, &a);
-    MUST(lookup_encode(&lookup, &a, &m.body) == CPIS_OK);
-    MUST(signed_message_encode(&m, &a, &b) == CPIS_OK);
-    const size_t look = framed(FRAME_SIGNED, b, &a);
-    MUST(lookup_reply_encode(&looked, &a, &b) == CPIS_OK);
-    const size_t found = framed(FRAME_LOOKUP_REPLY, b, &a); /* always padded */
-    m.type = SIGNED_ACK;
-    MUST(ack_encode(&ack, &a, &m.body) == CPIS_OK);
-    MUST(signed_message_encode(&m, &a, &b) == CPIS_OK);
-    const size_t acked = framed(FRAME_SIGNED, b, &a);
-    m.type = SIGNED_ANSWER;
-    MUST(answer_encode(&answer, &a, &m.body) == CPIS_OK);
-    MUST(signed_message_encode(&m, &a, &b) == CPIS_OK);
-    const size_t answered = framed(FRAME_SIGNED, b, &a);
-    arena_free(&a);
-    measure_echo("evaluate", ask, told, &echo_evaluate);
-    measure_echo("lookup", look, found, &echo_lookup);
-    measure_echo("ack", look, acked, &echo_ack);
-    measure_echo("answer", look, answered, &echo_answer);
+    struct frame_lengths l;
+    frame_lengths(&l);
+    measure_echo("evaluate", l.evaluate_request, l.evaluate_reply, &echo_evaluate);
+    measure_echo("lookup", l.lookup, l.lookup_reply, &echo_lookup);
+    measure_echo("ack", l.lookup, l.ack, &echo_ack);
+    measure_echo("answer", l.lookup, l.answer, &echo_answer);
 }
 
 /* --- the floor --- */

@@ -52,10 +52,8 @@ for n in 50 153 400 990; do
     jq -c --argjson n "$n" "$cost + {authorities: \$n}" "$W/grown" >>"$W/growth"
 done
 
-# slope of y over x in logarithms: least squares
-report='def slope(x; y): map([(x | log), (y | log)]) as $p | ($p | length) as $n
-    | ($p | map(.[0]) | add / $n) as $mx | ($p | map(.[1]) | add / $n) as $my
-    | ($p | map((.[0] - $mx) * (.[1] - $my)) | add) / ($p | map((.[0] - $mx) * (.[0] - $mx)) | add);
+# slope of y over x in logarithms: fit.jq
+report='include "fit";
   def round2: . * 100 | round / 100;
   ($cost | min_by(.cpu_s)) as $c
   | {kernel_ns: ($kernel | map(1e9 / .kernel_events_per_s) | min | round),
@@ -71,7 +69,7 @@ report='def slope(x; y): map([(x | log), (y | log)]) as $p | ($p | length) as $n
   | .slope = {s_a_virtual_hour: (.growth | slope(.authorities; .s_a_virtual_hour) | round2),
       messages: (.growth | slope(.authorities; .messages_a_virtual_hour) | round2),
       founding_s: (.growth | slope(.authorities; .founding_s) | round2), rss_mib: (.growth | slope(.authorities; .rss_mib) | round2)}'
-jq -n --argjson days "$days" --slurpfile cost <(cat "$W"/cost.*) --slurpfile kernel <(cat "$W"/kernel.*) \
+jq -L tests/bench -n --argjson days "$days" --slurpfile cost <(cat "$W"/cost.*) --slurpfile kernel <(cat "$W"/kernel.*) \
     --slurpfile single <(cat "$W"/single.*) --slurpfile growth "$W/growth" "$report" >"$W/report"
 if $json; then
     jq -c . "$W/report"

@@ -1,8 +1,10 @@
 /* tests/bench/bench_sizes.c - what grows with the data.
  *
- *   bench_sizes match    matches a second of a directory that holds 10^4 to 10^6 tokens
- *   bench_sizes lists    in machines without I/O: a list published, a plan added to it, a directory
- *                        that has missed that catching up
+ *   bench_sizes match [MAX]
+ *                        matches a second of a directory that holds 10^4 to MAX (10^6) tokens
+ *   bench_sizes lists [PLANS]
+ *                        in machines without I/O: a list of PLANS (2,000) published, a plan added
+ *                        to it, a directory that has missed that catching up; its tree alone
  *   bench_sizes fill DIR TOKENS AUTHORITY...
  *                        puts lists of so many tokens in all into the store of a directory that
  *                        does not run, as if from the authorities whose folders these are
@@ -20,9 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKENS_MAX 1000000U
+#define TOKENS_MAX 10000000U
 #define EPOCH      1U
-#define PLANS      2000U
+#define PLANS      2000U /* of a list, unless told otherwise */
 #define BATCH_ROWS 20000U
 
 static struct drbg dice;
@@ -43,12 +45,13 @@ static void match(void)
     MUST(handle_find(tokens + from, to - from, &h, &t, at, 4) == 0);
     bucket = (bucket + 1) % OPERATION_BUCKETS;
 }
-static int measure_match(void)
+static int measure_match(size_t most)
 {
-    tokens = malloc(TOKENS_MAX * sizeof *tokens);
+    MUST(most <= TOKENS_MAX);
+    tokens = malloc(most * sizeof *tokens);
     MUST(tokens != NULL);
-    drbg_bytes(&dice, tokens, TOKENS_MAX * sizeof *tokens);
-    for (tokens_count = 10000; tokens_count <= TOKENS_MAX; tokens_count *= 10) {
+    drbg_bytes(&dice, tokens, most * sizeof *tokens);
+    for (tokens_count = 10000; tokens_count <= most; tokens_count *= 10) {
         char name[64];
         size_t n;
         (void)snprintf(name, sizeof name, "directory_matches_per_second_%zu", tokens_count);
@@ -59,7 +62,22 @@ static int measure_match(void)
     return 0;
 }
 
-/* --- lists through the machines --- */
+/* --- lists --- */
+
+static int rising(const void *a, const void *b)
+{
+    const struct list_entry *x = a, *y = b;
+    return token_compare(&x->token, &y->token);
+}
+
+static struct list_entry *random_entries(size_t n)
+{
+    struct list_entry *e = malloc(n * sizeof *e);
+    MUST(e != NULL);
+    drbg_bytes(&dice, e, n * sizeof *e);
+    qsort(e, n, sizeof *e, rising);
+    return e;
+}
 
 static double settled(struct sim *s)
 {
@@ -67,7 +85,25 @@ static double settled(struct sim *s)
     MUST(sim_settle(s, 10 * CPIS_MS_MINUTE));
     return figure_cpu_us() - from;
 }
-static int measure_lists(void)
+static struct list_entry *entries;
+static size_t entries_count;
+static void tree(void)
+{
+    struct merkle *m;
+    MUST(merkle_build(entries, entries_count, &m) == CPIS_OK);
+    merkle_free(&m);
+}
+static void measure_tree(size_t n)
+{
+    size_t times;
+    entries = random_entries(n);
+    entries_count = n;
+    const double us = figure_time(tree, 200, &times);
+    figure("list_tree_cpu_ms", us / 1e3, "ms", times);
+    free(entries);
+}
+
+static int measure_lists(unsigned plans)
 {
     const struct sim_conf conf = {.seed = 1,
                                   .directories = 3,
@@ -79,11 +115,11 @@ static int measure_lists(void)
     const unsigned authority = sim_authority(s, 0), last = sim_directory(s, 2);
     uint32_t at = 0;
     struct nhs_number n;
-    for (unsigned i = 0; i < PLANS; i++) {
+    for (unsigned i = 0; i < plans; i++) {
         MUST(sim_next_number(&at, &n));
         sim_add_plan(s, authority, &n, 1, 1);
     }
-    figure("list_publish_cpu_us_per_plan", settled(s) / PLANS, "us", PLANS);
+    figure("list_publish_cpu_us_per_plan", settled(s) / plans, "us", plans);
     MUST(sim_next_number(&at, &n));
     sim_add_plan(s, authority, &n, 1, 1);
     figure("list_delta_cpu_ms", settled(s) / 1e3, "ms", 1); /* in three directories */
@@ -94,6 +130,7 @@ static int measure_lists(void)
     sim_start(s, last);
     figure("gossip_repair_cpu_ms", settled(s) / 1e3, "ms", 1); /* its start included */
     sim_free(&s);
+    measure_tree(plans);
     return 0;
 }
 
@@ -115,27 +152,18 @@ static struct store *open_data(const char *dir)
     return s;
 }
 
-static int rising(const void *a, const void *b)
-{
-    const struct list_entry *x = a, *y = b;
-    return token_compare(&x->token, &y->token);
-}
-
 static void put_list(struct store *s, const struct net_id *net, const struct identity *id, size_t n)
 {
-    struct list_entry *entries = malloc(n * sizeof *entries);
+    struct list_entry *list = random_entries(n);
     struct arena a = arena_make((size_t)1 << 20);
-    struct merkle *tree;
+    struct merkle *m;
     uint8_t key[4 + CPIS_ID_BYTES + TOKEN_BYTES] = {0, 0, 0, EPOCH};
     struct bytes b;
-    MUST(entries != NULL);
-    drbg_bytes(&dice, entries, n * sizeof *entries);
-    qsort(entries, n, sizeof *entries, rising);
-    MUST(merkle_build(entries, n, &tree) == CPIS_OK);
+    MUST(merkle_build(list, n, &m) == CPIS_OK);
     const struct msg_head head = {.authority_id = node_id_of(&id->pub.sign),
                                   .epoch = EPOCH,
                                   .version = 1,
-                                  .root = merkle_root(tree),
+                                  .root = merkle_root(m),
                                   .n = n,
                                   .time = (uint64_t)SIM_EPOCH_START};
     struct row_held row = {.head = {.type = SIGNED_HEAD, .signer = head.authority_id}};
@@ -145,14 +173,14 @@ static void put_list(struct store *s, const struct net_id *net, const struct ide
     memcpy(key + 4, head.authority_id.b, CPIS_ID_BYTES);
     store_put(s, TABLE_HEAD, key, 4 + CPIS_ID_BYTES, b.p, b.len);
     for (size_t i = 0; i < n; i++) {
-        memcpy(key + 4 + CPIS_ID_BYTES, entries[i].token.b, TOKEN_BYTES);
-        store_put(s, TABLE_LIST, key, sizeof key, entries[i].salt.b, SALT_BYTES);
+        memcpy(key + 4 + CPIS_ID_BYTES, list[i].token.b, TOKEN_BYTES);
+        store_put(s, TABLE_LIST, key, sizeof key, list[i].salt.b, SALT_BYTES);
         if (i % BATCH_ROWS == BATCH_ROWS - 1) MUST(store_commit(s) == CPIS_OK);
     }
     MUST(store_commit(s) == CPIS_OK);
-    merkle_free(&tree);
+    merkle_free(&m);
     arena_free(&a);
-    free(entries);
+    free(list);
 }
 
 static int fill(int argc, char **argv)
@@ -179,9 +207,13 @@ int main(int argc, char **argv)
 {
     MUST(sodium_init() >= 0);
     drbg_keygen(&dice);
-    if (argc == 2 && strcmp(argv[1], "match") == 0) return measure_match();
-    if (argc == 2 && strcmp(argv[1], "lists") == 0) return measure_lists();
+    const unsigned long size = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+    if (argc <= 3 && argc > 1 && strcmp(argv[1], "match") == 0)
+        return measure_match(size == 0 ? 1000000 : size);
+    if (argc <= 3 && argc > 1 && strcmp(argv[1], "lists") == 0)
+        return measure_lists(size == 0 ? PLANS : (unsigned)size);
     if (argc > 4 && strcmp(argv[1], "fill") == 0) return fill(argc, argv);
-    fprintf(stderr, "usage: bench_sizes match | lists | fill DIR TOKENS AUTHORITY...\n");
+    fprintf(stderr,
+            "usage: bench_sizes match [MAX] | lists [PLANS] | fill DIR TOKENS AUTHORITY...\n");
     return 2;
 }

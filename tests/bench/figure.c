@@ -12,6 +12,26 @@ void figure(const char *name, double value, const char *unit, size_t n)
     (void)fflush(stdout);
 }
 
+void figure_of(const char *label, const char *what, double value, const char *unit, size_t n)
+{
+    char name[96];
+    (void)snprintf(name, sizeof name, "%s_%s", label, what);
+    figure(name, value, unit, n);
+}
+
+void figure_lookups(const char *label, double *ms, size_t n, double took_ms, double cpu_us)
+{
+    static const struct {
+        const char *name;
+        double quantile;
+    } at[] = {{"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p99_ms", 0.99}, {"p999_ms", 0.999}};
+    timing_sort(ms, n);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        figure_of(label, at[i].name, timing_at(ms, n, at[i].quantile), "ms", n);
+    figure_of(label, "per_second", (double)n / took_ms * 1e3, "1/s", n);
+    figure_of(label, "cpu_us", cpu_us / (double)n, "us", n);
+}
+
 double figure_cpu_us(void)
 {
     struct timespec t;

@@ -6,6 +6,10 @@
 
 /* name: [a-z0-9_]; unit: "us", "ms", "s", "count", "bytes", "mib", "1/s"; n: measured how often. */
 void figure(const char *name, double value, const char *unit, size_t n);
+void figure_of(const char *label, const char *what, double value, const char *unit, size_t n);
+/* n lookups that took so many ms each (sorted here), took_ms all together, and cpu_us of processor
+ * time: LABEL_p50_ms, p90, p99, p999, LABEL_per_second, LABEL_cpu_us (of one). */
+void figure_lookups(const char *label, double *ms, size_t n, double took_ms, double cpu_us);
 double figure_cpu_us(void); /* of this process, all its threads */
 
 /* The processor time of one call: as many calls as fill ms, in FIGURE_ROUNDS rounds; the median of

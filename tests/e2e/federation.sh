@@ -98,7 +98,7 @@ found_federation() {
     for node in "${AUTHORITIES[@]}"; do
         i=$((i + 1))
         "$CPIS" init "$W/$node" --role authority --org "$node" --name "Testborough $i" \
-            --emergency "0207946010$i" --office "0163296010$i" --register "$W/register" >/dev/null
+            --emergency "02079460$((100 + i))" --office "01632960$((100 + i))" --register "$W/register" >/dev/null
     done
     "$CPIS" init "$W/$QUERY" --role query --org RZZ99 --name "Test Hospital" --register "$W/register" >/dev/null
     local nhs=("$W/$QUERY/descriptor") las=()

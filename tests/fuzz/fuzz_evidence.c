@@ -73,7 +73,7 @@ static void resign(struct cursor *c, struct arena *a, struct signed_message *m)
 static void change_search(struct cursor *c, struct arena *a, struct row_search *to,
                           const struct row_search *from)
 {
-    switch (cursor_below(c, 10)) {
+    switch (cursor_below(c, 12)) {
     case 0: to->statements_count = cursor_below(c, (uint32_t)to->statements_count + 1); break;
     case 1: to->evaluations_count = cursor_below(c, (uint32_t)to->evaluations_count + 1); break;
     case 2: to->answers_count = 0; break;
@@ -89,6 +89,14 @@ static void change_search(struct cursor *c, struct arena *a, struct row_search *
     case 6: to->ephemeral_secret = from->ephemeral_secret; break;
     case 7:
         if (to->statements_count > 1) to->statements[0] = to->statements[1];
+        break;
+    case 8:
+        to->neighbours = from->neighbours;
+        to->neighbours_count = from->neighbours_count;
+        break;
+    case 9:
+        if (to->neighbours_count > 0)
+            to->neighbours[0].place = cursor_below(c, EVIDENCE_TOGETHER_MAX);
         break;
     default:
         if (to->statements_count > 0)

@@ -75,14 +75,16 @@ static const struct {
     {"row_share", "w 1-16 =32 <512/32"},
     {"row_ceremony", "w <65536"},
     {"row_evaluation", "1-16 =32 =64"},
+    {"row_neighbour", "0-15 =32 <512/32"},
     {"row_floor", "=16 q q"},
     {"row_outbox_authority", "=16 q 1-3 <4096"},
     {"row_outbox", "=16 t10 =32 <4096 =32 =32 =32 =32 q w m:ask_details 64*row_outbox_authority"},
     {"row_state", "=32 <4096/2 <65536/32"},
     {"row_statement", "m:signed_message <65536/32"},
     {"row_answer", "m:signed_message"},
-    {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer"},
-    {"row_evidence", "2-2 t10 =32 q q w q 2*row_search 1024*row_floor 2048*signed_message "
+    {"row_search", "=16 =32 =32 <4096 16*row_evaluation 32*row_statement 64*row_answer "
+                   "15*row_neighbour"},
+    {"row_evidence", "2-3 t10 =32 q q w q 2*row_search 1024*row_floor 2048*signed_message "
                      "16*signed_message"},
     {"row_import", "q =32 q q q b b q =32 b =32 =32 q q q q q q"},
 };

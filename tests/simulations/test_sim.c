@@ -65,13 +65,13 @@ Test(sim, without_prices_each_input_is_a_batch_of_its_own)
         (void)sim_lookup(s, query, &n, false);
     }
     sim_run(s, CPIS_MS_SECOND);
-    cr_expect_gt(sim_steps(s), steps + 150);
+    cr_expect_gt(sim_steps(s), steps + 100);
     cr_expect_eq(sim_steps(s) - steps, sim_batches(s) - batches);
 }
 
 Test(sim, what_comes_while_a_node_is_busy_is_taken_in_one_commit)
 {
-    const struct sim_prices p = {.frame = {[FRAME_EVALUATE_REPLY] = 300}};
+    const struct sim_prices p = {.frame = {[FRAME_LOOKUP_REPLY] = 300}};
     sim_cpu(s, ROLE_QUERY, &p);
     disk_faults(sim_disk(s, query))->latency = (struct delay){.min = 5000, .max = 5000};
     const uint64_t steps = sim_steps(s), batches = sim_batches(s);
@@ -80,7 +80,7 @@ Test(sim, what_comes_while_a_node_is_busy_is_taken_in_one_commit)
         (void)sim_lookup(s, query, &n, false);
     }
     sim_run(s, 5 * CPIS_MS_SECOND);
-    cr_expect_lt(sim_batches(s) - batches, sim_steps(s) - steps - 60);
+    cr_expect_lt(sim_batches(s) - batches, sim_steps(s) - steps - 25);
     for (unsigned i = 0; i < 20; i++) {
         cr_assert(sim_verdict(s, i)->given);
         cr_expect_eq(sim_verdict(s, i)->verdict.kind, VERDICT_NO_FLAG);

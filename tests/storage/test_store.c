@@ -378,7 +378,7 @@ Test(store, another_schema_is_refused_before_anything_is_read_or_changed)
         {{0, 0, 0, STORE_SCHEMA + 1}, 4, CPIS_E_VERSION},
         {{0xff, 0xff, 0xff, 0xff}, 4, CPIS_E_VERSION},
         {{0, 0, 0, STORE_SCHEMA + 1, 1}, 5, CPIS_E_VERSION},
-        {{0, 0, 0, STORE_SCHEMA - 1}, 4, CPIS_E_OLD},
+        {{0, 0, 0, STORE_SCHEMA_OLDEST - 1}, 4, CPIS_E_OLD},
         {{0, 0, 0, 0}, 4, CPIS_E_STORE},
         {{0, 0, 1}, 3, CPIS_E_STORE},
         {{0, 0, 0, STORE_SCHEMA, 1}, 5, CPIS_E_STORE},
@@ -399,6 +399,48 @@ Test(store, another_schema_is_refused_before_anything_is_read_or_changed)
     cr_assert_eq(reopen(0, 0), CPIS_OK);
     disk_put(TABLE_COUNT, "state", "short", 5);
     cr_assert_eq(reopen(0, 0), CPIS_E_STORE);
+}
+
+/* As the version before left it: the schema in clear, and sealed in the state. */
+static void become_schema(uint8_t schema)
+{
+    static const char table[] = "store";
+    const uint8_t clear[] = {0, 0, 0, schema};
+    uint8_t sealed[sizeof clear + REST_OVERHEAD_BYTES], nonce[REST_NONCE_BYTES] = {7};
+    rest_seal(&keys, table, K("state"), 1000, nonce, clear, sizeof clear, sealed);
+    disk_put(TABLE_COUNT, "schema", clear, sizeof clear);
+    disk_put(TABLE_COUNT, "state", sealed, sizeof sealed);
+}
+static uint8_t schema_on_disk(void)
+{
+    struct kv *kv = NULL;
+    struct kv_val v;
+    struct kv_txn *t = below(&kv);
+    cr_assert_eq(kv_get(t, TABLE_COUNT, (struct kv_val){K("schema")}, &v), CPIS_OK);
+    const uint8_t schema = ((const uint8_t *)v.p)[3];
+    kv_abort(&t);
+    kv_close(&kv);
+    return schema;
+}
+
+Test(store, an_older_schema_that_is_read_becomes_this_one_when_it_is_opened_to_be_written)
+{
+    put(TABLE_CHILD, nhs, "plan");
+    cr_assert_eq(store_commit(store), CPIS_OK);
+    store_close(&store);
+    become_schema(STORE_SCHEMA_OLDEST);
+    conf.read_only = true;
+    cr_assert_eq(store_open(&conf, &keys, NULL, &store), CPIS_OK);
+    cr_assert(holds(TABLE_CHILD, nhs, "plan"));
+    store_close(&store);
+    cr_assert_eq(schema_on_disk(), STORE_SCHEMA_OLDEST, "who only reads changes nothing");
+    conf.read_only = false;
+    cr_assert_eq(reopen(0, 0), CPIS_OK);
+    cr_assert(holds(TABLE_CHILD, nhs, "plan"));
+    store_close(&store);
+    cr_assert_eq(schema_on_disk(), STORE_SCHEMA);
+    disk_put(TABLE_COUNT, "schema", (const uint8_t[]){0, 0, 0, STORE_SCHEMA_OLDEST}, 4);
+    cr_assert_eq(reopen(0, 0), CPIS_E_AUTH, "the clear one was changed");
 }
 
 Test(store, a_copy_that_did_not_end_is_refused_and_not_filled_up)

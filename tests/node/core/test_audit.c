@@ -20,9 +20,7 @@ static struct vf v;
 static struct audit *audit;
 static struct nhs_number number;
 static struct asked asked;
-static struct bytes lookup;
-static struct oprf_scalar blind;
-static struct row_evaluation evaluations[VF_T];
+static struct row_search sent; /* the evidence of it before anybody has replied */
 static struct made authority, directory, query;
 static cpis_ms end; /* when the logs were given out */
 
@@ -41,7 +39,7 @@ static void setup(void)
     cr_assert(sodium_init() >= 0);
     vf_init(&v);
     number = vf_number("9990000018");
-    asked = vf_asked(&v, &number, &lookup, &blind, evaluations);
+    asked = vf_asked(&v, &number, &sent);
     authority = (struct made){.number = VF_AUTHORITY};
     directory = (struct made){.number = DIRECTORY};
     query = (struct made){.number = VF_QUERY};
@@ -159,7 +157,7 @@ Test(audit, honest_logs_and_what_was_signed_for_them_are_acquitted)
     give(&query, 2);
     hold_ack(ACK_RECORDED, 2);
     hold_ack(ACK_COMPLETED, 4);
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     hold(7, &m);
     expect_only(AUDIT_NONE, NULL);
     const struct audit_totals t = audit_totals(audit);
@@ -418,7 +416,7 @@ Test(audit, a_list_that_was_signed_elsewhere_is_found)
 Test(audit, a_query_node_that_hides_that_it_asked_is_found)
 {
     struct signed_message m;
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     query.count = 1;
     give(&query, 0);
     hold(7, &m);
@@ -488,7 +486,7 @@ Test(audit, an_answer_signed_after_a_small_step_back_of_the_clock_is_not_without
 Test(audit, a_lookup_sent_after_a_small_step_back_of_the_clock_is_not_hidden)
 {
     struct signed_message m;
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     expect_by_step(&query, &m, asked.lookup.time, AUDIT_LOOKUP_UNLOGGED);
 }
 
@@ -504,9 +502,11 @@ static struct cpis_hash head_hashes[VF_AUTHORITIES];
 static struct vf_list list[VF_AUTHORITIES];
 static cpis_ms older = 10 * CPIS_MS_MINUTE; /* that a list without the child is */
 
-/* FLAG: directory 1 proves the child in 101's list, which answers; 2 and 3 say absent. */
+/* FLAG of a lookup of now: directory 1 proves the child in 101's list, which answers; 2 and 3 say
+ * absent. */
 static void record_flag(bool with_child_in_their_state)
 {
+    asked = vf_asked(&v, &number, &sent);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
         list[i] = vf_list(&v, VF_AUTHORITY + i, i == 0 ? &asked.keys.token : NULL);
         struct vf_list shown = list[i];
@@ -534,16 +534,11 @@ static void record_flag(bool with_child_in_their_state)
         times[i] = vf_register_time(&v, i + 1);
     const struct msg_answer a = vf_answer(&v, &asked, VF_AUTHORITY, ANSWER_FLAGS, list[0].version);
     answers[0].answer = vf_sign_answer(&v, VF_AUTHORITY, &a);
-    search = (struct row_search){.rid = asked.lookup.rid,
-                                 .blind = blind,
-                                 .ephemeral_secret = asked.ephemeral,
-                                 .lookup = lookup,
-                                 .evaluations = evaluations,
-                                 .evaluations_count = VF_T,
-                                 .statements = statements,
-                                 .statements_count = VF_T,
-                                 .answers = answers,
-                                 .answers_count = 1};
+    search = sent;
+    search.statements = statements;
+    search.statements_count = VF_T;
+    search.answers = answers;
+    search.answers_count = 1;
     ev = (struct row_evidence){.format = EVIDENCE_FORMAT,
                                .register_hash = *registry_hash(v.registry),
                                .register_version = registry_version(v.registry),

@@ -123,7 +123,7 @@ Test(evaluator, a_new_day_begins_a_new_quota_and_old_rows_go)
     cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 0);
 }
 
-Test(evaluator, a_batch_may_use_half_of_the_day_and_single_lookups_the_rest)
+Test(evaluator, an_authoritys_batch_may_use_half_of_the_day_and_single_ones_the_rest)
 {
     df_add_share(&d, 1);
     struct registry_node small = *df_node(&d, DF_AUTHORITY);
@@ -133,6 +133,17 @@ Test(evaluator, a_batch_may_use_half_of_the_day_and_single_lookups_the_rest)
     cr_assert_eq(ask_as(&small, 1, 2).refused, REFUSAL_QUOTA);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_NONE);
+    cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_QUOTA);
+}
+
+Test(evaluator, a_query_nodes_elements_may_use_all_of_the_day_asked_together_or_not)
+{
+    df_add_share(&d, 1);
+    struct registry_node small = *df_node(&d, DF_QUERY);
+    small.evaluations_per_day = 8;
+    cr_assert_eq(ask_as(&small, 1, 5).refused, REFUSAL_NONE);
+    cr_assert_eq(ask_as(&small, 1, 4).refused, REFUSAL_QUOTA);
+    cr_assert_eq(ask_as(&small, 1, 3).refused, REFUSAL_NONE);
     cr_assert_eq(ask_as(&small, 1, 1).refused, REFUSAL_QUOTA);
 }
 

@@ -10,9 +10,7 @@
 static struct vf v;
 static struct nhs_number number;
 static struct asked asked;
-static struct bytes lookup;
-static struct oprf_scalar blind;
-static struct row_evaluation evaluations[VF_T];
+static struct row_search sent;              /* the evidence of it before anybody has replied */
 static struct vf_list list[VF_AUTHORITIES]; /* all but 102's are without the child */
 static struct signed_message heads[VF_AUTHORITIES];
 static struct cpis_hash state;
@@ -23,7 +21,7 @@ static void setup(void)
     cr_assert(sodium_init() >= 0);
     vf_init(&v);
     number = vf_number("9990000018");
-    asked = vf_asked(&v, &number, &lookup, &blind, evaluations);
+    asked = vf_asked(&v, &number, &sent);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) {
         list[i] = vf_list(&v, VF_AUTHORITY + i, i == 1 ? &asked.keys.token : NULL);
         heads[i] = vf_head(&v, &list[i]);
@@ -36,7 +34,7 @@ TestSuite(evidence, .init = setup, .fini = teardown);
 
 static cpis_err check(const struct signed_message *m)
 {
-    return evidence_check_statement(v.registry, &asked, m, v.wall, &v.a, &checked);
+    return evidence_check_statement(v.registry, &asked, m, &v.a, &checked);
 }
 static struct msg_absent absent(void) { return vf_absent(&v, &asked, 2, &state); }
 static cpis_err check_absent(const struct msg_absent *m)
@@ -174,7 +172,7 @@ Test(evidence, a_directory_without_a_share_of_the_epoch_is_refused)
     }
 }
 
-Test(evidence, a_statement_from_long_before_the_lookup_or_of_the_future_is_refused)
+Test(evidence, a_statement_from_long_before_the_lookup_or_long_after_it_is_refused)
 {
     const struct {
         uint64_t time;
@@ -182,8 +180,8 @@ Test(evidence, a_statement_from_long_before_the_lookup_or_of_the_future_is_refus
     } cases[] = {
         {asked.lookup.time - LATE_MS, CPIS_OK},
         {asked.lookup.time - LATE_MS - 1, CPIS_E_REPLAY},
-        {v.wall + LATE_MS, CPIS_OK},
-        {v.wall + LATE_MS + 1, CPIS_E_REPLAY},
+        {asked.lookup.time + LATE_MS, CPIS_OK},
+        {asked.lookup.time + LATE_MS + 1, CPIS_E_REPLAY},
         {UINT64_MAX, CPIS_E_REPLAY},
         {0, CPIS_E_REPLAY},
         {UINT64_MAX - LATE_MS + 1, CPIS_E_REPLAY},
@@ -228,14 +226,13 @@ Test(evidence, an_older_register_of_our_chain_may_be_named_but_no_other_of_that_
 
 Test(evidence, a_directory_past_its_dates_states_nothing)
 {
-    const struct msg_absent m = absent();
-    const struct signed_message s = vf_sign_absent(&v, 2, &m);
-    const cpis_ms late = RF_T0 + 3000 * CPIS_MS_DAY;
-    cr_expect_eq(evidence_check_statement(v.registry, &asked, &s, late, &v.a, &checked),
-                 CPIS_E_AUTH);
-    cr_expect_eq(
-        evidence_check_statement(v.registry, &asked, &s, RF_T0 - 2 * CPIS_MS_DAY, &v.a, &checked),
-        CPIS_E_AUTH);
+    const cpis_ms asked_at[] = {asked.lookup.time, RF_T0 + 3000 * CPIS_MS_DAY,
+                                RF_T0 - 2 * CPIS_MS_DAY};
+    for (size_t i = 0; i < 3; i++) {
+        struct msg_absent m = absent();
+        m.time = asked.lookup.time = asked_at[i];
+        cr_expect_eq(check_absent(&m), i == 0 ? CPIS_OK : CPIS_E_AUTH);
+    }
 }
 
 /* --- a presence --- */
@@ -466,15 +463,10 @@ static void record_absence(size_t i)
 /* NO FLAG by t absences. */
 static void record_no_flag(void)
 {
-    search = (struct row_search){.rid = asked.lookup.rid,
-                                 .blind = blind,
-                                 .ephemeral_secret = asked.ephemeral,
-                                 .lookup = lookup,
-                                 .evaluations = evaluations,
-                                 .evaluations_count = VF_T,
-                                 .statements = statements,
-                                 .statements_count = VF_T,
-                                 .answers = answers};
+    search = sent;
+    search.statements = statements;
+    search.statements_count = VF_T;
+    search.answers = answers;
     ev = (struct row_evidence){.format = EVIDENCE_FORMAT,
                                .register_hash = *registry_hash(v.registry),
                                .register_version = registry_version(v.registry),
@@ -601,9 +593,9 @@ Test(evidence, a_lookup_is_about_its_number_alone)
 Test(evidence, an_altered_lookup_is_found)
 {
     record_no_flag();
-    uint8_t *p = arena_copy(&v.a, lookup.p, lookup.len);
+    uint8_t *p = arena_copy(&v.a, sent.lookup.p, sent.lookup.len);
     search.lookup.p = p;
-    for (size_t i = 0; i < lookup.len; i++) {
+    for (size_t i = 0; i < sent.lookup.len; i++) {
         p[i] ^= 1;
         cr_expect_neq(verify(), EVIDENCE_HOLDS, "byte %zu", i);
         p[i] ^= 1;
@@ -618,7 +610,7 @@ Test(evidence, a_lookup_signed_by_no_query_node_is_found)
 {
     struct signed_message m;
     record_no_flag();
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     m = vf_sign(&v, 1, SIGNED_LOOKUP, m.body);
     cr_assert_eq(signed_message_encode(&m, &v.a, &search.lookup), CPIS_OK);
     cr_expect_eq(verify(), EVIDENCE_LOOKUP);
@@ -626,11 +618,12 @@ Test(evidence, a_lookup_signed_by_no_query_node_is_found)
 
 Test(evidence, evaluations_that_are_altered_missing_doubled_or_too_many_are_found)
 {
+    const struct row_evaluation *evaluations = sent.evaluations;
     struct row_evaluation more[VF_T + 1];
     record_no_flag();
     search.evaluations_count = VF_T - 1;
     cr_expect_eq(verify(), EVIDENCE_EVALUATION);
-    memcpy(more, evaluations, sizeof evaluations);
+    memcpy(more, evaluations, VF_T * sizeof *more);
     more[VF_T] = more[0];
     search.evaluations = more;
     search.evaluations_count = VF_T + 1;
@@ -650,6 +643,49 @@ Test(evidence, evaluations_that_are_altered_missing_doubled_or_too_many_are_foun
         cr_expect_eq(verify(), EVIDENCE_EVALUATION);
         more[i] = evaluations[i];
     }
+}
+
+/* A proof is over the whole request: of what came with ours nothing may be another. */
+Test(evidence, neighbours_that_are_altered_missing_doubled_or_too_many_are_found)
+{
+    struct row_neighbour list_of[EVIDENCE_TOGETHER_MAX];
+    uint8_t evaluated[VF_T * OPRF_ELEMENT_BYTES];
+    record_no_flag();
+    search.neighbours = list_of;
+    for (size_t i = 0; i < sent.neighbours_count; i++) {
+        struct row_neighbour *n = &list_of[i];
+        memcpy(list_of, sent.neighbours, sent.neighbours_count * sizeof *n);
+        cr_expect_eq(verify(), EVIDENCE_HOLDS, "%s", evidence_fault_text(verify()));
+        for (n->place = 0; n->place <= VF_TOGETHER; n->place++)
+            cr_expect_eq(verify(), n->place == sent.neighbours[i].place ? EVIDENCE_HOLDS
+                                                                        : EVIDENCE_EVALUATION);
+        n->place = sent.neighbours[i].place;
+        n->blinded.b[0] ^= 1;
+        cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+        n->blinded.b[0] ^= 1;
+        memcpy(evaluated, n->evaluated.p, sizeof evaluated);
+        n->evaluated.p = evaluated;
+        for (size_t k = 0; k < VF_T; k++) {
+            evaluated[k * OPRF_ELEMENT_BYTES] ^= 1;
+            cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+            evaluated[k * OPRF_ELEMENT_BYTES] ^= 1;
+        }
+        cr_expect_eq(verify(), EVIDENCE_HOLDS);
+        n->evaluated.len -= OPRF_ELEMENT_BYTES;
+        cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+    }
+    search.neighbours = sent.neighbours;
+    search.neighbours_count--;
+    cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+    search.neighbours_count = 0;
+    cr_expect_eq(verify(), EVIDENCE_EVALUATION);
+    for (uint32_t i = 0; i < EVIDENCE_TOGETHER_MAX; i++) { /* no place is left for ours */
+        list_of[i] = sent.neighbours[0];
+        list_of[i].place = i;
+    }
+    search.neighbours = list_of;
+    search.neighbours_count = EVIDENCE_TOGETHER_MAX;
+    cr_expect_eq(verify(), EVIDENCE_EVALUATION);
 }
 
 Test(evidence, statements_that_are_altered_missing_or_doubled_are_found)
@@ -815,13 +851,24 @@ Test(evidence, register_times_that_name_the_register_before_support_a_verdict_un
     cr_expect_eq(verify(), EVIDENCE_HOLDS, "%s", evidence_fault_text(verify()));
 }
 
+/* Judged minutes before the statements by a clock that was set back: they hold by the lookup. */
+Test(evidence, of_a_clock_that_was_set_back_before_the_verdict_holds)
+{
+    record_no_flag();
+    v.wall -= LATE_MS + CPIS_MS_SECOND;
+    for (size_t i = 0; i < VF_T; i++)
+        times[i] = vf_register_time(&v, (unsigned)i + 1);
+    ev.judged = v.wall;
+    cr_expect_eq(verify(), EVIDENCE_HOLDS, "%s", evidence_fault_text(verify()));
+}
+
 Test(evidence, an_epoch_that_is_not_in_the_register_is_found)
 {
     struct signed_message m;
     struct msg_lookup body;
     struct bytes b;
     record_no_flag();
-    cr_assert_eq(signed_message_decode(lookup, &v.a, &m), CPIS_OK);
+    cr_assert_eq(signed_message_decode(sent.lookup, &v.a, &m), CPIS_OK);
     cr_assert_eq(lookup_decode(m.body, &v.a, &body), CPIS_OK);
     body.epoch = 9;
     cr_assert_eq(lookup_encode(&body, &v.a, &b), CPIS_OK);

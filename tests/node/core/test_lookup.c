@@ -102,9 +102,12 @@ static void tick(cpis_ms ms)
     settle();
     vf_commit(&v);
 }
+/* And the batch it came in has ended. */
 static void start(void)
 {
-    lookups_start(lookups, vf_begin(&v), COMMAND, &number, &ask);
+    struct env *e = vf_begin(&v);
+    lookups_start(lookups, e, COMMAND, &number, &ask);
+    tokens_tick(tokens, e);
     settle();
     vf_commit(&v);
 }
@@ -1040,9 +1043,90 @@ Test(lookup, an_answer_that_does_not_open_is_named_and_the_next_one_counts)
     expect_given(VERDICT_FLAG, REASON_NONE);
 }
 
+/* Two that come in one batch are one request to each directory; each is of its own child. */
+Test(lookup, what_is_asked_together_is_told_apart)
+{
+    const struct nhs_number other = vf_number("9990942927"), first = number;
+    struct bytes looked[2] = {{0}};
+    unsigned at[VF_DIRECTORIES];
+    size_t n = 0;
+    struct env *e = vf_begin(&v);
+    lookups_start(lookups, e, COMMAND + 1, &other, &ask);
+    lookups_start(lookups, e, COMMAND, &number, &ask);
+    settle();
+    vf_commit(&v);
+    cr_expect_eq(vf_sent(&v, 0, FRAME_EVALUATE_REQUEST, NULL), 0, "not before the batch has ended");
+    cr_expect_eq(tokens_deadline(tokens), v.now);
+    tick(0);
+    struct msg_evaluate_request q;
+    struct bytes b;
+    for (unsigned i = 1; i <= VF_DIRECTORIES; i++)
+        if (vf_sent(&v, i, FRAME_EVALUATE_REQUEST, &b) > 0) at[n++] = i;
+    cr_assert_eq(n, VF_T);
+    cr_assert_eq(vf_sent(&v, 0, FRAME_EVALUATE_REQUEST, NULL), VF_T, "one each");
+    cr_assert_eq(evaluate_request_decode(b, &v.a, &q), CPIS_OK);
+    cr_assert_eq(q.elements.len, 2 * OPRF_ELEMENT_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        const struct cpis_id id = rf_id(at[i]);
+        const struct msg_evaluate_reply r = vf_evaluate(&v, &q, at[i]);
+        tokens_recv_reply(tokens, vf_begin(&v), &id, &r);
+        settle();
+        vf_commit(&v);
+    }
+    n = 0;
+    const struct cpis_id peer = rf_id(at[0]);
+    for (size_t k = 0; k < v.outs && n < 2; k++)
+        if (v.out[k].type == OUT_SEND && id_equal(&v.out[k].peer, &peer))
+            looked[n++] = v.out[k].frame.payload;
+    cr_assert_eq(n, 2);
+    for (size_t i = 0; i < 2; i++) { /* in the order in which they came */
+        number = i == 0 ? other : first;
+        lookup_bytes = looked[i];
+        learn_lookup();
+        for (size_t k = 0; k < VF_T; k++)
+            say_absent(at[k]);
+        const struct verdict *r = given();
+        cr_assert_not_null(r);
+        cr_expect_eq(r->kind, VERDICT_NO_FLAG);
+        cr_expect_eq(v.out[vf_first_result(&v)].command, i == 0 ? COMMAND + 1 : COMMAND);
+        cr_expect_eq(evidence_holds(), EVIDENCE_HOLDS, "%s", evidence_fault_text(evidence_holds()));
+    }
+}
+
+Test(lookup, one_refusal_over_quota_is_of_all_that_were_asked_together)
+{
+    struct env *e = vf_begin(&v);
+    lookups_start(lookups, e, COMMAND + 1, &number, &ask);
+    lookups_start(lookups, e, COMMAND, &number, &ask);
+    tokens_tick(tokens, e);
+    vf_commit(&v);
+    struct msg_evaluate_request q;
+    struct bytes b;
+    size_t results = 0;
+    cr_assert_gt(vf_sent(&v, 0, FRAME_EVALUATE_REQUEST, &b), 0);
+    cr_assert_eq(evaluate_request_decode(b, &v.a, &q), CPIS_OK);
+    for (unsigned i = 1; i <= VF_DIRECTORIES; i++) {
+        const struct cpis_id id = rf_id(i);
+        const struct msg_evaluate_reply r = {
+            .request = q.request, .epoch = q.epoch, .refused = REFUSAL_QUOTA};
+        tokens_recv_reply(tokens, vf_begin(&v), &id, &r);
+        settle();
+        vf_commit(&v);
+        for (size_t k = 0; k < v.outs; k++) {
+            if (v.out[k].type != OUT_RESULT) continue;
+            cr_expect_eq(v.out[k].verdict.kind, VERDICT_UNKNOWN);
+            cr_expect_eq(v.out[k].verdict.reason, REASON_QUOTA);
+            results++;
+        }
+    }
+    cr_expect_eq(results, 2);
+    cr_expect_eq(lookups_active(lookups), 0);
+    cr_expect_eq(outbox(), 0);
+}
+
 Test(lookup, evaluations_that_nobody_waits_for_are_another_machines)
 {
-    const struct tokens_done done = {.job = 999};
+    const struct tokens_done done = {.job = 999, .m = 1};
     bool mine = true;
     start();
     lookups_tokens_done(lookups, vf_begin(&v), &done, &mine);

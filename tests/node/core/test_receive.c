@@ -707,10 +707,8 @@ static void add_signed(const struct asked *asked, const struct vf_list *l)
 static void make_samples(void)
 {
     const struct nhs_number n = vf_number("9990000018");
-    struct row_evaluation evaluations[VF_T];
-    struct oprf_scalar blind;
-    struct bytes bytes;
-    const struct asked asked = vf_asked(&v, &n, &bytes, &blind, evaluations);
+    struct row_search sent;
+    const struct asked asked = vf_asked(&v, &n, &sent);
     struct vf_list l = vf_list(&v, 102, &asked.keys.token);
     struct signed_message head = vf_head(&v, &l);
     samples = 0;

@@ -107,7 +107,7 @@ Test(tokens, of_any_t_directories_are_those_of_the_whole_key)
             answer(who[i]);
         }
         expect_keys(M);
-        cr_expect_eq(done.evidence_count, VF_T);
+        cr_expect_eq(done.replies_count, VF_T);
         tokens_release(tokens, job);
         cr_expect_not(pop());
     }
@@ -137,9 +137,8 @@ Test(tokens, the_evidence_of_one_number_verifies_under_the_commitments)
     struct oprf_element blinded;
     memcpy(&blinded, request.elements.p, sizeof blinded);
     for (size_t i = 0; i < VF_T; i++) {
-        const struct row_evaluation *r = &done.evidence[i];
-        const struct threshold_reply t = {r->index, &r->element, r->proof};
-        cr_expect_eq(threshold_verify(&ep->public_shares, &blinded, 1, &t), CPIS_OK);
+        const struct threshold_reply *r = &done.replies[i];
+        cr_expect_eq(threshold_verify(&ep->public_shares, &blinded, 1, r), CPIS_OK);
         const struct cpis_id id = rf_id(r->index);
         bool used = false;
         for (size_t k = 0; k < VF_T; k++)
@@ -426,4 +425,163 @@ Test(tokens, there_is_no_job_for_an_unknown_epoch_or_beyond_the_most)
         rf_commit(&v.node, true);
     }
     cr_expect_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, number, 1, &job), CPIS_E_LIMIT);
+}
+
+/* A busy directory takes its time over a batch: asked anew too early, it would get nothing done. */
+Test(tokens, a_batch_is_waited_for_by_its_size)
+{
+    static struct nhs_number many[OPRF_BATCH_MAX];
+    unsigned who[VF_DIRECTORIES];
+    for (size_t i = 0; i < OPRF_BATCH_MAX; i++)
+        many[i] = number[i % M];
+    cr_assert_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, many, OPRF_BATCH_MAX, &job), CPIS_OK);
+    vf_commit(&v);
+    cr_assert_eq(asked(who), VF_T);
+    const cpis_ms wait = OPRF_BATCH_MAX / TOKENS_WAIT_PER * TOKENS_REPLY_WAIT;
+    cr_expect_eq(tokens_deadline(tokens), v.now + wait);
+    tick_at(wait - 1);
+    cr_expect_eq(asked(who), 0);
+    cr_expect_not(pop());
+    tick_at(1);
+    cr_expect_gt(asked(who), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_expect_not(pop());
+        tick_at(wait);
+    }
+    expect_failed(CPIS_E_NOTFOUND);
+}
+
+/* --- numbers that are joined --- */
+
+static size_t join(const struct nhs_number *n, uint64_t *ret_job)
+{
+    size_t place = SIZE_MAX;
+    cr_assert_eq(tokens_join(tokens, vf_begin(&v), VF_EPOCH, n, ret_job, &place), CPIS_OK);
+    vf_commit(&v);
+    return place;
+}
+static void join_all(void)
+{
+    for (size_t i = 0; i < M; i++) {
+        uint64_t same = 0;
+        cr_expect_eq(join(&number[i], &same), i);
+        cr_expect(i == 0 || same == job);
+        job = same;
+    }
+}
+
+Test(tokens, joined_numbers_are_one_request_at_the_next_tick_and_one_proof)
+{
+    const struct registry_epoch *ep = registry_epoch(v.registry, VF_EPOCH);
+    unsigned who[VF_DIRECTORIES];
+    join_all();
+    cr_expect_eq(asked(who), 0);
+    cr_expect_eq(tokens_deadline(tokens), v.now);
+    tick_at(0);
+    cr_assert_eq(asked(who), VF_T);
+    cr_expect_eq(tokens_deadline(tokens), v.now + TOKENS_REPLY_WAIT);
+    learn_request();
+    cr_assert_eq(request.elements.len, M * OPRF_ELEMENT_BYTES);
+    uint64_t next = 0;
+    cr_expect_eq(join(&number[0], &next), 0, "those have been asked for");
+    cr_expect_neq(next, job);
+    for (size_t i = 0; i < VF_T; i++)
+        answer(who[i]);
+    expect_keys(M);
+    cr_expect_eq(memcmp(done.blinded, request.elements.p, request.elements.len), 0);
+    for (size_t i = 0; i < VF_T; i++)
+        cr_expect_eq(threshold_verify(&ep->public_shares, done.blinded, M, &done.replies[i]),
+                     CPIS_OK);
+}
+
+Test(tokens, a_request_that_is_full_waits_for_nobody)
+{
+    unsigned who[VF_DIRECTORIES];
+    for (size_t i = 0; i < TOKENS_TOGETHER_MAX; i++) {
+        cr_expect_eq(asked(who), 0, "%zu", i);
+        cr_expect_eq(join(&number[i % M], &job), i);
+    }
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    cr_expect_eq(request.elements.len, TOKENS_TOGETHER_MAX * OPRF_ELEMENT_BYTES);
+    uint64_t next = 0;
+    cr_expect_eq(join(&number[0], &next), 0);
+    cr_expect_neq(next, job);
+    for (size_t i = 0; i < VF_T; i++)
+        answer(who[i]);
+    cr_assert(pop());
+    for (size_t i = 0; i < TOKENS_TOGETHER_MAX; i++) {
+        const struct child_keys want = vf_keys(&number[i % M], VF_EPOCH);
+        cr_expect_eq(memcmp(&done.keys[i], &want, sizeof want), 0, "%zu", i);
+    }
+}
+
+/* A liar that spares all but one child of a request: nothing of its reply is used. */
+static void expect_refused_together(void (*spoil)(struct oprf_element *e))
+{
+    unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
+    struct oprf_element e[M];
+    join_all();
+    tick_at(0);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    struct msg_evaluate_reply m = reply_of(who[0]);
+    memcpy(e, m.elements.p, sizeof e);
+    spoil(e);
+    m.elements.p = e[0].b;
+    give(who[0], &m);
+    cr_expect_eq(vf_events(&v, EVENT_EVALUATION_WRONG), 1);
+    cr_assert_eq(asked(more), 1);
+    answer(who[1]);
+    answer(who[2]);
+    cr_expect_not(pop());
+    answer(more[0]);
+    expect_keys(M);
+}
+static void replace_one(struct oprf_element *e) { e[2] = e[0]; }
+static void change_places(struct oprf_element *e)
+{
+    const struct oprf_element first = e[0];
+    e[0] = e[1];
+    e[1] = first;
+}
+/* Their sum stays: what is checked is not the sum, but a combination that nobody can foresee. */
+static void shift_two(struct oprf_element *e)
+{
+    struct oprf_element shift;
+    const struct oprf_scalar one = {{1}};
+    cr_assert_eq(oprf_public_key(&one, &shift), CPIS_OK);
+    cr_assert_eq(crypto_core_ristretto255_add(e[0].b, e[0].b, shift.b), 0);
+    cr_assert_eq(crypto_core_ristretto255_sub(e[1].b, e[1].b, shift.b), 0);
+}
+Test(tokens, one_wrong_evaluation_among_right_ones_is_refused)
+{
+    expect_refused_together(replace_one);
+}
+Test(tokens, evaluations_at_each_others_places_are_refused)
+{
+    expect_refused_together(change_places);
+}
+Test(tokens, wrong_evaluations_that_add_up_are_refused) { expect_refused_together(shift_two); }
+
+static void add_epoch_2(struct msg_register *m, struct arena *b)
+{
+    struct msg_register_epoch *two = arena_take(b, 2 * sizeof *two);
+    two[0] = m->epochs[0];
+    two[1] = rf_epoch(2, VF_DIRECTORIES, VF_T, b);
+    m->epochs = two;
+    m->epochs_count = 2;
+}
+Test(tokens, numbers_of_different_epochs_are_not_asked_for_together)
+{
+    uint64_t second = 0;
+    size_t place = SIZE_MAX;
+    vf_register(&v, add_epoch_2);
+    cr_expect_eq(join(&number[0], &job), 0);
+    cr_assert_eq(tokens_join(tokens, vf_begin(&v), 2, &number[0], &second, &place), CPIS_OK);
+    vf_commit(&v);
+    cr_expect_eq(place, 0);
+    cr_expect_neq(second, job);
+    cr_expect_eq(tokens_join(tokens, vf_begin(&v), 3, &number[0], &second, &place),
+                 CPIS_E_NOTFOUND);
 }

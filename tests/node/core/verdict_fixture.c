@@ -237,14 +237,39 @@ struct signed_message vf_sign(struct vf *v, unsigned number, enum signed_type ty
     return m;
 }
 
-struct asked vf_asked(struct vf *v, const struct nhs_number *n, struct bytes *ret_bytes,
-                      struct oprf_scalar *ret_blind, struct row_evaluation evaluations[VF_T])
+/* The neighbours are the same number under other blinds, which nobody can tell. */
+static void evaluate_search(struct vf *v, const struct nhs_number *n, struct row_search *ret)
+{
+    struct oprf_element blinded[VF_TOGETHER], out[VF_T][VF_TOGETHER];
+    uint8_t input[THRESHOLD_INPUT_BYTES];
+    threshold_input(VF_EPOCH, n->digits, input);
+    for (uint8_t i = 0; i < VF_TOGETHER; i++) {
+        const struct oprf_scalar blind = {{5, (uint8_t)(6 + i)}};
+        MUST(oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &blind, &blinded[i]));
+        if (i == VF_PLACE) ret->blind = blind;
+    }
+    ret->evaluations_count = VF_T;
+    ret->evaluations = arena_take(&v->a, VF_T * sizeof *ret->evaluations);
+    for (uint32_t i = 0; i < VF_T; i++) {
+        ret->evaluations[i].index = i + 1;
+        ret->evaluations[i].proof = evaluate(VF_EPOCH, blinded, VF_TOGETHER, i + 1, out[i]);
+        ret->evaluations[i].element = out[i][VF_PLACE];
+    }
+    ret->neighbours = arena_take(&v->a, (VF_TOGETHER - 1) * sizeof *ret->neighbours);
+    for (uint32_t i = 0; i < VF_TOGETHER; i++) {
+        struct oprf_element *evaluated = arena_take(&v->a, VF_T * sizeof *evaluated);
+        if (i == VF_PLACE) continue;
+        for (size_t k = 0; k < VF_T; k++)
+            evaluated[k] = out[k][i];
+        ret->neighbours[ret->neighbours_count++] =
+            (struct row_neighbour){i, blinded[i], {evaluated[0].b, VF_T * sizeof *evaluated}};
+    }
+}
+
+struct asked vf_asked(struct vf *v, const struct nhs_number *n, struct row_search *ret)
 {
     struct asked k = {.keys = vf_keys(n, VF_EPOCH), .ephemeral = {{1, 2, 3}}};
-    const struct oprf_scalar blind = {{5, 6}};
-    struct oprf_element b;
     struct bytes body;
-    uint8_t input[THRESHOLD_INPUT_BYTES];
     const struct cpis_id rid = {{4, 4, 4}}, query = rf_id(VF_QUERY);
     const struct handle h = handle_make(VF_EPOCH, &query, &rid);
     struct msg_lookup *m = &k.lookup;
@@ -261,14 +286,9 @@ struct asked vf_asked(struct vf *v, const struct nhs_number *n, struct bytes *re
     MUST(lookup_encode(m, &v->a, &body));
     const struct signed_message s = vf_sign(v, VF_QUERY, SIGNED_LOOKUP, body);
     k.rh = signed_hash(&s);
-    MUST(signed_message_encode(&s, &v->a, ret_bytes));
-    threshold_input(VF_EPOCH, n->digits, input);
-    MUST(oprf_blind_with(OPRF_MODE_VOPRF, input, sizeof input, &blind, &b));
-    for (uint32_t i = 0; i < VF_T; i++) {
-        evaluations[i].index = i + 1;
-        evaluations[i].proof = evaluate(VF_EPOCH, &b, 1, i + 1, &evaluations[i].element);
-    }
-    *ret_blind = blind;
+    *ret = (struct row_search){.rid = rid, .ephemeral_secret = k.ephemeral};
+    MUST(signed_message_encode(&s, &v->a, &ret->lookup));
+    evaluate_search(v, n, ret);
     return k;
 }
 

@@ -69,9 +69,11 @@ struct msg_evaluate_reply vf_evaluate(struct vf *v, const struct msg_evaluate_re
 struct signed_message vf_sign(struct vf *v, unsigned number, enum signed_type type,
                               struct bytes body);
 
-/* A lookup of n, as the query node would send it now. */
-struct asked vf_asked(struct vf *v, const struct nhs_number *n, struct bytes *ret_bytes,
-                      struct oprf_scalar *ret_blind, struct row_evaluation evaluations[VF_T]);
+/* A lookup of n, as the query node would send it now; evaluated as the second of VF_TOGETHER. The
+ * evidence of it so far lies in the arena. */
+#define VF_TOGETHER 3U
+#define VF_PLACE    1U
+struct asked vf_asked(struct vf *v, const struct nhs_number *n, struct row_search *ret);
 
 /* An authority's list in the test's hands: `with` stands in it, among dummies. */
 struct vf_list {

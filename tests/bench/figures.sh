@@ -1,0 +1,21 @@
+# tests/bench/figures.sh - what benches of real processes share: progress, figures, starts that are timed. Sourced after
+# tests/e2e/federation.sh, with $figures, the file that figures go to.
+# shellcheck shell=bash
+# shellcheck disable=SC2154
+step() { printf '%4d s  %s\n' $((SECONDS - began)) "$*" >&2; }
+figure() { printf '{"name":"%s","value":%s,"unit":"%s","n":%s}\n' "$@" >>"$figures"; } # NAME VALUE UNIT N
+now() { date +%s%3N; }
+rss_mib() { awk '/^VmRSS/ {printf "%.2f", $2 / 1024}' "/proc/$1/status"; }
+# Seconds of processor time that a process has taken.
+cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz}' "/proc/$1/stat"; }
+# Starts a node and sets $took: seconds until what it says of itself fits `filter` (of jq).
+timed_start() { # NODE FILTER
+    local node=$1 filter=$2 t
+    t=$(now)
+    "$CPIS" run "$W/$node" >>"$W/log/$node.log" 2>&1 &
+    PIDS[$node]=$!
+    answers() { "$CPIS" status "$W/$node" --json | jq -e "$filter"; }
+    until_ok 120 answers || { tail -n 5 "$W/log/$node.log" >&2; die "$node does not answer"; }
+    # shellcheck disable=SC2034
+    took=$(awk -v ms=$(($(now) - t)) 'BEGIN {printf "%.3f", ms / 1000}')
+}
