@@ -95,6 +95,7 @@ static void pop_all(struct sim *s, unsigned n)
         case OUT_SEND:
         case OUT_EVENT:
         case OUT_RESULT: keep(s, n, &o); break;
+        case OUT_WORK: assert(false); break; /* evaluations are done in their steps */
         }
     if (node_failed(m->node)) m->batch.failed = true;
 }

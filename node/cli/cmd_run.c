@@ -167,6 +167,7 @@ static cpis_err drive(struct running *r, const char *passphrase, size_t len)
                                      .inbox = &r->inbox,
                                      .policy = &r->policy,
                                      .cover = &s->cover_traffic,
+                                     .workers = (unsigned)s->workers,
                                      .confined = confined,
                                      .confined_whole = whole,
                                      .memory = memory < 0 ? 0 : memory,

@@ -3,6 +3,7 @@
 #include "node/core/authority.h"
 #include "node/feed/url.h"
 #include "node/net/listen_address.h"
+#include "node/net/workers.h"
 #include "proto/code.h"
 #include "proto/telephone.h"
 #include "proto/text.h"
@@ -88,6 +89,9 @@ static const struct key keys[] = {
      "First size of the store's map in MiB; 0: 64. It grows by itself."},
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
      "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
+    {"", "workers", KEY_NUMBER, AT(workers), 0, WORKERS_MAX, "4", "a whole number from 0 to 16",
+     "Directory: threads that do evaluations beside its loop, at most; no more than there are "
+     "processors for. 0: the loop does them."},
     {"", "feed", KEY_BOOL, AT(feed), 0, 1, "true", "true or false",
      "Authority: what is dropped into feed/in is taken in, as by `cpis feed`."},
     {"", "traced_numbers", KEY_PATH, AT(traced_numbers), 0, TOP(traced_numbers), "",

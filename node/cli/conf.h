@@ -24,6 +24,7 @@ struct node_settings {
     bool cover_traffic;
     bool confine; /* `cpis run` and what it starts are confined (confine.h) */
     uint64_t map_mib, map_mib_max;
+    uint64_t workers;                     /* directory: threads that evaluate, at most */
     char log_level[6];                    /* "error", "warn", "info" */
     bool feed;                            /* authority: `cpis run` watches feed/in */
     char traced_numbers[CONF_PATH_BYTES]; /* authority: its list of traced numbers; "": none */

@@ -26,9 +26,9 @@ size_t conf_files(const struct node_settings *s, const char *prefixes, const cha
 }
 
 /* A node that runs goes on with those that it was started with. */
-static const size_t at_start[] = {AT(role),     AT(org),     AT(name),
-                                  AT(endpoint), AT(listen),  AT(passphrase_file),
-                                  AT(confine),  AT(map_mib), AT(map_mib_max)};
+static const size_t at_start[] = {
+    AT(role),    AT(org),     AT(name),        AT(endpoint), AT(listen), AT(passphrase_file),
+    AT(confine), AT(map_mib), AT(map_mib_max), AT(workers)};
 
 static bool is_at_start(const struct conf_key *k)
 {

@@ -30,12 +30,22 @@ struct quota {
     uint32_t day;
     struct row_quota used, written; /* as counted; on disk, never below it once told */
 };
+enum where { IN_STEP = 1, BESIDE, NOWHERE }; /* an evaluation is done */
+struct asked {                               /* a request that was taken */
+    uint64_t id;                             /* of its evaluation */
+    struct cpis_id asker;
+    uint64_t request;
+    uint32_t epoch, index;
+};
 struct evaluator {
     struct cpis_id self;
     struct share share[SHARES_MAX];
     size_t shares;
     struct quota *quota;
     size_t quotas, quotas_cap;
+    struct asked asked[EVALUATIONS_MAX]; /* whose work is put out and not back */
+    size_t asked_count;
+    uint64_t last_id;
     uint32_t keep_from; /* epochs from here on are needed */
 };
 
@@ -286,6 +296,38 @@ cpis_err evaluator_restore(struct evaluator *v, struct env *e)
 
 /* --- requests --- */
 
+/* What has to hold when a request comes, and again when it is answered. */
+static enum refusal may_ask(struct evaluator *v, struct env *e, const struct registry_node *asker,
+                            uint32_t epoch, struct share **ret)
+{
+    if (asker->d.role != ROLE_AUTHORITY && asker->d.role != ROLE_QUERY) return REFUSAL_ROLE;
+    if (!registry_may_sign(asker, e->wall)) return REFUSAL_REGISTER;
+    struct share *s = share_of(v, epoch);
+    if (s != NULL) share_settle(v, e, s);
+    if (s == NULL || s->fit != SHARE_FITS || registry_epoch(e->registry, epoch) == NULL)
+        return REFUSAL_EPOCH;
+    *ret = s;
+    return REFUSAL_NONE;
+}
+
+static bool has_room(const struct evaluator *v, const struct cpis_id *asker)
+{
+    size_t of_asker = 0;
+    for (size_t i = 0; i < v->asked_count; i++)
+        of_asker += id_equal(&v->asked[i].asker, asker);
+    return v->asked_count < EVALUATIONS_MAX && of_asker < EVALUATIONS_OF_ASKER_MAX;
+}
+
+/* Few elements never wait behind a batch: they go to a thread that is idle, or are done at once. */
+static enum where where_to(const struct evaluator *v, const struct env *e,
+                           const struct cpis_id *asker, size_t elements)
+{
+    const bool few = elements <= EVALUATION_FEW;
+    if (e->workers == WORKERS_NONE || (few && e->workers != WORKERS_IDLE)) return IN_STEP;
+    if (has_room(v, asker)) return BESIDE;
+    return few ? IN_STEP : NOWHERE;
+}
+
 /* A list that is made anew leaves room for what comes singly. A query node's elements are lookups,
  * asked for together or not. */
 static uint64_t limit_of(const struct registry_node *asker, size_t count)
@@ -299,19 +341,14 @@ static enum refusal may_evaluate(struct evaluator *v, struct env *e,
                                  const struct msg_evaluate_request *m, struct share **ret)
 {
     size_t count = m->elements.len / OPRF_ELEMENT_BYTES;
-    if (asker->d.role != ROLE_AUTHORITY && asker->d.role != ROLE_QUERY) return REFUSAL_ROLE;
-    if (!registry_may_sign(asker, e->wall)) return REFUSAL_REGISTER;
+    enum refusal why = may_ask(v, e, asker, m->epoch, ret);
+    if (why != REFUSAL_NONE) return why;
     if (count == 0 || count > OPRF_BATCH_MAX || m->elements.len % OPRF_ELEMENT_BYTES != 0)
         return REFUSAL_MALFORMED;
-    struct share *s = share_of(v, m->epoch);
-    if (s != NULL) share_settle(v, e, s);
-    if (s == NULL || s->fit != SHARE_FITS || registry_epoch(e->registry, m->epoch) == NULL)
-        return REFUSAL_EPOCH;
     const struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
-    if (q == NULL) return REFUSAL_BUSY;
-    if (!fits_limit(q->used.evaluations, count, limit_of(asker, count))) return REFUSAL_QUOTA;
-    *ret = s;
-    return REFUSAL_NONE;
+    if (q == NULL || where_to(v, e, &asker->id, count) == NOWHERE) return REFUSAL_BUSY;
+    return fits_limit(q->used.evaluations, count, limit_of(asker, count)) ? REFUSAL_NONE
+                                                                          : REFUSAL_QUOTA;
 }
 
 static enum event event_of(enum refusal why)
@@ -336,41 +373,107 @@ static enum event event_of(enum refusal why)
     return EVENT_BODY_MALFORMED;
 }
 
-static void refuse(struct env *e, const struct registry_node *asker,
-                   const struct msg_evaluate_request *m, enum refusal why)
+static void refuse(struct env *e, const struct asked *a, enum refusal why)
 {
     const struct msg_evaluate_reply reply = {
-        .request = m->request, .epoch = m->epoch, .refused = why};
-    emit_event(e, event_of(why), &asker->id, why);
-    EMIT(e, &asker->id, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
+        .request = a->request, .epoch = a->epoch, .refused = why};
+    emit_event(e, event_of(why), &a->asker, why);
+    EMIT(e, &a->asker, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
+}
+
+static void answer(struct env *e, const struct asked *a, const struct evaluation *w)
+{
+    const struct msg_evaluate_reply reply = {
+        .request = a->request,
+        .epoch = a->epoch,
+        .index = a->index,
+        .elements = {w->evaluated[0].b, w->count * OPRF_ELEMENT_BYTES},
+        .proof = w->proof};
+    if (w->err == CPIS_OK)
+        EMIT(e, &a->asker, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
+    else
+        refuse(e, a, REFUSAL_MALFORMED);
+}
+
+/* In the queue before the answer, and so durable before it. */
+static void count(struct evaluator *v, struct env *e, const struct registry_node *asker,
+                  size_t elements)
+{
+    struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
+    assert(q != NULL); /* may_evaluate has made it */
+    q->used.evaluations += elements;
+    quota_settle(e, q, asker);
+}
+
+static void put_out(struct evaluator *v, struct env *e, struct asked *a, struct evaluation *w)
+{
+    /* from a random start: what comes back from before our start is not taken for one of now */
+    if (v->last_id == 0) v->last_id = drbg_below(e->rng, UINT64_MAX / 2);
+    w->id = a->id = ++v->last_id;
+    v->asked[v->asked_count++] = *a;
+    emit_work(e, w);
 }
 
 void evaluator_recv_request(struct evaluator *v, struct env *e, const struct registry_node *asker,
                             const struct msg_evaluate_request *m)
 {
-    struct oprf_element blinded[OPRF_BATCH_MAX], evaluated[OPRF_BATCH_MAX];
-    uint8_t random[THRESHOLD_NONCE_RANDOM_BYTES];
+    struct evaluation *w = arena_take(e->scratch, sizeof *w);
+    struct asked a = {.asker = asker->id, .request = m->request, .epoch = m->epoch};
     struct share *s = NULL;
-    drbg_bytes(e->rng, random, sizeof random); /* drawn whatever comes of it */
-    enum refusal why = may_evaluate(v, e, asker, m, &s);
+    if (w == NULL) {
+        emit_failure(e);
+        return;
+    }
+    drbg_bytes(e->rng, w->random, sizeof w->random); /* drawn whatever comes of it */
+    const enum refusal why = may_evaluate(v, e, asker, m, &s);
     if (why != REFUSAL_NONE) {
-        refuse(e, asker, m, why);
+        refuse(e, &a, why);
         return;
     }
-    size_t count = m->elements.len / OPRF_ELEMENT_BYTES;
-    struct msg_evaluate_reply reply = {.request = m->request, .epoch = m->epoch, .index = s->index};
-    memcpy(blinded, m->elements.p, m->elements.len);
-    if (threshold_evaluate(&s->scalar, &s->public_share, blinded, count, random, evaluated,
-                           &reply.proof) != CPIS_OK) {
-        refuse(e, asker, m, REFUSAL_MALFORMED);
+    a.index = s->index;
+    w->share = s->scalar;
+    w->public_share = s->public_share;
+    w->count = m->elements.len / OPRF_ELEMENT_BYTES;
+    memcpy(w->blinded, m->elements.p, m->elements.len);
+    count(v, e, asker, w->count); /* what is not counted is not evaluated */
+    if (where_to(v, e, &asker->id, w->count) == BESIDE) {
+        put_out(v, e, &a, w);
         return;
     }
-    struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
-    assert(q != NULL); /* may_evaluate has made it */
-    q->used.evaluations += count;
-    quota_settle(e, q, asker); /* what is not counted is not evaluated */
-    reply.elements = (struct bytes){evaluated[0].b, count * OPRF_ELEMENT_BYTES};
-    EMIT(e, &asker->id, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
+    evaluation_do(w);
+    answer(e, &a, w);
+}
+
+static bool take_asked(struct evaluator *v, uint64_t id, struct asked *ret)
+{
+    for (size_t i = 0; i < v->asked_count; i++) {
+        if (v->asked[i].id != id) continue;
+        *ret = v->asked[i];
+        v->asked[i] = v->asked[--v->asked_count];
+        return true;
+    }
+    return false;
+}
+
+void evaluator_recv_evaluated(struct evaluator *v, struct env *e, const struct evaluation *w)
+{
+    struct asked a;
+    struct share *unused;
+    if (!take_asked(v, w->id, &a)) {
+        emit_event(e, EVENT_NOT_EXPECTED, NULL, 0);
+        return;
+    }
+    const struct registry_node *asker = registry_node(e->registry, &a.asker);
+    const struct registry_node *own = registry_node(e->registry, &e->id);
+    if (asker == NULL || !registry_in_force(asker) || own == NULL || !registry_in_force(own)) {
+        emit_event(e, EVENT_PEER_UNKNOWN, &a.asker, 0);
+        return;
+    }
+    const enum refusal why = may_ask(v, e, asker, a.epoch, &unused);
+    if (why == REFUSAL_NONE)
+        answer(e, &a, w);
+    else
+        refuse(e, &a, why);
 }
 
 void evaluator_tick(struct evaluator *v, struct env *e)

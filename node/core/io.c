@@ -96,6 +96,12 @@ void emit_result(struct env *e, uint64_t command, const void *result, size_t len
     push(e->out, &o);
 }
 
+void emit_work(struct env *e, const struct evaluation *w)
+{
+    const struct out o = {.type = OUT_WORK, .work = w};
+    push(e->out, &o);
+}
+
 struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payload)
 {
     struct bytes frame = {NULL, 0};

@@ -214,10 +214,12 @@ void node_step(struct node *n, const struct node_in *in)
 {
     struct env e = env_of(n, in->now, in->wall, in->view);
     assert(n->started);
+    e.workers = in->workers;
     switch (in->type) {
     case NODE_TICK: tick(n, &e); break;
     case NODE_MESSAGE: receive_frame(n, &e, &in->peer, in->message); break;
     case NODE_COMMAND: command_run(n, &e, in->command); break;
+    case NODE_EVALUATED: evaluator_recv_evaluated(n->evaluator, &e, in->evaluated); break;
     }
     if (n->listed) role_settle(n, &e);
 }

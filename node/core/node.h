@@ -6,12 +6,18 @@
  * batch once; only then sends, shows results, counts events. If the commit fails, or node_failed:
  * drops the waiting outputs, frees the node, makes a new one and starts it from the store - the
  * same path as after kill -9. Messages may be lost, doubled and reordered at will. One owner; not
- * thread-safe. */
+ * thread-safe.
+ *
+ * WORK is no speech: a copy of it may be done at once, by any thread (evaluation_do), and comes
+ * back as an input, in whatever order. The answer that this puts out is a SEND as any other: it
+ * waits for the commit of what was counted. Work of a node that is gone is dropped: the asker asks
+ * another directory. */
 #ifndef CPIS_NODE_CORE_NODE_H
 #define CPIS_NODE_CORE_NODE_H
 #include "node/core/authority.h"
 #include "node/core/ceremony.h"
 #include "node/core/courier.h"
+#include "node/core/evaluation.h"
 #include "node/core/heads.h"
 #include "node/core/log.h"
 #include "node/core/quota.h"
@@ -107,15 +113,17 @@ struct result {
     size_t outcomes_count;
 };
 
-enum node_in_type { NODE_TICK = 1, NODE_MESSAGE, NODE_COMMAND };
+enum node_in_type { NODE_TICK = 1, NODE_MESSAGE, NODE_COMMAND, NODE_EVALUATED };
 struct node_in {  /* borrowed for the call */
     cpis_ms now;  /* monotonic, never goes back (asserted) */
     cpis_ms wall; /* the system's wall clock, uncorrected */
     const struct view *view;
     enum node_in_type type;
-    struct cpis_id peer;  /* MESSAGE: whom the transport authenticated */
-    struct bytes message; /* MESSAGE */
+    struct cpis_id peer;        /* MESSAGE: whom the transport authenticated */
+    struct bytes message;       /* MESSAGE */
+    enum workers_state workers; /* MESSAGE: how it stands with them (io.h) */
     const struct command *command;
+    const struct evaluation *evaluated; /* EVALUATED: done; what this node put out as OUT_WORK */
 };
 /* Pre (asserted): all outputs of the last step were popped. What is wrong with a message or a
  * command comes out as an event or a result. */

@@ -28,6 +28,7 @@ struct driver {
     struct identity *identity;       /* sodium_malloc */
     struct chain_mark register_file; /* DIR/register, as far as it is known to be the store's */
     struct store *store;
+    struct workers *workers;
     struct machine *machine;
     struct transport *transport;
     struct control *control;
@@ -230,6 +231,7 @@ static bool take_one(struct driver *d)
         machine_message(d->machine, &m.peer, m.b);
         any = true;
     }
+    if (machine_evaluated(d->machine)) any = true;
     if (control_next(d->control, &command)) {
         machine_command(d->machine, &command);
         any = true;
@@ -268,7 +270,7 @@ static long wait_ms(const struct driver *d)
 static void wait_for_input(struct driver *d)
 {
     void *sockets[TRANSPORT_POLLS_MAX];
-    zmq_pollitem_t items[TRANSPORT_POLLS_MAX + 2];
+    zmq_pollitem_t items[TRANSPORT_POLLS_MAX + 3];
     int n = 0;
     items[n++] = (zmq_pollitem_t){.fd = d->signals, .events = ZMQ_POLLIN};
     items[n++] = (zmq_pollitem_t){.socket = control_socket(d->control), .events = ZMQ_POLLIN};
@@ -277,6 +279,8 @@ static void wait_for_input(struct driver *d)
     size_t count = listening ? transport_sockets(d->transport, sockets) : 0;
     for (size_t i = 0; i < count; i++)
         items[n++] = (zmq_pollitem_t){.socket = sockets[i], .events = ZMQ_POLLIN};
+    if (listening)
+        items[n++] = (zmq_pollitem_t){.fd = workers_fd(d->workers), .events = ZMQ_POLLIN};
     (void)zmq_poll(items, n, wait_ms(d));
 }
 
@@ -421,6 +425,17 @@ static cpis_err open_sockets(struct driver *d)
     return CPIS_OK;
 }
 
+static cpis_err start_workers(struct driver *d)
+{
+    const bool evaluates = d->conf->role == ROLE_DIRECTORY;
+    const unsigned threads = evaluates ? workers_count(d->conf->workers) : 0;
+    cpis_err err = workers_new(threads, &d->workers);
+    if (err != CPIS_OK)
+        return say(d, err, "threads can't be started", "see `workers` in node.conf");
+    if (evaluates) note(d->notes, NOTE_INFO, "threads that evaluate beside the loop: %u", threads);
+    return CPIS_OK;
+}
+
 static cpis_err start(struct driver *d)
 {
     (void)umask(077);
@@ -431,6 +446,7 @@ static cpis_err start(struct driver *d)
     err = take_folder(d);
     if (err == CPIS_OK) err = read_secrets(d);
     if (err == CPIS_OK) err = take_register(d);
+    if (err == CPIS_OK) err = start_workers(d);
     if (err != CPIS_OK) return err;
     const struct machine_conf conf = {.role = d->conf->role,
                                       .identity = d->identity,
@@ -439,6 +455,7 @@ static cpis_err start(struct driver *d)
                                       .inbox = d->conf->inbox,
                                       .policy = d->conf->policy,
                                       .cover = d->conf->cover,
+                                      .workers = d->workers,
                                       .notes = d->notes,
                                       .metrics = &d->metrics,
                                       .send = on_send,
@@ -462,6 +479,7 @@ static cpis_err start(struct driver *d)
 static void end(struct driver *d)
 {
     machine_free(&d->machine);
+    workers_free(&d->workers);
     control_free(&d->control);
     transport_free(&d->transport, d->now ? 0 : LINGER_MS);
     store_close(&d->store);

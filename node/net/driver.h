@@ -1,8 +1,9 @@
 /* node/net/driver.h - a node as a process: its folder, its sockets, its signals, one loop.
  *
- * One thread runs everything (libzmq has one more, for its sockets). Each turn takes what is ready,
- * at most DRIVER_BATCH inputs or DRIVER_BATCH_MS, steps the node, commits once, then sends
- * (machine.h). When nothing is ready it sleeps until the node's next deadline. */
+ * One thread runs everything but a directory's evaluations (workers.h); libzmq has one more, for
+ * its sockets. Each turn takes what is ready, at most DRIVER_BATCH inputs or DRIVER_BATCH_MS, steps
+ * the node, commits once, then sends (machine.h). When nothing is ready it sleeps until the node's
+ * next deadline. */
 #ifndef CPIS_NODE_NET_DRIVER_H
 #define CPIS_NODE_NET_DRIVER_H
 #include "node/core/node.h"
@@ -38,6 +39,7 @@ struct driver_conf {
     const struct answer_policy *policy; /* authority: whom it answers; NULL: everybody */
     const bool *cover;                  /* cover traffic (node/core/cover.h); NULL: none */
     const enum note_level *log_level;   /* what is less urgent is not told; NULL: all is */
+    unsigned workers;                   /* directory: threads at most; 0 to WORKERS_MAX */
     const char *confined; /* what confines this process, or why nothing does: told at the start and
                              by `status`; NULL: nothing is said */
     bool confined_whole;  /* as it should be */

@@ -23,6 +23,7 @@ struct machine {
     struct view view;
     struct node *node; /* NULL: to be built at `retry` */
     struct cover *cover;
+    struct evaluation *evaluated; /* the one that came back last */
     struct waiting *waiting;
     size_t count, cap, bytes;
     bool failed, dirty;
@@ -44,6 +45,8 @@ cpis_err machine_new(const struct machine_conf *conf, struct machine **ret)
     randombytes_buf(&seed, sizeof seed);
     cpis_err err = cover_new(conf->role, &seed, &m->cover);
     drbg_wipe(&seed);
+    m->evaluated = malloc(sizeof *m->evaluated);
+    if (m->evaluated == NULL) err = CPIS_E_NOMEM;
     if (err == CPIS_OK)
         *ret = m;
     else
@@ -66,6 +69,7 @@ void machine_free(struct machine **p)
     store_abort(m->conf.store);
     drop_waiting(m);
     free(m->waiting);
+    free(m->evaluated);
     node_free(&m->node);
     cover_free(&m->cover);
     free(m);
@@ -119,6 +123,7 @@ static void take_out(struct machine *m, const struct out *o)
         break;
     case OUT_DELETE: store_delete(m->conf.store, o->table, o->key.p, o->key.len); break;
     case OUT_RESULT: m->conf.result(m->conf.ctx, o->command, o->result); break;
+    case OUT_WORK: workers_give(m->conf.workers, o->work); break;
     case OUT_SEND:
     case OUT_EVENT: keep(m, o); break;
     }
@@ -135,8 +140,10 @@ static void take_all(struct machine *m)
 
 static void step(struct machine *m, struct node_in *in)
 {
-    static const enum step_kind kinds[] = {
-        [NODE_TICK] = STEP_TICK, [NODE_MESSAGE] = STEP_MESSAGE, [NODE_COMMAND] = STEP_COMMAND};
+    static const enum step_kind kinds[] = {[NODE_TICK] = STEP_TICK,
+                                           [NODE_MESSAGE] = STEP_MESSAGE,
+                                           [NODE_COMMAND] = STEP_COMMAND,
+                                           [NODE_EVALUATED] = STEP_EVALUATED};
     const uint64_t began = clock_monotonic_us();
     assert(m->node != NULL);
     if (m->failed) return; /* the batch is lost: nothing more into it */
@@ -151,7 +158,18 @@ static void step(struct machine *m, struct node_in *in)
 void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes message)
 {
     cover_receive(m->cover, node_registry(m->node), peer, message, clock_monotonic());
-    step(m, &(struct node_in){.type = NODE_MESSAGE, .peer = *peer, .message = message});
+    step(m, &(struct node_in){.type = NODE_MESSAGE,
+                              .peer = *peer,
+                              .message = message,
+                              .workers = workers_state(m->conf.workers)});
+}
+
+bool machine_evaluated(struct machine *m)
+{
+    assert(m->node != NULL);
+    if (!workers_take(m->conf.workers, m->evaluated)) return false;
+    step(m, &(struct node_in){.type = NODE_EVALUATED, .evaluated = m->evaluated});
+    return true;
 }
 
 void machine_command(struct machine *m, const struct command *command)
@@ -243,6 +261,7 @@ static void fail(struct machine *m, cpis_err err)
 {
     store_abort(m->conf.store);
     drop_waiting(m);
+    workers_drop(m->conf.workers);
     node_free(&m->node);
     m->why = what_to_do(err);
     m->retry = clock_monotonic() + m->pause;

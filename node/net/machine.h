@@ -12,6 +12,7 @@
 #include "node/core/node.h"
 #include "node/net/metrics.h"
 #include "node/net/note.h"
+#include "node/net/workers.h"
 #include "storage/store.h"
 
 #define MACHINE_WAITING_BYTES_MAX ((size_t)16 << 20) /* then commit before more is taken in */
@@ -26,6 +27,7 @@ struct machine_conf {
     const struct inbox_conf *inbox;     /* the same; or NULL */
     const struct answer_policy *policy; /* the same; or NULL */
     const bool *cover;                  /* the same; is there cover traffic? NULL: no */
+    struct workers *workers;            /* the same */
     struct notes *notes;                /* the same */
     struct metrics *metrics;            /* the same */
     /* After a commit. false: not sent; nothing hangs on it. */
@@ -50,9 +52,10 @@ const struct node *machine_node(const struct machine *m); /* NULL: there is none
 const char *machine_why_down(const struct machine *m);    /* what to do about it; "" */
 uint64_t machine_builds(const struct machine *m);         /* rises with each node that was built */
 
-/* Pre for these two: there is a node (asserted). After either there may be none. */
+/* Pre for these three: there is a node (asserted). After each there may be none. */
 void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes message);
 void machine_command(struct machine *m, const struct command *command);
+bool machine_evaluated(struct machine *m); /* the next work that is done; false: there is none */
 /* Steps the node's deadline if it has come, or tries to build a node if it is time. */
 void machine_tick(struct machine *m);
 /* What conf's quotas, inbox, policy and cover point to has changed: the node takes it, also one

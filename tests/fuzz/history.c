@@ -209,6 +209,7 @@ void history_end(struct history **p)
         node_free(&m->node);
         drop_waiting(m);
         free(m->waiting);
+        free(m->work);
         rows_free(&m->rows);
     }
     for (size_t i = 0; i < h->flights; i++)
@@ -306,6 +307,10 @@ static void pop_all(struct history *h, unsigned n)
             break;
         case OUT_RESULT: keep_result(h, m, o.result); break;
         case OUT_EVENT: assert(o.event < EVENT_COUNT); break;
+        case OUT_WORK:
+            m->work = sim_grow(m->work, m->work_count, &m->work_cap, sizeof *m->work);
+            m->work[m->work_count++] = *o.work;
+            break;
         }
 }
 
@@ -350,6 +355,23 @@ static cpis_ms wall_of(const struct history *h, const struct history_node *m)
     return (cpis_ms)((int64_t)h->wall + m->skew);
 }
 
+static void step(struct history *h, unsigned n, struct node_in *in);
+
+/* Also what a node that was killed since has put out: the next one must not take it for its own. */
+static void work(struct history *h, unsigned n)
+{
+    struct history_node *m = &h->node[n];
+    if (m->late > 0) {
+        m->late--;
+        return;
+    }
+    while (m->work_count > 0) {
+        struct evaluation done = m->work[--m->work_count];
+        evaluation_do(&done);
+        step(h, n, &(struct node_in){.type = NODE_EVALUATED, .evaluated = &done});
+    }
+}
+
 static void step(struct history *h, unsigned n, struct node_in *in)
 {
     struct history_node *m = &h->node[n];
@@ -357,12 +379,14 @@ static void step(struct history *h, unsigned n, struct node_in *in)
     in->now = h->now;
     in->wall = wall_of(h, m);
     in->view = &m->view;
+    in->workers = WORKERS_IDLE;
     node_step(m->node, in);
     pop_all(h, n);
     /* No message makes a node need so much memory. A command of which a part can't be asks for this
      * itself: all of it or nothing. */
     assert(in->type == NODE_COMMAND || !node_failed(m->node));
     commit(h, n);
+    if (in->type != NODE_EVALUATED) work(h, n);
 }
 
 void history_message(struct history *h, unsigned to, unsigned from, struct bytes frame)
@@ -476,7 +500,7 @@ void history_heal(struct history *h)
 {
     for (unsigned n = 0; n < HISTORY_NODES; n++) {
         struct history_node *m = &h->node[n];
-        m->commits_fail = m->reads_fail_in = m->hold = 0;
+        m->commits_fail = m->reads_fail_in = m->hold = m->late = 0;
         m->skew = 0;
         history_start(h, n);
     }

@@ -315,12 +315,13 @@ static void break_something(struct history *h, struct cursor *c, unsigned n)
 {
     static const int64_t skew[] = {0, 900, -900, 40000, -40000, 200000, -200000, 90000000};
     struct history_node *m = &h->node[n];
-    switch (cursor_below(c, 6)) {
+    switch (cursor_below(c, 7)) {
     case 0: m->commits_fail = 1 + cursor_below(c, 3); break;
     case 1: m->reads_fail_in = 1 + cursor_below(c, 20); break;
     case 2: m->hold = 1 + cursor_below(c, 6); break;
     case 3: m->skew = skew[cursor_below(c, 8)]; break;
     case 4: history_kill(h, n); break;
+    case 5: m->late = 1 + cursor_below(c, 6); break;
     default:
         history_kill(h, n);
         history_start(h, n);

@@ -176,6 +176,7 @@ static void step_free(struct rf_step *s)
 {
     for (size_t i = 0; i < s->sent_count; i++)
         free((void *)(uintptr_t)s->sent[i].frame.p);
+    free(s->work);
     memset(s, 0, sizeof *s);
 }
 
@@ -220,6 +221,11 @@ void rf_commit(struct rf_node *n, bool lost)
             n->step.event_peer = o.peer;
             break;
         case OUT_RESULT: break;
+        case OUT_WORK:
+            n->step.work = realloc(n->step.work, (n->step.work_count + 1) * sizeof *n->step.work);
+            assert(n->step.work != NULL);
+            n->step.work[n->step.work_count++] = *o.work;
+            break;
         }
     }
     if (lost) step_free(&n->step);

@@ -2,6 +2,7 @@
  * so that a test can make registers and step one machine. Not for node/: tests only. */
 #ifndef CPIS_TESTS_REGISTRY_FIXTURE_H
 #define CPIS_TESTS_REGISTRY_FIXTURE_H
+#include "node/core/evaluation.h"
 #include "node/core/log.h"
 #include "node/core/registry.h"
 
@@ -31,6 +32,8 @@ struct rf_step { /* what one step put out, after rf_commit */
     struct cpis_id event_peer;
     struct rf_sent sent[RF_SENT];
     size_t sent_count;
+    struct evaluation *work; /* put out, not done */
+    size_t work_count;
 };
 struct rf_node {
     struct identity identity;

@@ -1,5 +1,6 @@
 /* Stories of a directory's share: who may have what evaluated, how much of it, and for how long. */
 #include "node/core/evaluator.h"
+#include "node/core/steward.h"
 #include "tests/fail_malloc.h"
 #include "tests/node/core/directory_fixture.h"
 
@@ -148,10 +149,19 @@ Test(evaluator, a_query_nodes_elements_may_use_all_of_the_day_asked_together_or_
 
 Test(evaluator, a_refused_request_uses_up_nothing)
 {
+    cr_assert_eq(ask(DF_AUTHORITY, 2).refused, REFUSAL_EPOCH);
+    df_add_share(&d, 1);
+    cr_assert_eq(ask(DF_AUTHORITY, 0).refused, REFUSAL_MALFORMED);
+    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 0);
+}
+
+/* That one of them is none is seen only when they are evaluated. */
+Test(evaluator, elements_of_which_one_is_none_are_counted)
+{
     df_add_share(&d, 1);
     memset(&blinded[1], 0, sizeof blinded[1]);
     cr_assert_eq(ask(DF_AUTHORITY, 2).refused, REFUSAL_MALFORMED);
-    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 0);
+    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 1);
 }
 
 Test(evaluator, a_directory_may_not_ask)
@@ -438,4 +448,216 @@ Test(evaluator, out_of_memory_is_told_to_the_driver_and_never_answered)
             answered = answered || o.type == OUT_SEND;
         cr_assert(d.node.queue.failed || answered);
     }
+}
+
+/* --- work that is done beside the node --- */
+
+#define WORKS_MAX (EVALUATIONS_MAX + 1U)
+
+static struct evaluation work[WORKS_MAX];
+static size_t works;
+
+/* Asks while the workers stand so, and keeps the work that comes out. */
+static void put_to_work(const struct registry_node *asker, size_t m, enum workers_state state)
+{
+    const struct msg_evaluate_request q = {
+        .request = 77, .epoch = 1, .elements = {blinded[0].b, m * OPRF_ELEMENT_BYTES}};
+    struct env *e = df_begin(&d);
+    e->workers = state;
+    evaluator_recv_request(d.evaluator, e, asker, &q);
+    df_commit(&d);
+    e->workers = WORKERS_NONE;
+    for (size_t i = 0; i < d.node.step.work_count; i++) {
+        cr_assert_lt(works, WORKS_MAX);
+        work[works++] = d.node.step.work[i];
+    }
+}
+
+static size_t come_back(const struct evaluation *w, struct msg_evaluate_reply *ret)
+{
+    struct bytes payload;
+    struct env *e = df_begin(&d);
+    evaluator_recv_evaluated(d.evaluator, e, w);
+    df_commit(&d);
+    if (df_sent(&d, 0, FRAME_EVALUATE_REPLY, &payload) == 0) return 0;
+    cr_assert_eq(evaluate_reply_decode(payload, &d.a, ret), CPIS_OK);
+    return 1;
+}
+
+static void expect_refused_busy(void)
+{
+    struct bytes payload;
+    struct msg_evaluate_reply r;
+    cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, &payload), 1);
+    cr_assert_eq(evaluate_reply_decode(payload, &d.a, &r), CPIS_OK);
+    cr_assert_eq(r.refused, REFUSAL_BUSY);
+    cr_assert_eq(df_event(&d, EVENT_BUSY), 1);
+}
+
+static uint64_t used_by(const struct cpis_id *id)
+{
+    struct evaluator_use all[WORKS_MAX];
+    const size_t n = evaluator_used(d.evaluator, d.wall, all, WORKS_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (id_equal(&all[i].node, id)) return all[i].evaluations;
+    return 0;
+}
+
+Test(evaluator, a_batch_is_counted_durably_then_done_beside_then_answered)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, DF_AUTHORITY), OPRF_BATCH_MAX, WORKERS_BUSY);
+    cr_assert_eq(works, 1);
+    cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, NULL), 0);
+    cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 1, "whatever becomes of the work");
+    evaluation_do(&work[0]);
+    const struct oprf_scalar none = {{0}};
+    cr_assert_arr_eq(work[0].share.b, none.b, sizeof none.b);
+    cr_assert_eq(come_back(&work[0], &r), 1);
+    assert_proof_holds(&r, OPRF_BATCH_MAX);
+    cr_assert_eq(r.index, DF_SELF);
+    cr_assert_eq(r.request, 77);
+    cr_assert_eq(used_by(&df_node(&d, DF_AUTHORITY)->id), OPRF_BATCH_MAX);
+}
+
+Test(evaluator, few_elements_are_put_out_only_while_a_thread_is_idle)
+{
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, DF_QUERY), EVALUATION_FEW, WORKERS_BUSY);
+    cr_assert_eq(works, 0);
+    cr_assert_eq(df_sent(&d, DF_QUERY, FRAME_EVALUATE_REPLY, NULL), 1, "in its step");
+    put_to_work(df_node(&d, DF_QUERY), EVALUATION_FEW, WORKERS_IDLE);
+    cr_assert_eq(works, 1);
+    put_to_work(df_node(&d, DF_QUERY), EVALUATION_FEW + 1, WORKERS_BUSY);
+    cr_assert_eq(works, 2);
+}
+
+Test(evaluator, of_one_asker_four_batches_are_under_way_and_the_fifth_is_refused_uncounted)
+{
+    struct msg_evaluate_reply r;
+    const struct registry_node *asker = df_node(&d, DF_AUTHORITY);
+    df_add_share(&d, 1);
+    for (unsigned i = 0; i < EVALUATIONS_OF_ASKER_MAX; i++)
+        put_to_work(asker, 20, WORKERS_BUSY);
+    put_to_work(asker, 20, WORKERS_IDLE);
+    expect_refused_busy();
+    cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX);
+    cr_assert_eq(used_by(&asker->id), EVALUATIONS_OF_ASKER_MAX * 20);
+    put_to_work(asker, 1, WORKERS_IDLE);
+    cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, NULL), 1, "one element has room always");
+    cr_assert_eq(df_event(&d, EVENT_BUSY), 0);
+    put_to_work(df_node(&d, DF_AUTHORITY2), 20, WORKERS_BUSY);
+    cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX + 1, "another's has room");
+    evaluation_do(&work[0]);
+    cr_assert_eq(come_back(&work[0], &r), 1);
+    put_to_work(asker, 20, WORKERS_BUSY);
+    cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX + 2, "what came back makes room");
+}
+
+Test(evaluator, of_all_askers_sixteen_are_under_way)
+{
+    struct registry_node asker = *df_node(&d, DF_AUTHORITY);
+    df_add_share(&d, 1);
+    for (uint8_t i = 0; i < EVALUATIONS_MAX; i++) {
+        asker.id.b[0] = (uint8_t)(200 + i);
+        put_to_work(&asker, 20, WORKERS_BUSY);
+    }
+    cr_assert_eq(works, EVALUATIONS_MAX);
+    put_to_work(df_node(&d, DF_AUTHORITY2), 20, WORKERS_BUSY);
+    expect_refused_busy();
+    cr_assert_eq(works, EVALUATIONS_MAX);
+}
+
+static struct cpis_id changed;
+static enum node_state changed_to;
+static void change_state(struct msg_register *m, struct arena *a)
+{
+    const char *why = "";
+    (void)a;
+    cr_assert_eq(steward_set_state(m, &changed, changed_to, &why), CPIS_OK, "%s", why);
+}
+static void set_state(unsigned number, enum node_state state)
+{
+    changed = rf_id(number);
+    changed_to = state;
+    df_next_register(&d, change_state);
+}
+
+Test(evaluator, who_was_revoked_while_it_was_done_gets_nothing)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, DF_QUERY), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+    set_state(DF_QUERY, NODE_REVOKED);
+    cr_assert_eq(come_back(&work[0], &r), 0);
+    cr_assert_eq(d.node.step.sent_count, 0);
+    cr_assert_eq(df_event(&d, EVENT_PEER_UNKNOWN), 1);
+}
+
+Test(evaluator, who_was_suspended_meanwhile_is_refused)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+    set_state(DF_AUTHORITY, NODE_SUSPENDED);
+    cr_assert_eq(come_back(&work[0], &r), 1);
+    cr_assert_eq(r.refused, REFUSAL_REGISTER);
+    cr_assert_eq(r.elements.len, 0);
+}
+
+Test(evaluator, a_directory_that_was_revoked_meanwhile_says_nothing)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+    set_state(DF_SELF, NODE_REVOKED);
+    cr_assert_eq(come_back(&work[0], &r), 0);
+}
+
+Test(evaluator, what_was_done_with_a_share_that_is_destroyed_is_not_told)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    df_next_register(&d, add_epoch_2);
+    pass_to(registry_epoch(d.registry, 1)->not_after + 10 * CPIS_MS_MINUTE);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+    evaluator_keep_from(d.evaluator, UINT32_MAX);
+    tick_alone();
+    cr_assert_eq(rf_store_count(d.store, TABLE_SHARE), 0);
+    cr_assert_eq(come_back(&work[0], &r), 1);
+    cr_assert_eq(r.refused, REFUSAL_EPOCH);
+    cr_assert_eq(r.elements.len, 0);
+}
+
+Test(evaluator, an_element_that_is_none_is_seen_by_whoever_does_the_work)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    memset(&blinded[19], 0, sizeof blinded[19]);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+    cr_assert_eq(come_back(&work[0], &r), 1);
+    cr_assert_eq(r.refused, REFUSAL_MALFORMED);
+}
+
+Test(evaluator, what_comes_back_twice_or_to_a_node_started_anew_is_dropped)
+{
+    struct msg_evaluate_reply r;
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+    evaluation_do(&work[1]);
+    cr_assert_eq(come_back(&work[1], &r), 1, "in whatever order");
+    cr_assert_eq(come_back(&work[1], &r), 0);
+    cr_assert_eq(df_event(&d, EVENT_NOT_EXPECTED), 1);
+    cr_assert_eq(df_restart(&d), CPIS_OK);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    cr_assert_eq(come_back(&work[0], &r), 0);
+    cr_assert_eq(df_event(&d, EVENT_NOT_EXPECTED), 1);
 }

@@ -195,7 +195,7 @@ static void run_child(unsigned n)
     (void)snprintf(path, sizeof path, "%s/stderr", node[n].dir);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     (void)dup2(fd, STDERR_FILENO);
-    const struct driver_conf conf = {.dir = node[n].dir, .role = node[n].role};
+    const struct driver_conf conf = {.dir = node[n].dir, .role = node[n].role, .workers = 2};
     leave(driver_run(&conf) == CPIS_OK ? 0 : 1);
 }
 

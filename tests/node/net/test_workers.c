@@ -1,0 +1,155 @@
+/* Tests of node/net/workers.h: what is given comes back, in order, once, or not at all when its
+ * node is gone; and what the evaluator is told of how the threads stand. */
+#include "node/net/workers.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <sodium.h>
+#include <string.h>
+
+#define WAIT_MS 20000
+
+static struct workers *w;
+static struct threshold_polynomial polynomial;
+static struct threshold_public_shares shares;
+static struct evaluation work;
+
+static void setup(void)
+{
+    const uint8_t wide[64] = {3};
+    struct threshold_commitments commitments;
+    struct oprf_scalar scalar;
+    cr_assert_geq(sodium_init(), 0);
+    cr_assert_eq(threshold_deal(1, wide, &polynomial), CPIS_OK);
+    cr_assert_eq(threshold_commit(&polynomial, &commitments), CPIS_OK);
+    threshold_public_shares(&commitments, 1, &shares);
+    work = (struct evaluation){.count = OPRF_BATCH_MAX, .public_share = shares.k[0]};
+    cr_assert_eq(threshold_share_for(&polynomial, 1, &work.share), CPIS_OK);
+    for (size_t i = 0; i < OPRF_BATCH_MAX; i++) {
+        const uint8_t of_element[64] = {(uint8_t)i, 5};
+        cr_assert_eq(oprf_scalar_from(of_element, &scalar), CPIS_OK);
+        cr_assert_eq(oprf_public_key(&scalar, &work.blinded[i]), CPIS_OK);
+    }
+}
+static void teardown(void) { workers_free(&w); }
+TestSuite(workers, .init = setup, .fini = teardown);
+
+static void begin(unsigned threads) { cr_assert_eq(workers_new(threads, &w), CPIS_OK); }
+
+static void give(uint64_t id, size_t count)
+{
+    work.id = id;
+    work.count = count;
+    workers_give(w, &work);
+}
+
+static bool is_ready(int ms)
+{
+    struct pollfd p = {.fd = workers_fd(w), .events = POLLIN};
+    return poll(&p, 1, ms) == 1;
+}
+
+/* The next that is done, however long it takes. */
+static uint64_t take(void)
+{
+    struct evaluation done;
+    while (!workers_take(w, &done))
+        cr_assert(is_ready(WAIT_MS));
+    const struct threshold_reply r = {.index = 1, .evaluated = done.evaluated, .proof = done.proof};
+    const struct oprf_scalar none = {{0}};
+    cr_assert_eq(done.err, CPIS_OK);
+    cr_assert_eq(threshold_verify(&shares, work.blinded, done.count, &r), CPIS_OK);
+    cr_assert_arr_eq(done.share.b, none.b, sizeof none.b);
+    return done.id;
+}
+
+Test(workers, without_threads_the_loop_does_it)
+{
+    struct evaluation done;
+    begin(0);
+    cr_assert_eq(workers_state(w), WORKERS_NONE);
+    cr_assert_not(workers_take(w, &done));
+    cr_assert_not(is_ready(0));
+    workers_drop(w);
+}
+
+Test(workers, what_is_given_comes_back_with_a_proof_and_without_the_share)
+{
+    struct evaluation done;
+    begin(2);
+    cr_assert_not(is_ready(0));
+    give(7, OPRF_BATCH_MAX);
+    cr_assert_eq(take(), 7);
+    cr_assert_not(workers_take(w, &done), "once");
+    cr_assert_not(is_ready(0), "and it is quiet again");
+}
+
+Test(workers, one_thread_does_it_in_the_order_in_which_it_came)
+{
+    begin(1);
+    for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+        give(i, 1 + i);
+    for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+        cr_assert_eq(take(), i);
+}
+
+Test(workers, four_threads_do_all_of_it)
+{
+    unsigned seen = 0;
+    begin(4);
+    for (unsigned round = 0; round < 4; round++) {
+        for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+            give(i, 4);
+        for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+            seen ^= 1U << take();
+        cr_assert_eq(seen, round % 2 == 0 ? (1U << EVALUATIONS_MAX) - 1 : 0);
+    }
+}
+
+Test(workers, a_thread_is_idle_until_each_has_something_to_do)
+{
+    begin(2);
+    cr_assert_eq(workers_state(w), WORKERS_IDLE);
+    give(1, OPRF_BATCH_MAX);
+    cr_assert_eq(workers_state(w), WORKERS_IDLE);
+    for (uint64_t i = 2; i < 6; i++)
+        give(i, OPRF_BATCH_MAX);
+    cr_assert_eq(workers_state(w), WORKERS_BUSY);
+    for (uint64_t i = 1; i < 6; i++)
+        (void)take();
+    cr_assert_eq(workers_state(w), WORKERS_IDLE);
+}
+
+/* What is under way when its node goes can't be stopped: it must neither come back nor take room.
+ * Left alone at different moments: while it waits, while it is done, when it is. */
+Test(workers, what_is_dropped_never_comes_back_and_makes_room)
+{
+    begin(2);
+    for (uint64_t round = 0; round < 30; round++) {
+        for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+            give(1000 + i, 1 + round % 3);
+        for (uint64_t i = 0; i < round % 3; i++)
+            cr_assert_geq(take(), 1000);
+        workers_drop(w);
+        give(round, 1);
+        cr_assert_eq(take(), round);
+    }
+    cr_assert_eq(workers_state(w), WORKERS_IDLE);
+}
+
+Test(workers, an_end_waits_for_what_is_under_way_and_drops_the_rest)
+{
+    begin(2);
+    for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+        give(i, OPRF_BATCH_MAX);
+    workers_free(&w);
+    cr_assert_null(w);
+}
+
+Test(workers, there_are_no_more_than_asked_for_and_at_least_one)
+{
+    cr_assert_eq(workers_count(0), 0);
+    cr_assert_eq(workers_count(1), 1);
+    cr_assert_geq(workers_count(WORKERS_MAX), 1);
+    cr_assert_leq(workers_count(WORKERS_MAX), WORKERS_MAX);
+}
