@@ -62,6 +62,7 @@ again_if_dead() {
 }
 look() { timeout 40 "$CPIS" lookup "$W/$QUERY" - "${ASKER[@]}" --json <<<"$1" >>"$W/answers.$k" 2>/dev/null || true; }
 publish() { "$CPIS" register publish "$W/$published_at" "$W/register"; }
+publish_again() { again_if_dead "$1" && publish; } # it may have died of it, and a moment later than it was asked
 import_row() { "$CPIS" flags import "$W/$1" "$W/row.csv"; }
 row() { sed -n "1p;$((k + 1))p" "$1" >"$W/row.csv"; }
 everything() { # NODE [asked]: so that this node is asked for what it may be asked for, or another
@@ -84,8 +85,7 @@ everything() { # NODE [asked]: so that this node is asked for what it may be ask
     "$CPIS" register limits "$W/register" RZZ99 --lookups-per-day $((1000000 + k)) >/dev/null
     sign_register
     version=$(("$("$CPIS" register show "$W/register" --json | jq .version)"))
-    publish >/dev/null 2>&1 ||
-        { again_if_dead "$1"; [ $failing = yes ] || until_ok 30 publish || die "the register can't be published"; }
+    publish >/dev/null 2>&1 || [ $failing = yes ] || until_ok 30 publish_again "$1" || die "the register can't be published"
     wait "$looking" || true
     [ "$1 ${2:-}" != "D01 asked" ] || start_node D03
 }
