@@ -121,7 +121,7 @@ struct out {
     uint64_t number;         /* EVENT: what the event's text leaves open (a reason, a count) */
     uint64_t command;        /* RESULT: whose */
     const void *result;      /* RESULT: a struct of node.h, borrowed until the next step */
-    const struct evaluation *work; /* WORK: borrowed until the next step */
+    struct evaluation *work; /* WORK: borrowed until the next step; the taker wipes its share */
 };
 
 struct queue { /* grows; what it holds lies in `arena`; emptied by queue_reset before each step */
@@ -165,7 +165,7 @@ void emit_event(struct env *e, enum event event, const struct cpis_id *peer, uin
 void emit_result(struct env *e, uint64_t command, const void *result, size_t len);
 void emit_frame(struct env *e, const struct cpis_id *peer, enum frame_kind kind,
                 struct bytes payload);
-void emit_work(struct env *e, const struct evaluation *w); /* borrowed: it lies in e->scratch */
+void emit_work(struct env *e, struct evaluation *w); /* borrowed: it lies in e->scratch */
 /* One frame to several peers: wrapped once, into the queue. {NULL, 0} and a failed queue: out of
  * memory, and then emit_wrapped does nothing. */
 struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payload);

@@ -161,12 +161,13 @@ enum workers_state workers_state(struct workers *w)
     return idle ? WORKERS_IDLE : WORKERS_BUSY;
 }
 
-void workers_give(struct workers *w, const struct evaluation *work)
+void workers_give(struct workers *w, struct evaluation *work)
 {
     lock(w);
     struct slot *s = oldest(w, FREE);
     assert(s != NULL);
     s->work = *work;
+    oprf_scalar_wipe(&work->share);
     s->order = ++w->last;
     s->state = WAITING;
     w->busy++;

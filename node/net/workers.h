@@ -21,8 +21,8 @@ unsigned workers_count(unsigned most);
  * CPIS_E_NOMEM, CPIS_E_IO: no thread, no descriptor. */
 CPIS_CHECK cpis_err workers_new(unsigned threads, struct workers **ret);
 void workers_free(struct workers **p); /* waits for what is under way, drops the rest */
-enum workers_state workers_state(struct workers *w);                 /* as of now */
-void workers_give(struct workers *w, const struct evaluation *work); /* copies */
+enum workers_state workers_state(struct workers *w);           /* as of now */
+void workers_give(struct workers *w, struct evaluation *work); /* copies; the share is wiped here */
 /* What is done; wiped here. false: nothing is. */
 bool workers_take(struct workers *w, struct evaluation *ret);
 void workers_drop(struct workers *w);    /* all that was given: its node is gone */

@@ -310,6 +310,7 @@ static void pop_all(struct history *h, unsigned n)
         case OUT_WORK:
             m->work = sim_grow(m->work, m->work_count, &m->work_cap, sizeof *m->work);
             m->work[m->work_count++] = *o.work;
+            oprf_scalar_wipe(&o.work->share);
             break;
         }
 }

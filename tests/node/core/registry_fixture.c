@@ -225,6 +225,7 @@ void rf_commit(struct rf_node *n, bool lost)
             n->step.work = realloc(n->step.work, (n->step.work_count + 1) * sizeof *n->step.work);
             assert(n->step.work != NULL);
             n->step.work[n->step.work_count++] = *o.work;
+            oprf_scalar_wipe(&o.work->share);
             break;
         }
     }
