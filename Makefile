@@ -341,6 +341,11 @@ bench-compare:
 .PHONY: bench-growth
 bench-growth: deps
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench_growth.sh
+# What a query node's processor time goes into, as a picture: build/bench/flame.svg; FLIGHT=16, CPIS_BIN=FILE for another build's.
+.PHONY: bench-flame
+bench-flame:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=linux-perf
+	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_load && tests/bench/flame.sh
 # Eleven fixed operations against tests/bench/guard.txt: instructions within 3 %, libsodium's costly calls; UPDATE=1 writes it anew.
 .PHONY: bench-guard
 bench-guard:
