@@ -338,7 +338,8 @@ static uint64_t limit_of(const struct registry_node *asker, size_t count)
 
 static enum refusal may_evaluate(struct evaluator *v, struct env *e,
                                  const struct registry_node *asker,
-                                 const struct msg_evaluate_request *m, struct share **ret)
+                                 const struct msg_evaluate_request *m, struct share **ret,
+                                 enum where *ret_where)
 {
     size_t count = m->elements.len / OPRF_ELEMENT_BYTES;
     enum refusal why = may_ask(v, e, asker, m->epoch, ret);
@@ -346,7 +347,8 @@ static enum refusal may_evaluate(struct evaluator *v, struct env *e,
     if (count == 0 || count > OPRF_BATCH_MAX || m->elements.len % OPRF_ELEMENT_BYTES != 0)
         return REFUSAL_MALFORMED;
     const struct quota *q = quota_of(v, &asker->id, day_of(e->wall));
-    if (q == NULL || where_to(v, e, &asker->id, count) == NOWHERE) return REFUSAL_BUSY;
+    *ret_where = where_to(v, e, &asker->id, count);
+    if (q == NULL || *ret_where == NOWHERE) return REFUSAL_BUSY;
     return fits_limit(q->used.evaluations, count, limit_of(asker, count)) ? REFUSAL_NONE
                                                                           : REFUSAL_QUOTA;
 }
@@ -420,12 +422,13 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
     struct evaluation *w = arena_take(e->scratch, sizeof *w);
     struct asked a = {.asker = asker->id, .request = m->request, .epoch = m->epoch};
     struct share *s = NULL;
+    enum where where = NOWHERE;
     if (w == NULL) {
         emit_failure(e);
         return;
     }
     drbg_bytes(e->rng, w->random, sizeof w->random); /* drawn whatever comes of it */
-    const enum refusal why = may_evaluate(v, e, asker, m, &s);
+    const enum refusal why = may_evaluate(v, e, asker, m, &s, &where);
     if (why != REFUSAL_NONE) {
         refuse(e, &a, why);
         return;
@@ -436,7 +439,7 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
     w->count = m->elements.len / OPRF_ELEMENT_BYTES;
     memcpy(w->blinded, m->elements.p, m->elements.len);
     count(v, e, asker, w->count); /* what is not counted is not evaluated */
-    if (where_to(v, e, &asker->id, w->count) == BESIDE) {
+    if (where == BESIDE) {
         put_out(v, e, &a, w);
         return;
     }

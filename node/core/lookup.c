@@ -94,6 +94,8 @@ static void give(struct lookups *l, struct question *q, struct env *e, const str
         const bool told_all =
             k->proven_count == 0 && (v->kind == VERDICT_NO_FLAG || v->kind == VERDICT_INCOMPLETE);
         k->question = NULL;
+        k->neighbours = NULL; /* they go with the question, whose evidence is written */
+        k->neighbours_count = 0;
         if (was_sent && !told_all) {
             lookup_begin_delivering(l, k, e);
             lookup_persist(k, e);

@@ -584,12 +584,18 @@ static void set_state(unsigned number, enum node_state state)
     df_next_register(&d, change_state);
 }
 
+/* A batch that is done beside the loop, and has not come back. */
+static void do_work_for(unsigned number)
+{
+    df_add_share(&d, 1);
+    put_to_work(df_node(&d, number), 20, WORKERS_BUSY);
+    evaluation_do(&work[0]);
+}
+
 Test(evaluator, who_was_revoked_while_it_was_done_gets_nothing)
 {
     struct msg_evaluate_reply r;
-    df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_QUERY), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
+    do_work_for(DF_QUERY);
     set_state(DF_QUERY, NODE_REVOKED);
     cr_assert_eq(come_back(&work[0], &r), 0);
     cr_assert_eq(d.node.step.sent_count, 0);
@@ -599,9 +605,7 @@ Test(evaluator, who_was_revoked_while_it_was_done_gets_nothing)
 Test(evaluator, who_was_suspended_meanwhile_is_refused)
 {
     struct msg_evaluate_reply r;
-    df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
+    do_work_for(DF_AUTHORITY);
     set_state(DF_AUTHORITY, NODE_SUSPENDED);
     cr_assert_eq(come_back(&work[0], &r), 1);
     cr_assert_eq(r.refused, REFUSAL_REGISTER);
@@ -611,9 +615,7 @@ Test(evaluator, who_was_suspended_meanwhile_is_refused)
 Test(evaluator, a_directory_that_was_revoked_meanwhile_says_nothing)
 {
     struct msg_evaluate_reply r;
-    df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
+    do_work_for(DF_AUTHORITY);
     set_state(DF_SELF, NODE_REVOKED);
     cr_assert_eq(come_back(&work[0], &r), 0);
 }
