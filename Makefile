@@ -316,11 +316,11 @@ bench-feed: deps
 .PHONY: bench-lookup
 bench-lookup: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_lookup && tests/bench/bench_lookup.sh
-# What HTTP adds to a lookup, beside refused traffic and idle connections.
 # Lookups while authorities publish 5,000 plans, and one directory's evaluations a second, with `workers` and without; 3 minutes.
 .PHONY: bench-publish
 bench-publish: deps
 	@$(MAKE) --no-print-directory MODE=release build/release/cpis build/release/cpis-web build/release/bench_load build/release/bench_workers && tests/bench/bench_publish.sh
+# What HTTP adds to a lookup, beside refused traffic and idle connections.
 .PHONY: bench-web
 bench-web:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=openssl
@@ -337,7 +337,7 @@ bench-compare:
 	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES="postgresql-15 libpq-dev openssl"
 	@$(MAKE) --no-print-directory MODE=release $(COMPARES) && tests/bench/bench_compare.sh $(ARGS)
 # What grows with authorities, plans, lookups in flight, directories and key epochs, with fitted exponents: tables, and build/bench/growth.json;
-# about 10 minutes. PLANS_MAX=10000000 for a directory of so many, LOOKUPS=100, ONLY="flight directories".
+# some 4 minutes. PLANS_MAX=10000000 for a directory of so many, LOOKUPS=100, ONLY="flight directories".
 .PHONY: bench-growth
 bench-growth: deps
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench_growth.sh

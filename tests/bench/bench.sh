@@ -36,12 +36,6 @@ csv 9 "$count" 0 "$W/nobody.csv"
 nobody=$(number_of "$W/nobody.csv" 1)
 become_complete
 sleep 2 # what follows a new register, each node with each
-numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
-load() { # FLIGHT LABEL <numbers
-    local node others=()
-    for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}"; do others+=("${PIDS[$node]}"); done
-    "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[$QUERY]}" "${others[@]}" >>"$figures"
-}
 step "lookups, one after the other"
 numbers "$W/nobody.csv" | load 1 lookup
 numbers "$W"/T00?.csv | sed -n "1,$((count / 2))p" | load 1 lookup_flag

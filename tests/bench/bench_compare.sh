@@ -24,7 +24,8 @@ MEDIAN=$((225 + 352)) # plans of the median one
 MANY=1000000
 out=build/bench figures=$W/figures
 mkdir -p "$out"
-step() { printf '%4d s  %s\n' $((SECONDS - began)) "$*" >&2; }
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
 
 # --- a PostgreSQL of this run's own: a folder, a port on loopback, TLS; no other cluster is touched ---
 C=$(mktemp -d "${TMPDIR:-/tmp}/cpis-central.XXXXXX")
@@ -114,12 +115,6 @@ csv 9 400 0 "$W/nobody.csv"
 nobody=$(number_of "$W/nobody.csv" 1)
 become_complete
 sleep 2 # what follows a new register, each node with each
-numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
-load() { # FLIGHT LABEL <numbers
-    local node others=()
-    for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}"; do others+=("${PIDS[$node]}"); done
-    "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[$QUERY]}" "${others[@]}" >>"$figures"
-}
 for round in $(seq "$rounds"); do
     step "round $round of $rounds: ours"
     numbers "$W/nobody.csv" | load 1 lookup

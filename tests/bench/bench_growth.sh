@@ -127,7 +127,7 @@ if wanted flight; then
     for ((flight = 1; flight <= 256; flight *= 2)); do
         step "$flight lookups in flight"
         tail -n +2 "$W/nobody.csv" | cut -d, -f1 | sed -n "1,$((flight < 64 ? 400 : 1024))p" |
-            "$BIN/bench_load" "$W/$QUERY" "$flight" l "${PIDS[@]}" >>"$figures"
+            load "$flight" l
         row flight "flight: $flight, p50_ms: \$f.l_p50_ms, p99_ms: \$f.l_p99_ms, cpu_us: \$f.l_cpu_us, per_second: \$f.l_per_second"
     done
     table flight "Lookups in flight; real processes, 3 directories, t = 2, 4 authorities of 577 plans" flight

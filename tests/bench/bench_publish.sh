@@ -11,8 +11,8 @@ CPIS=$BIN/cpis
 plans=${PLANS:-5000}
 count=${LOOKUPS:-150}
 figures=$W/figures
-numbers() { tail -q -n +2 "$1" | cut -d, -f1 | sed -n "1,$2p"; }
-load() { "$BIN/bench_load" "$W/$QUERY" 1 "$1" "${PIDS[@]}" | jq -c 'select(.name | test("_(p50|p99|p999)_ms$"))' | tee -a "$figures"; } # LABEL <numbers
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
 # of this authority: has it begun to evaluate, is all of it published?
 evaluates() { "$CPIS" status "$W/$1" --json | jq -e '[.authority.published[] | select(.waiting > 0)] | length > 0'; }
 is_live() { "$CPIS" status "$W/$1" --json | jq -e "[.authority.published[] | select(.live and .real >= $plans)] | length > 0"; }
@@ -42,13 +42,13 @@ for i in "${!AUTHORITIES[@]}"; do
     "$CPIS" flags import "$W/$authority" "$W/$authority.csv" >/dev/null &
     import=$!
     until_ok 60 evaluates "$authority" || die "$authority does not publish"
-    numbers "$W/nobody.csv" "$count" | load "publish_workers_$workers"
+    numbers "$W/nobody.csv" | sed -n "1,${count}p" | load 1 "publish_workers_$workers"
     is_live "$authority" >/dev/null && say "the list was live before the last lookup: ask for fewer" >&2
     wait $import
     until_ok 600 is_live "$authority" || die "$authority's list is not live"
 done
 stop_all
-jq -rs 'def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
+jq -rs 'map(select(.name | test("_(p50|p99|p999)_ms$"))) | def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
     [group_by(.name)[] | {key: .[0].name, value: (map(.value) | median)}] | from_entries
     | to_entries[] as $e | select($e.key | test("workers_0")) | ($e.key | sub("workers_0"; "workers_4")) as $with
     | "\($e.key | ltrimstr("publish_workers_0_")): \($e.value) without, \(.[$with]) with workers; ratio \(.[$with] / $e.value * 1000 | round / 1000)"' "$figures"

@@ -1,4 +1,4 @@
-# tests/bench/figures.sh - what benches of real processes share: progress, figures, starts that are timed. Sourced after
+# tests/bench/figures.sh - what benches of real processes share: progress, figures, lookups, starts that are timed. Sourced after
 # tests/e2e/federation.sh, with $figures, the file that figures go to.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
@@ -8,6 +8,13 @@ now() { date +%s%3N; }
 rss_mib() { awk '/^VmRSS/ {printf "%.2f", $2 / 1024}' "/proc/$1/status"; }
 # Seconds of processor time that a process has taken.
 cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz}' "/proc/$1/stat"; }
+# Numbers of files of plans; lookups of them at the query node of $BIN's programs.
+numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
+load() { # FLIGHT LABEL <numbers
+    local node others=()
+    for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}"; do others+=("${PIDS[$node]}"); done
+    "$BIN/bench_load" "$W/$QUERY" "$1" "$2" "${PIDS[$QUERY]}" "${others[@]}" >>"$figures"
+}
 # Starts a node and sets $took: seconds until what it says of itself fits `filter` (of jq).
 timed_start() { # NODE FILTER
     local node=$1 filter=$2 t

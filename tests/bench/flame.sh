@@ -43,9 +43,11 @@ BIN=$PWD/build/release
 CPIS=${CPIS_BIN:-$BIN/cpis}
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
 DIRECTORIES=(D01 D02 D03 D04 D05 D06 D07)
 THRESHOLD=4
-flight=${FLIGHT:-16} count=${LOOKUPS:-2000} out=${OUT:-build/bench/flame.svg}
+flight=${FLIGHT:-16} count=${LOOKUPS:-2000} out=${OUT:-build/bench/flame.svg} figures=$W/figures
 command -v perf >/dev/null || die "perf is not there: apt-get install linux-perf"
 mkdir -p "$(dirname "$out")"
 found_federation
@@ -59,7 +61,7 @@ sleep 2
 perf record -q -F 499 --call-graph dwarf,16384 -o "$W/perf.data" -p "${PIDS[$QUERY]}" 2>"$W/perf.log" &
 perf=$!
 sleep 1
-tail -n +2 "$W/nobody.csv" | cut -d, -f1 | "$BIN/bench_load" "$W/$QUERY" "$flight" lookup "${PIDS[$QUERY]}" "${PIDS[D01]}" >"$W/figures"
+numbers "$W/nobody.csv" | load "$flight" lookup
 kill -INT $perf
 wait $perf || true
 stop_all
