@@ -55,6 +55,30 @@ static bool is_chosen(const struct options *o, const struct attack_case *c)
     return o->only == NULL || strcmp(group, o->only) == 0 || strstr(c->name, o->only) != NULL;
 }
 
+/* Those that failed, told once more at the end: of 600 lines a log often keeps the last ones. */
+struct failures {
+    size_t count;
+    struct {
+        const struct attack_case *what;
+        char why[ATTACK_WHY_BYTES];
+    } list[16]; /* the first ones; the rest are in the lines before */
+};
+
+static void failures_add(struct failures *s, const struct attack_case *c, const char *why)
+{
+    if (s->count < sizeof s->list / sizeof s->list[0]) {
+        s->list[s->count].what = c;
+        (void)snprintf(s->list[s->count].why, sizeof s->list[0].why, "%s", why);
+    }
+    s->count++;
+}
+
+static void failures_tell(const struct failures *s)
+{
+    for (size_t i = 0; i < s->count && i < sizeof s->list / sizeof s->list[0]; i++)
+        printf("failed: %s: %s\n", s->list[i].what->name, s->list[i].why);
+}
+
 static bool run_one(struct federation *f, const struct options *o, const struct attack_case *c)
 {
     const cpis_ms began = (cpis_ms)zclock_mono();
@@ -76,7 +100,8 @@ int main(int argc, char **argv)
     struct attack_list all = {0};
     struct options o;
     struct federation f;
-    size_t passed = 0, failed = 0;
+    struct failures failed = {0};
+    size_t passed = 0;
     cases_query(&all); /* first: one of them is looked at again a minute later */
     cases_harvest(&all);
     cases_directory(&all);
@@ -105,15 +130,16 @@ int main(int argc, char **argv)
         else if (run_one(&f, &o, &all.list[i]))
             passed++;
         else
-            failed++;
+            failures_add(&failed, &all.list[i], f.why);
     }
+    if (!o.json) failures_tell(&failed);
     free(all.list);
     if (o.list) return 0;
     f.why[0] = '\0';
     if (!federation_away(&f, false)) (void)fprintf(stderr, "conformance: %s\n", f.why);
     federation_close(&f);
     printf(o.json ? "{\"passed\":%zu,\"failed\":%zu}\n" : "%zu passed, %zu failed\n", passed,
-           failed);
-    if (passed + failed == 0) (void)fputs("conformance: no case has that name\n", stderr);
-    return failed == 0 && passed > 0 ? 0 : 1;
+           failed.count);
+    if (passed + failed.count == 0) (void)fputs("conformance: no case has that name\n", stderr);
+    return failed.count == 0 && passed > 0 ? 0 : 1;
 }
