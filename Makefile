@@ -102,7 +102,7 @@ $(B)/cpis-vectors: $(B)/tests/conformance/vectors_main.o $(call obj,$(VECTORS_SR
 	$(call link,-ljansson $(CORE_LIBS))
 # a directory in an attacker's hands: the node, with what it sends going through the test's hands
 $(B)/puppet: $(B)/node/cli/main.o $(NODE) $(call obj,$(PUPPET_SRC)) $(LIB)
-	$(call link,-Wl$(comma)--wrap=transport_new$(comma)--wrap=transport_send$(comma)--wrap=zmq_poll $(NODE_LIBS) $(CORE_LIBS))
+	$(call link,-Wl$(comma)--wrap=transport_new$(comma)--wrap=transport_send$(comma)--wrap=inlets_wait $(NODE_LIBS) $(CORE_LIBS))
 # the clocks of a program that is to be attacked, by LD_PRELOAD
 $(B)/clock.so: tests/faults/clock.c
 	@echo "  LD   $@"; mkdir -p $(@D)

@@ -61,12 +61,12 @@ cpis_err control_new(const char *path, struct control **ret)
     zsock_set_rcvhwm(s, (int)CONTROL_REQUESTS_MAX);
     zsock_set_maxmsgsize(s, 2 * (int)CONTROL_REQUEST_BYTES); /* above the limit we can say so */
     zsock_set_router_mandatory(s, 1);
-    *c = (struct control){.router = s, .socket = zsock_resolve(s)};
+    *c = (struct control){.router = s, .inlet = inlet_open(zsock_resolve(s))};
     c->held_end = &c->held;
     char endpoint[160] = "";
     if (path != NULL) (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
-    if (zmq_bind(c->socket, CONTROL_INPROC) != 0 ||
-        (path != NULL && zmq_bind(c->socket, endpoint) != 0)) {
+    if (zmq_bind(c->inlet.socket, CONTROL_INPROC) != 0 ||
+        (path != NULL && zmq_bind(c->inlet.socket, endpoint) != 0)) {
         control_free(&c);
         return CPIS_E_IO;
     }
@@ -123,7 +123,7 @@ void control_free(struct control **p)
     *p = NULL;
 }
 
-void *control_socket(const struct control *c) { return c->socket; }
+struct inlet *control_inlet(struct control *c) { return &c->inlet; }
 void control_drain(struct control *c) { c->draining = true; }
 bool control_is_idle(const struct control *c) { return c->first == NULL; }
 bool control_wants_stop(const struct control *c) { return c->stop; }
@@ -140,8 +140,9 @@ static cpis_err send_frames(struct control *c, const uint8_t *route, size_t rout
     const size_t len = strlen(text);
     if (zmq_msg_init_size(&m, len) != 0) return CPIS_E_NOMEM;
     memcpy(zmq_msg_data(&m), text, len);
-    if (zmq_send(c->socket, route, route_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-        zmq_msg_send(&m, c->socket, ZMQ_DONTWAIT) >= 0)
+    inlet_called(&c->inlet);
+    if (zmq_send(c->inlet.socket, route, route_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+        zmq_msg_send(&m, c->inlet.socket, ZMQ_DONTWAIT) >= 0)
         return CPIS_OK;
     const int why = zmq_errno();
     (void)zmq_msg_close(&m);
@@ -361,9 +362,12 @@ bool control_read(struct control *c, const struct control_env *env)
 {
     zframe_t *f[2] = {NULL, NULL};
     size_t n = 0;
-    for (bool more = true; more; n++) {
+    for (bool more = c->inlet.may_hold; more; n++) {
         zframe_t *got = zframe_recv_nowait(c->router);
-        if (got == NULL) break;
+        if (got == NULL) {
+            inlet_emptied(&c->inlet);
+            break;
+        }
         more = zframe_more(got) != 0;
         if (n < 2)
             f[n] = got;

@@ -48,7 +48,7 @@ struct control; /* opaque */
  * over a live socket) and has set umask 077. CPIS_E_IO: can't bind. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err control_new(const char *path, struct control **ret);
 void control_free(struct control **p);
-void *control_socket(const struct control *c); /* a libzmq socket to poll for input */
+struct inlet *control_inlet(struct control *c);
 
 /* Takes one request and answers it, or keeps it for the node; false: none waits. */
 bool control_read(struct control *c, const struct control_env *env);

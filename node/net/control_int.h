@@ -43,8 +43,8 @@ struct held { /* a reply that waits for the commit */
     json_t *body;
 };
 struct control {
-    void *socket; /* libzmq's, of `router` */
-    void *router; /* zsock_t */
+    void *router;       /* zsock_t */
+    struct inlet inlet; /* of `router` */
     struct request *first;
     size_t count;
     uint64_t last_command;

@@ -258,30 +258,25 @@ static cpis_ms earliest(const struct driver *d)
     return at;
 }
 
-static long wait_ms(const struct driver *d)
+static int wait_ms(const struct driver *d)
 {
     const cpis_ms at = earliest(d), now = clock_monotonic();
     if (machine_node(d->machine) != NULL && control_waits_for_node(d->control)) return 0;
     if (at == CPIS_MS_NEVER) return -1;
     if (at <= now) return 0;
-    return at - now < INT32_MAX ? (long)(at - now) : INT32_MAX;
+    return at - now < INT32_MAX ? (int)(at - now) : INT32_MAX;
 }
 
 static void wait_for_input(struct driver *d)
 {
-    void *sockets[TRANSPORT_POLLS_MAX];
-    zmq_pollitem_t items[TRANSPORT_POLLS_MAX + 3];
-    int n = 0;
-    items[n++] = (zmq_pollitem_t){.fd = d->signals, .events = ZMQ_POLLIN};
-    items[n++] = (zmq_pollitem_t){.socket = control_socket(d->control), .events = ZMQ_POLLIN};
+    static_assert(TRANSPORT_INLETS_MAX + 3 <= INLETS_FDS_MAX, "inlets_wait has room for all");
+    struct inlet *inlets[TRANSPORT_INLETS_MAX + 1];
+    const int fds[] = {d->signals, workers_fd(d->workers)};
     /* Without a node nobody is let in and nothing is read: messages wait at their senders. */
-    bool listening = machine_node(d->machine) != NULL;
-    size_t count = listening ? transport_sockets(d->transport, sockets) : 0;
-    for (size_t i = 0; i < count; i++)
-        items[n++] = (zmq_pollitem_t){.socket = sockets[i], .events = ZMQ_POLLIN};
-    if (listening)
-        items[n++] = (zmq_pollitem_t){.fd = workers_fd(d->workers), .events = ZMQ_POLLIN};
-    (void)zmq_poll(items, n, wait_ms(d));
+    const bool listening = machine_node(d->machine) != NULL;
+    size_t count = listening ? transport_inlets(d->transport, inlets) : 0;
+    inlets[count++] = control_inlet(d->control);
+    inlets_wait(inlets, count, fds, listening ? 2 : 1, wait_ms(d));
 }
 
 static bool is_over(const struct driver *d)

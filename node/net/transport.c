@@ -17,12 +17,14 @@
 struct dial {
     struct transport_dial to;
     zsock_t *dealer;
+    struct inlet inlet; /* of `dealer` */
     cpis_ms redial;
 };
 struct transport {
     struct transport_conf conf;
     struct zap *zap;
-    zsock_t *router; /* NULL: no listener */
+    zsock_t *router;    /* NULL: no listener */
+    struct inlet inlet; /* of `router` */
     char endpoint[ENDPOINT_BYTES_MAX + 1];
     char bound[ENDPOINT_BYTES_MAX + 1];
     struct routes *routes;
@@ -139,6 +141,7 @@ cpis_err transport_listen(struct transport *t, const char *endpoint)
     }
     (void)snprintf(t->endpoint, sizeof t->endpoint, "%s", endpoint);
     t->router = s;
+    t->inlet = inlet_open(zsock_resolve(s));
     return CPIS_OK;
 }
 
@@ -170,6 +173,7 @@ static cpis_err connect_dial(struct transport *t, struct dial *d, cpis_ms now)
         return CPIS_E_INVAL;
     }
     d->dealer = s;
+    d->inlet = inlet_open(zsock_resolve(s));
     return CPIS_OK;
 }
 
@@ -218,13 +222,13 @@ cpis_err transport_dial(struct transport *t, const struct transport_dial *want, 
     return err;
 }
 
-size_t transport_sockets(const struct transport *t, void *ret[static TRANSPORT_POLLS_MAX])
+size_t transport_inlets(struct transport *t, struct inlet *ret[static TRANSPORT_INLETS_MAX])
 {
     size_t n = 0;
-    if (t->zap != NULL) ret[n++] = zap_socket(t->zap);
-    if (t->router != NULL) ret[n++] = zsock_resolve(t->router);
+    if (t->zap != NULL) ret[n++] = zap_inlet(t->zap);
+    if (t->router != NULL) ret[n++] = &t->inlet;
     for (size_t i = 0; i < t->dials_count; i++)
-        if (t->dials[i].dealer != NULL) ret[n++] = zsock_resolve(t->dials[i].dealer);
+        if (t->dials[i].dealer != NULL) ret[n++] = &t->dials[i].inlet;
     return n;
 }
 
@@ -236,12 +240,16 @@ void transport_serve(struct transport *t)
 /* --- receiving --- */
 
 /* All frames of one message; the first two are kept. Returns how many there were; 0: none waits. */
-static size_t recv_frames(zsock_t *s, zframe_t *ret[static 2])
+static size_t recv_frames(zsock_t *s, struct inlet *inlet, zframe_t *ret[static 2])
 {
     size_t n = 0;
+    if (s == NULL || !inlet->may_hold) return 0;
     for (bool more = true; more; n++) {
         zframe_t *f = zframe_recv_nowait(s);
-        if (f == NULL) return n; /* frames of a message come together: only the first may lack */
+        if (f == NULL) { /* frames of a message come together: only the first may lack */
+            inlet_emptied(inlet);
+            return n;
+        }
         more = zframe_more(f) != 0;
         if (n < 2)
             ret[n] = f;
@@ -265,7 +273,7 @@ static bool recv_router(struct transport *t, cpis_ms now, struct transport_messa
                         bool *ret_any)
 {
     zframe_t *f[2] = {NULL, NULL};
-    size_t n = recv_frames(t->router, f);
+    size_t n = recv_frames(t->router, &t->inlet, f);
     *ret_any = n > 0;
     bool good = n == 2 && zap_user_parse(zframe_meta(f[1], "User-Id"), &ret->peer);
     if (good) {
@@ -285,7 +293,7 @@ static bool recv_dealer(struct transport *t, struct dial *d, struct transport_me
                         bool *ret_any)
 {
     zframe_t *f[2] = {NULL, NULL};
-    size_t n = d->dealer == NULL ? 0 : recv_frames(d->dealer, f);
+    size_t n = recv_frames(d->dealer, &d->inlet, f);
     *ret_any = n > 0;
     ret->peer = d->to.id; /* CURVE: only the holder of that key could have sent it */
     bool good = n == 1 && take(t, &f[0], ret);
@@ -304,7 +312,7 @@ bool transport_recv(struct transport *t, cpis_ms now, struct transport_message *
         if (t->turn >= sockets) t->turn = 0;
         if (t->turn < t->dials_count)
             good = recv_dealer(t, &t->dials[t->turn], ret, &any);
-        else if (t->router != NULL)
+        else
             good = recv_router(t, now, ret, &any);
         t->turn++;
         if (good) return true;
@@ -327,14 +335,16 @@ static bool count_failure(struct transport *t)
 /* ZMQ_IMMEDIATE: EAGAIN is also "no connection now". */
 static bool send_dealer(struct dial *d, struct bytes b)
 {
-    return d->dealer != NULL &&
-           zmq_send(zsock_resolve(d->dealer), b.p, b.len, ZMQ_DONTWAIT) == (int)b.len;
+    if (d->dealer == NULL) return false;
+    inlet_called(&d->inlet);
+    return zmq_send(d->inlet.socket, b.p, b.len, ZMQ_DONTWAIT) == (int)b.len;
 }
 
 static bool send_route(struct transport *t, const struct cpis_id *peer, const struct route *r,
                        struct bytes b)
 {
-    void *s = zsock_resolve(t->router);
+    void *s = t->inlet.socket;
+    inlet_called(&t->inlet);
     if (zmq_send(s, r->id, r->len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         if (zmq_errno() == EHOSTUNREACH) routes_drop(t->routes, peer, r);
         return count_failure(t);

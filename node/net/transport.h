@@ -10,10 +10,10 @@
 #include "node/net/zap.h"
 #include "proto/message.h"
 
-#define TRANSPORT_HWM       1000
-#define TRANSPORT_REDIAL    CPIS_MS_DAY /* CURVE has no rekeying */
-#define TRANSPORT_DIALS_MAX 64U
-#define TRANSPORT_POLLS_MAX (TRANSPORT_DIALS_MAX + 2U)
+#define TRANSPORT_HWM        1000
+#define TRANSPORT_REDIAL     CPIS_MS_DAY /* CURVE has no rekeying */
+#define TRANSPORT_DIALS_MAX  64U
+#define TRANSPORT_INLETS_MAX (TRANSPORT_DIALS_MAX + 2U)
 
 struct transport_conf {
     const struct identity *identity; /* its transport key pair; borrowed until transport_free */
@@ -56,9 +56,9 @@ const char *transport_endpoint(const struct transport *t); /* as bound; NULL: no
  * (the others are dialled). CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err transport_dial(struct transport *t, const struct transport_dial *want,
                                    size_t count, cpis_ms now);
-/* Sockets to poll for input. Fills ret (zmq_pollitem_t's socket), returns how many. */
-size_t transport_sockets(const struct transport *t, void *ret[static TRANSPORT_POLLS_MAX]);
-/* Answers those who want to connect. Call before transport_recv when any socket is ready. */
+/* What to wait for. Borrowed until the next transport_listen, transport_dial or transport_tick. */
+size_t transport_inlets(struct transport *t, struct inlet *ret[static TRANSPORT_INLETS_MAX]);
+/* Answers those who want to connect. Call before transport_recv. */
 void transport_serve(struct transport *t);
 /* One message, taken in turn from all sockets; false: none waits. */
 bool transport_recv(struct transport *t, cpis_ms now, struct transport_message *ret);

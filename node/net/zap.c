@@ -6,6 +6,7 @@
 
 struct zap {
     zsock_t *rep;
+    struct inlet inlet;
     zap_known_fn known;
     void *ctx;
 };
@@ -21,10 +22,12 @@ cpis_err zap_new(zap_known_fn known, void *ctx, struct zap **ret)
         zsock_set_sndtimeo(z->rep, 0);
         if (zsock_bind(z->rep, "inproc://zeromq.zap.01") != 0) err = CPIS_E_STATE;
     }
-    if (err == CPIS_OK)
+    if (err == CPIS_OK) {
+        z->inlet = inlet_open(zsock_resolve(z->rep));
         *ret = z;
-    else
+    } else {
         zap_free(&z);
+    }
     return err;
 }
 
@@ -36,7 +39,7 @@ void zap_free(struct zap **p)
     *p = NULL;
 }
 
-void *zap_socket(const struct zap *z) { return zsock_resolve(z->rep); }
+struct inlet *zap_inlet(struct zap *z) { return &z->inlet; }
 
 static void user_format(const struct cpis_id *id, char ret[static ZAP_USER_BYTES])
 {
@@ -108,10 +111,11 @@ static bool serve_one(struct zap *z, zmsg_t *ask)
 size_t zap_serve(struct zap *z)
 {
     size_t refused = 0;
-    for (size_t i = 0; i < ZAP_AT_ONCE && (zsock_events(z->rep) & ZMQ_POLLIN) != 0; i++) {
+    for (size_t i = 0; i < ZAP_AT_ONCE && inlet_holds(&z->inlet); i++) {
         zmsg_t *ask = zmsg_recv(z->rep);
         if (ask == NULL) break;
         if (!serve_one(z, ask)) refused++;
+        inlet_called(&z->inlet);
         zmsg_destroy(&ask);
     }
     return refused;

@@ -8,6 +8,7 @@
 #ifndef CPIS_NODE_NET_ZAP_H
 #define CPIS_NODE_NET_ZAP_H
 #include "crypto/sign.h"
+#include "node/net/inlet.h"
 
 #define ZAP_DOMAIN     "cpis"
 #define ZAP_USER_BYTES (2 * CPIS_ID_BYTES + 1)
@@ -20,7 +21,7 @@ struct zap; /* opaque */
 /* CPIS_E_STATE: this process has a handler already. CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err zap_new(zap_known_fn known, void *ctx, struct zap **ret);
 void zap_free(struct zap **p);
-void *zap_socket(const struct zap *z); /* a libzmq socket to poll for input */
+struct inlet *zap_inlet(struct zap *z);
 /* Answers what waits, at most ZAP_AT_ONCE. Returns how many were turned away. */
 size_t zap_serve(struct zap *z);
 /* The node id behind a message's User-Id; false: not one of ours. */

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define WAKE_MS     5L /* an order waits at most so long */
+#define WAKE_MS     5 /* an order waits at most so long */
 #define ARENA_BYTES (8U * FRAME_BYTES_MAX)
 
 static struct puppet {
@@ -30,8 +30,10 @@ bool __real_transport_send(struct transport *t, const struct cpis_id *peer, stru
                            cpis_ms now);
 bool __wrap_transport_send(struct transport *t, const struct cpis_id *peer, struct bytes b,
                            cpis_ms now);
-int __real_zmq_poll(zmq_pollitem_t *items, int n, long timeout);
-int __wrap_zmq_poll(zmq_pollitem_t *items, int n, long timeout);
+void __real_inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
+                        int ms);
+void __wrap_inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
+                        int ms);
 
 /* Before the node confines itself. (glibc gives constructors what main gets.) */
 __attribute__((constructor)) static void open_socket(int argc, char **argv)
@@ -135,10 +137,11 @@ static bool take_order(void)
     return whole;
 }
 
-int __wrap_zmq_poll(zmq_pollitem_t *items, int n, long timeout)
+void __wrap_inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
+                        int ms)
 {
-    if (puppet.listener >= 0 && (timeout < 0 || timeout > WAKE_MS)) timeout = WAKE_MS;
-    const int rc = __real_zmq_poll(items, n, timeout);
+    if (puppet.listener >= 0 && (ms < 0 || ms > WAKE_MS)) ms = WAKE_MS;
+    __real_inlets_wait(inlets, count, fds, fds_count, ms);
     if (puppet.listener >= 0 && puppet.runner < 0)
         puppet.runner = accept(puppet.listener, NULL, NULL);
     if (puppet.runner >= 0 && !take_order()) {
@@ -146,7 +149,6 @@ int __wrap_zmq_poll(zmq_pollitem_t *items, int n, long timeout)
         puppet.runner = -1;
         puppet.act = NULL; /* nobody leads it any more */
     }
-    return rc;
 }
 
 /* --- sending --- */

@@ -33,9 +33,9 @@ TestSuite(control_lost, .init = begin, .fini = end, .timeout = 120);
 /* `fail`: the allocation of ours that fails from when the request is there until it was served. */
 static void serve(const char *request, int fail)
 {
-    zmq_pollitem_t item = {.socket = control_socket(served.control), .events = ZMQ_POLLIN};
+    struct inlet *inlet = control_inlet(served.control);
     cr_assert_eq(zstr_send(client, request), 0);
-    cr_assert_eq(zmq_poll(&item, 1, 5000), 1);
+    inlets_wait(&inlet, 1, NULL, 0, 5000);
     fail_malloc_at(fail);
     cr_assert(control_read(served.control, &env));
     fail_malloc_at(-1);

@@ -65,12 +65,9 @@ TestSuite(transport, .init = begin, .fini = end, .timeout = 60);
 /* Waits up to 10 ms for input, then takes what one transport has. Returns messages taken. */
 static size_t pump(struct transport *t)
 {
-    void *sockets[TRANSPORT_POLLS_MAX];
-    zmq_pollitem_t items[TRANSPORT_POLLS_MAX];
-    size_t n = transport_sockets(t, sockets), taken = 0;
-    for (size_t i = 0; i < n; i++)
-        items[i] = (zmq_pollitem_t){.socket = sockets[i], .events = ZMQ_POLLIN};
-    (void)zmq_poll(items, (int)n, 10);
+    struct inlet *inlets[TRANSPORT_INLETS_MAX];
+    size_t taken = 0;
+    inlets_wait(inlets, transport_inlets(t, inlets), NULL, 0, 10);
     transport_serve(t);
     struct transport_message m;
     for (; transport_recv(t, now_ms(), &m); taken++) {
@@ -211,9 +208,14 @@ Test(transport, who_takes_anothers_routing_id_gets_none_of_its_messages)
     zsock_destroy(&owner); /* the id will be free: the thief may have it, not the owner's mail */
     while (transport_send(server, &first, text("still there"), now_ms()))
         (void)pump(server);
-    thief = bare(&peers[1], "same");
-    cr_assert_eq(zstr_send(thief, "now mine"), 0);
-    cr_assert(pump_for(server, 5000));
+    bool heard = false; /* libzmq has the id until the last of the owner's connection is gone */
+    for (unsigned tries = 0; !heard && tries < 10; tries++) {
+        if (thief != NULL) zsock_destroy(&thief);
+        thief = bare(&peers[1], "same");
+        cr_assert_eq(zstr_send(thief, "now mine"), 0);
+        heard = pump_for(server, 1000);
+    }
+    cr_assert(heard);
     cr_assert(id_equal(&last.peer, &second));
     cr_assert(!transport_send(server, &first, text("for the owner"), now_ms()));
     cr_assert_null(received(thief, 300));
@@ -272,14 +274,14 @@ Test(transport, dials_what_it_is_told_and_nothing_that_is_no_longer_wanted)
     struct transport_dial to[2] = {to_server(), to_server()};
     to[1].id = id_of(&peers[3]);
     (void)snprintf(to[1].endpoint, sizeof to[1].endpoint, "nonsense");
-    void *sockets[TRANSPORT_POLLS_MAX];
+    struct inlet *inlets[TRANSPORT_INLETS_MAX];
     cr_assert_eq(transport_dial(client, to, 2, now_ms()), CPIS_E_INVAL);
-    cr_assert_eq(transport_sockets(client, sockets), 1);
+    cr_assert_eq(transport_inlets(client, inlets), 1);
     cr_assert(deliver(client, "one", 5000));
-    void *before = sockets[0];
+    void *before = inlets[0]->socket;
     cr_assert_eq(transport_dial(client, to, 1, now_ms()), CPIS_OK);
-    cr_assert_eq(transport_sockets(client, sockets), 1);
-    cr_assert_eq(sockets[0], before, "an unchanged directory keeps its connection");
+    cr_assert_eq(transport_inlets(client, inlets), 1);
+    cr_assert_eq(inlets[0]->socket, before, "an unchanged directory keeps its connection");
     to[0].key = peers[3].pub.transport; /* a rotated key: another connection */
     cr_assert_eq(transport_dial(client, to, 1, now_ms()), CPIS_OK);
     cr_assert(!deliver(client, "not its key", 1000));
@@ -287,7 +289,7 @@ Test(transport, dials_what_it_is_told_and_nothing_that_is_no_longer_wanted)
     cr_assert_eq(transport_dial(client, to, 1, now_ms()), CPIS_OK);
     cr_assert(deliver(client, "its key", 5000));
     cr_assert_eq(transport_dial(client, to, 0, now_ms()), CPIS_OK);
-    cr_assert_eq(transport_sockets(client, sockets), 0);
+    cr_assert_eq(transport_inlets(client, inlets), 0);
     cr_assert_eq(transport_deadline(client), CPIS_MS_NEVER);
     transport_free(&client, 0);
 }
