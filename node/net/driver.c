@@ -267,16 +267,19 @@ static int wait_ms(const struct driver *d)
     return at - now < INT32_MAX ? (int)(at - now) : INT32_MAX;
 }
 
-static void wait_for_input(struct driver *d)
+/* true: a signal came. */
+static bool wait_for_input(struct driver *d)
 {
     static_assert(TRANSPORT_INLETS_MAX + 3 <= INLETS_FDS_MAX, "inlets_wait has room for all");
     struct inlet *inlets[TRANSPORT_INLETS_MAX + 1];
-    const int fds[] = {d->signals, workers_fd(d->workers)};
+    struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN},
+                           {.fd = workers_fd(d->workers), .events = POLLIN}};
     /* Without a node nobody is let in and nothing is read: messages wait at their senders. */
     const bool listening = machine_node(d->machine) != NULL;
     size_t count = listening ? transport_inlets(d->transport, inlets) : 0;
     inlets[count++] = control_inlet(d->control);
     inlets_wait(inlets, count, fds, listening ? 2 : 1, wait_ms(d));
+    return fds[0].revents != 0;
 }
 
 static bool is_over(const struct driver *d)
@@ -288,8 +291,7 @@ static bool is_over(const struct driver *d)
 static void loop(struct driver *d)
 {
     while (!is_over(d)) {
-        wait_for_input(d);
-        take_signals(d);
+        if (wait_for_input(d)) take_signals(d);
         take_requests(d);
         if (machine_node(d->machine) != NULL) transport_serve(d->transport);
         take_batch(d);

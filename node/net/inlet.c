@@ -30,7 +30,7 @@ bool inlet_holds(struct inlet *i)
     return i->may_hold;
 }
 
-void inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
+void inlets_wait(struct inlet *const *inlets, size_t count, struct pollfd *fds, size_t fds_count,
                  int ms)
 {
     struct pollfd polled[INLETS_FDS_MAX];
@@ -41,8 +41,10 @@ void inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size
         polled[i] = (struct pollfd){.fd = fd, .events = POLLIN};
     }
     for (size_t i = 0; i < fds_count; i++)
-        polled[count + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-    if (poll(polled, (nfds_t)(count + fds_count), ms) <= 0) return;
+        polled[count + i] = fds[i];
+    const bool any = poll(polled, (nfds_t)(count + fds_count), ms) > 0;
     for (size_t i = 0; i < count; i++)
-        if (polled[i].revents != 0) inlets[i]->may_hold = true;
+        if (any && polled[i].revents != 0) inlets[i]->may_hold = true;
+    for (size_t i = 0; i < fds_count; i++)
+        fds[i].revents = any ? polled[count + i].revents : 0;
 }

@@ -26,8 +26,9 @@ struct inlet inlet_open(void *socket);
 void inlet_called(struct inlet *i);
 bool inlet_holds(struct inlet *i);   /* a message is there; libzmq is asked if it may be */
 void inlet_emptied(struct inlet *i); /* libzmq's errno is still the receive's */
-/* Sleeps until one of them may hold something or a descriptor is readable, at most ms (-1: for
- * ever). At once if one holds something already. Both together at most INLETS_FDS_MAX. */
-void inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
+/* Sleeps until one of them may hold something or one of fds is as it wants, at most ms (-1: for
+ * ever). At once if one holds something already. Sets revents of fds as poll(2) does. Both together
+ * at most INLETS_FDS_MAX. */
+void inlets_wait(struct inlet *const *inlets, size_t count, struct pollfd *fds, size_t fds_count,
                  int ms);
 #endif

@@ -25,7 +25,8 @@ struct workers {
     uint64_t last;
     struct slot *slot; /* sodium_malloc; NULL: there are no threads */
     size_t slots;
-    int done; /* an eventfd, readable while something may be DONE */
+    int done;  /* an eventfd, readable while something may be DONE */
+    bool told; /* it is readable */
     unsigned threads;
     pthread_t thread[WORKERS_MAX];
 };
@@ -73,8 +74,15 @@ static void empty(struct slot *s)
 static void tell(struct workers *w)
 {
     const uint64_t one = 1;
-    /* it fails only when it is readable anyway */
-    if (write(w->done, &one, sizeof one) != (ssize_t)sizeof one) return;
+    if (!w->told) w->told = write(w->done, &one, sizeof one) == (ssize_t)sizeof one;
+    assert(w->told); /* an eventfd of 0 takes a 1 */
+}
+
+static void quiet(struct workers *w)
+{
+    uint64_t count;
+    if (w->told) w->told = read(w->done, &count, sizeof count) != (ssize_t)sizeof count;
+    assert(!w->told);
 }
 
 static void *run(void *arg)
@@ -177,15 +185,14 @@ void workers_give(struct workers *w, struct evaluation *work)
 
 bool workers_take(struct workers *w, struct evaluation *ret)
 {
-    uint64_t count;
     if (w->threads == 0) return false;
     lock(w);
     struct slot *s = oldest(w, DONE);
     if (s != NULL) {
         *ret = s->work;
         empty(s);
-    } else if (read(w->done, &count, sizeof count) < 0) {
-        count = 0; /* it was quiet */
+    } else {
+        quiet(w);
     }
     unlock(w);
     return s != NULL;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench: a lookup, its steps and their floor, lists, starts and memory, in one run: a table here, build/bench/results.json (a name ->
-# value, unit, n) for a program, build/bench/floor.txt for what the floor is made of. LOOKUPS=400; tests/bench/README.md says what each figure means.
+# value, unit, n, and low and high of what is measured in each round) for a program, build/bench/floor.txt for what the last round's floor is made
+# of. LOOKUPS=400 in each of ROUNDS=5; tests/bench/README.md says what each figure means.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=$PWD/build/release
@@ -11,14 +12,12 @@ DIRECTORIES=(D01 D02 D03 D04 D05 D06 D07)
 THRESHOLD=4
 count=${LOOKUPS:-400}
 [[ $count =~ ^[1-9][0-9]{0,4}$ && $count -le 20000 ]] || die "LOOKUPS=$count is not a number from 1 to 20000"
+rounds=${ROUNDS:-5}
+[[ $rounds =~ ^[1-9]$ ]] || die "ROUNDS=$rounds is not a number from 1 to 9"
 out=build/bench figures=$W/figures
 mkdir -p "$out"
 # shellcheck source=tests/bench/figures.sh
 . tests/bench/figures.sh
-step "primitives and floor"
-"$BIN/bench_primitives" "$THRESHOLD" $((${#AUTHORITIES[@]} * (225 + 352))) "$W/commits" >>"$figures" 2>"$out/floor.txt"
-step "a lookup through the machines"
-"$BIN/bench_machines" "$THRESHOLD" "${#DIRECTORIES[@]}" 200 >>"$figures"
 step "lists, matches"
 "$BIN/bench_sizes" lists >>"$figures"
 "$BIN/bench_sizes" match >>"$figures"
@@ -36,9 +35,17 @@ csv 9 "$count" 0 "$W/nobody.csv"
 nobody=$(number_of "$W/nobody.csv" 1)
 become_complete
 sleep 2 # what follows a new register, each node with each
-step "lookups, one after the other"
-numbers "$W/nobody.csv" | load 1 lookup
-numbers "$W"/T00?.csv | sed -n "1,$((count / 2))p" | load 1 lookup_flag
+some() { # ROUND <numbers: half as many as are looked up without a flag, others in each round
+    awk -v from=$(($1 * count / 2)) -v n=$((count / 2)) '{line[NR - 1] = $0} END {for (i = 0; i < n; i++) print line[(from + i) % NR]}'
+}
+flagged=$((${#AUTHORITIES[@]} * (225 + 352))) # listed children
+for round in $(seq "$rounds"); do
+    step "round $round of $rounds: lookups one after the other, primitives and floor, a lookup through the machines"
+    numbers "$W/nobody.csv" | load 1 lookup
+    numbers "$W"/T00?.csv | some "$round" | load 1 lookup_flag
+    "$BIN/bench_primitives" "$THRESHOLD" "$flagged" "$W/commits-$round" >>"$figures" 2>"$out/floor.txt"
+    "$BIN/bench_machines" "$THRESHOLD" "${#DIRECTORIES[@]}" 200 >>"$figures"
+done
 for flight in 2 4 8 16 32 64; do
     step "lookups, $flight in flight"
     numbers "$W/nobody.csv" | load $flight "lookup_flight_$flight"
@@ -85,25 +92,24 @@ t=$(now)
 figure register_apply_ms_per_version "$(awk -v ms=$(($(now) - t)) 'BEGIN {print ms / 100}')" ms 100
 
 # What is compared, from this run's own figures; a name that a reader relies on and that is missing is an error.
-jq -s '
-    (map({key: .name, value: {value, unit, n}}) | from_entries) as $r
-    | def ratio($a; $b): {value: ($r[$a].value / $r[$b].value * 1000 | round / 1000), unit: "ratio", n: $r[$a].n};
-      $r + {
-        lookup_cpu_over_floor: ratio("lookup_cpu_us"; "floor_cpu_no_flag_us"),
-        lookup_cpu_over_primitives: ratio("lookup_cpu_us"; "floor_primitives_no_flag_us"),
-        lookup_flag_cpu_over_floor: ratio("lookup_flag_cpu_us"; "floor_cpu_flag_us"),
-        machines_cpu_over_primitives: ratio("machines_cpu_no_flag_us"; "floor_primitives_no_flag_us"),
-        lookup_p50_over_floor: {value: ($r.lookup_p50_ms.value * 1000 / $r.floor_path_us.value * 1000 | round / 1000), unit: "ratio", n: $r.lookup_p50_ms.n},
-        lookups_per_second: ([$r | to_entries[] | select(.key | test("^lookup(_flight_[0-9]+)?_per_second$")) | .value] | max_by(.value)),
-        authority_answers_per_second: $r.lookup_flag_flight_16_per_second,
-        wire_bytes_per_lookup: $r.wire_bytes_no_flag }
-    | . as $all
+jq -s -L tests/bench 'include "rounds";
+    (rounds | .floor_path_ms = (get(.; "floor_path_us") | .of |= map(. / 1000) | .unit = "ms")) as $r
+    | ($r | figures) as $f
+    | ($f + {
+        lookup_cpu_over_floor: ratio($r; "lookup_cpu_us"; "floor_cpu_no_flag_us"),
+        lookup_cpu_over_primitives: ratio($r; "lookup_cpu_us"; "floor_primitives_no_flag_us"),
+        lookup_flag_cpu_over_floor: ratio($r; "lookup_flag_cpu_us"; "floor_cpu_flag_us"),
+        machines_cpu_over_primitives: ratio($r; "machines_cpu_no_flag_us"; "floor_primitives_no_flag_us"),
+        lookup_p50_over_floor: ratio($r; "lookup_p50_ms"; "floor_path_ms"),
+        lookups_per_second: ([$f | to_entries[] | select(.key | test("^lookup(_flight_[0-9]+)?_per_second$")) | .value] | max_by(.value)),
+        authority_answers_per_second: $f.lookup_flag_flight_16_per_second,
+        wire_bytes_per_lookup: $f.wire_bytes_no_flag }) as $all
     | ("lookup_cpu_over_floor lookup_p50_over_floor lookup_p50_ms lookup_p99_ms lookups_per_second authority_rss_mib_5000 directory_rss_mib_1e6 directory_start_s_1e6 csv_rows_per_second xml_records_per_second wire_bytes_per_lookup"
        | split(" ")) as $must
     | ($must - ($all | keys)) as $missing
     | if $missing == [] then $all else error("missing: \($missing | join(" "))") end' "$figures" >"$W/results.json"
 mv "$W/results.json" "$out/results.json"
 cat "$out/floor.txt"
-jq -r 'to_entries | sort_by(.key)[] | [.key, .value.value, .value.unit, .value.n] | @tsv' "$out/results.json" |
-    awk -F '\t' '{printf "%-46s %14.6g %-6s n = %d\n", $1, $2, $3, $4}'
+jq -r 'to_entries | sort_by(.key)[] | [.key, .value.value, .value.unit, .value.n, .value.low, .value.high] | @tsv' "$out/results.json" |
+    awk -F '\t' '{printf "%-46s %14.6g %-6s n = %d", $1, $2, $3, $4; if ($5 != "") printf ", %.6g to %.6g", $5, $6; print ""}'
 step "done: $out/results.json"

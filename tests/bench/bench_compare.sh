@@ -134,27 +134,22 @@ for round in $(seq "$rounds"); do
     peers broadcast-bare "$EVERYONE" "$EVERYONE" "$MEDIAN" broadcast_bare "$W/rows" 1:50 16:96
 done
 
-# Rounds become their median, lowest and highest; a ratio is of one round's figures, then the median of the rounds'. A name that is
-# missing is an error.
-jq -s --argjson t "$THRESHOLD" '
-    def figure($unit; $n): sort | {value: .[length / 2 | floor], unit: $unit, n: $n} + (if length > 1 then {low: .[0], high: .[-1]} else {} end);
+# A name that is missing is an error: rounds.jq.
+jq -s -L tests/bench --argjson t "$THRESHOLD" 'include "rounds";
     map(if .name == "wire_bytes_no_flag" then .name = "lookup_bytes" elif .name == "wire_bytes_flag" then .name = "lookup_flag_bytes" else . end)
-    | (group_by(.name) | map({key: .[0].name, value: {of: map(.value), unit: .[0].unit, n: (map(.n) | add)}}) | from_entries) as $r
-    | def get($name): $r[$name] // error("missing: \($name)");
-      def computed($unit; f): {of: [range(get("floor_path_us").of | length) | f], unit: $unit, n: (get("floor_path_us").n)};
-      def proofs($i; $turns): $turns * get("primitive_prove_us").of[$i] + $t * get("primitive_verify_us").of[$i];
-      (($t / get("processors").of[0]) | ceil) as $turns
+    | rounds as $r
+    | def of($name; $i): get($r; $name).of[$i];
+      def computed($unit; f): {of: [range(get($r; "floor_path_us").of | length) | f], unit: $unit, n: get($r; "floor_path_us").n};
+      def proofs($i; $turns): $turns * of("primitive_prove_us"; $i) + $t * of("primitive_verify_us"; $i);
+      (($t / of("processors"; 0)) | ceil) as $turns
     | ($r + {
-        unverified_cpu_us: computed("us"; get("floor_cpu_no_flag_us").of[.] - proofs(.; $t)),
-        unverified_p50_ms: computed("ms"; (get("floor_path_us").of[.] - proofs(.; $turns)) / 1000),
-        floor_cpu_us: computed("us"; get("floor_cpu_no_flag_us").of[.]),
-        floor_p50_ms: computed("ms"; get("floor_path_us").of[.] / 1000)}) as $r
-    | def ratio($name; $a; $b):
-        ($r[$a] // error("missing: \($a)")) as $x | ($r[$b] // error("missing: \($b)")) as $y
-        | {($name): ([range([$x.of, $y.of | length] | max) | ($x.of[.] // $x.of[-1]) / ($y.of[.] // $y.of[-1])] | figure("ratio"; $x.n))};
-      def ratios($ours; $other; $what): $what | map(ratio("\($ours)_over_\($other)_\(.)"; "\($ours)_\(.)"; "\($other)_\(.)")) | add;
+        unverified_cpu_us: computed("us"; of("floor_cpu_no_flag_us"; .) - proofs(.; $t)),
+        unverified_p50_ms: computed("ms"; (of("floor_path_us"; .) - proofs(.; $turns)) / 1000),
+        floor_cpu_us: computed("us"; of("floor_cpu_no_flag_us"; .)),
+        floor_p50_ms: computed("ms"; of("floor_path_us"; .) / 1000)}) as $r
+    | def ratios($ours; $other; $what): $what | map({("\($ours)_over_\($other)_\(.)"): ratio($r; "\($ours)_\(.)"; "\($other)_\(.)")}) | add;
       ["p50_ms", "p99_ms", "cpu_us", "asker_cpu_us", "bytes", "flight_16_per_second", "flight_16_cpu_us"] as $all
-    | ($r | map_values(. as $f | $f.of | figure($f.unit; $f.n)))
+    | ($r | figures)
       + ratios("lookup"; "central_few"; $all) + ratios("lookup"; "central_many"; $all)
       + ratios("lookup_flag"; "central_few_hit"; $all) + ratios("lookup_flag"; "central_many_hit"; $all)
       + ratios("lookup"; "broadcast"; $all) + ratios("lookup"; "broadcast_bare"; $all) + ratios("lookup"; "echo2"; $all)

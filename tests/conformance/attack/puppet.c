@@ -30,10 +30,10 @@ bool __real_transport_send(struct transport *t, const struct cpis_id *peer, stru
                            cpis_ms now);
 bool __wrap_transport_send(struct transport *t, const struct cpis_id *peer, struct bytes b,
                            cpis_ms now);
-void __real_inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
-                        int ms);
-void __wrap_inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
-                        int ms);
+void __real_inlets_wait(struct inlet *const *inlets, size_t count, struct pollfd *fds,
+                        size_t fds_count, int ms);
+void __wrap_inlets_wait(struct inlet *const *inlets, size_t count, struct pollfd *fds,
+                        size_t fds_count, int ms);
 
 /* Before the node confines itself. (glibc gives constructors what main gets.) */
 __attribute__((constructor)) static void open_socket(int argc, char **argv)
@@ -137,8 +137,8 @@ static bool take_order(void)
     return whole;
 }
 
-void __wrap_inlets_wait(struct inlet *const *inlets, size_t count, const int *fds, size_t fds_count,
-                        int ms)
+void __wrap_inlets_wait(struct inlet *const *inlets, size_t count, struct pollfd *fds,
+                        size_t fds_count, int ms)
 {
     if (puppet.listener >= 0 && (ms < 0 || ms > WAKE_MS)) ms = WAKE_MS;
     __real_inlets_wait(inlets, count, fds, fds_count, ms);

@@ -71,10 +71,10 @@ static int export(const char *options, void (*changed)(void))
     struct pollfd said = {.fd = fileno(p), .events = POLLIN};
     size_t len = 0, n = 1;
     for (unsigned answers = 0; n > 0;) {
-        inlets_wait(&inlet, 1, &said.fd, 1, 20000);
+        inlets_wait(&inlet, 1, &said, 1, 20000);
         while (control_read(served.control, &served.env))
             if (++answers == 1 && changed != NULL) changed();
-        if (poll(&said, 1, 0) == 0) continue;
+        if (said.revents == 0) continue;
         n = fread(output + len, 1, 1, p);
         len += n;
         cr_assert_lt(len, sizeof output - 1);

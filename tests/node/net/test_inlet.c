@@ -111,10 +111,16 @@ Test(inlet, a_descriptor_beside_it_wakes)
     cr_assert_eq(pipe(ends), 0);
     cr_assert_eq(write(ends[1], "!", 1), 1);
     cr_assert(!receive());
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
     const int64_t began = zclock_mono();
-    inlets_wait(&one, 1, ends, 1, 30000);
+    inlets_wait(&one, 1, &p, 1, 30000);
     cr_assert_lt(zclock_mono() - began, 20000);
+    cr_assert_eq(p.revents, POLLIN);
     cr_assert(!inlet.may_hold);
+    char b;
+    cr_assert_eq(read(ends[0], &b, 1), 1);
+    inlets_wait(&one, 1, &p, 1, 1);
+    cr_assert_eq(p.revents, 0);
     (void)close(ends[0]);
     (void)close(ends[1]);
 }
