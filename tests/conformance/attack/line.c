@@ -2,6 +2,7 @@
 #include "tests/conformance/attack/line.h"
 
 #include <arpa/inet.h>
+#include <czmq.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #define WINDOW_BYTES  4096 /* what our kernel takes for a process that does not read */
-#define BYTE_EVERY_MS 1000U
+#define BYTE_EVERY_MS 1000
 
 struct line_state {
     atomic_bool slow;
@@ -42,16 +43,19 @@ static bool pass(int from, int to, size_t most)
 
 static void keep(struct line_state *s, int directory, int peer)
 {
+    int64_t next = 0; /* when a byte is read, while it is slow */
     bool good = true;
     while (good) {
         const bool slow = s->slow;
-        struct pollfd ends[2] = {{peer, POLLIN, 0}, {directory, slow ? 0 : POLLIN, 0}};
-        const int ready = poll(ends, 2, slow ? (int)BYTE_EVERY_MS : 20);
+        const int64_t wait = slow ? next - zclock_mono() : 0;
+        struct pollfd ends[2] = {{peer, POLLIN, 0}, {directory, wait > 0 ? 0 : POLLIN, 0}};
+        (void)poll(ends, 2, wait > 0 ? (int)wait : 20);
         if (ends[0].revents != 0) good = pass(peer, directory, SIZE_MAX);
-        if (good && ends[1].revents != 0) good = pass(directory, peer, SIZE_MAX);
-        if (!good || !slow || ready != 0) continue; /* a second in which the peer was quiet */
-        good = pass(directory, peer, 1);
+        if (!good || ends[1].revents == 0) continue;
+        good = pass(directory, peer, slow ? 1 : SIZE_MAX);
+        if (!slow) continue;
         s->taken++;
+        next = zclock_mono() + BYTE_EVERY_MS;
     }
 }
 
