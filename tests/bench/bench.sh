@@ -28,13 +28,7 @@ step "files of plans"
 step "a federation of real processes: ${#DIRECTORIES[@]} directories, t = $THRESHOLD"
 found_federation
 for size in 1e4 1e5 1e6; do cp -a "$W/D01" "$W/full-$size"; done # for later: as it was before its first start
-start_all
-hold_ceremony
-import_medians
-csv 9 "$count" 0 "$W/nobody.csv"
-nobody=$(number_of "$W/nobody.csv" 1)
-become_complete
-sleep 2 # what follows a new register, each node with each
+run_founded "$count"
 some() { # ROUND <numbers: half as many as are looked up without a flag, others in each round
     awk -v from=$(($1 * count / 2)) -v n=$((count / 2)) '{line[NR - 1] = $0} END {for (i = 0; i < n; i++) print line[(from + i) % NR]}'
 }

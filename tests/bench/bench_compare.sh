@@ -108,13 +108,7 @@ fill_central few "$few" "$few"
 fill_central many "$MANY" $((MANY / 2))
 step "a federation of real processes: ${#DIRECTORIES[@]} directories, t = $THRESHOLD"
 found_federation
-start_all
-hold_ceremony
-import_medians
-csv 9 400 0 "$W/nobody.csv"
-nobody=$(number_of "$W/nobody.csv" 1)
-become_complete
-sleep 2 # what follows a new register, each node with each
+run_founded 400
 for round in $(seq "$rounds"); do
     step "round $round of $rounds: ours"
     numbers "$W/nobody.csv" | load 1 lookup

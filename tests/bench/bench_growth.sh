@@ -114,13 +114,7 @@ if wanted flight || wanted authority; then
     AUTHORITIES=(T001 T002 T003 T004)
     step "a federation of real processes"
     found_federation
-    start_all
-    hold_ceremony
-    import_medians
-    csv 9 1024 0 "$W/nobody.csv"
-    nobody=$(number_of "$W/nobody.csv" 1)
-    become_complete
-    sleep 2 # what follows a new register, each node with each
+    run_founded 1024
 fi
 
 if wanted flight; then

@@ -5,14 +5,10 @@ cd "$(dirname "$0")/../.."
 CPIS=$PWD/build/release/cpis
 # shellcheck source=tests/e2e/federation.sh
 . tests/e2e/federation.sh
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
 count=${LOOKUPS:-1000}
 found_federation
-start_all
-hold_ceremony
-import_medians
-csv 9 "$((count / 2))" 0 "$W/nobody.csv"
-nobody=$(number_of "$W/nobody.csv" 1)
-become_complete
-sleep 2
-hits=$(tail -q -n +2 "$W"/T00?.csv | cut -d, -f1 | sed -n "1,$((count / 2))p")
-paste -d '\n' <(echo "$hits") <(tail -n +2 "$W/nobody.csv" | cut -d, -f1) | grep . | build/release/bench_lookup "$W/$QUERY"
+run_founded "$((count / 2))"
+hits=$(numbers "$W"/T00?.csv | sed -n "1,$((count / 2))p")
+paste -d '\n' <(echo "$hits") <(numbers "$W/nobody.csv") | grep . | build/release/bench_lookup "$W/$QUERY"

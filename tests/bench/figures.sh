@@ -10,6 +10,17 @@ rss_mib() { awk '/^VmRSS/ {printf "%.2f", $2 / 1024}' "/proc/$1/status"; }
 cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz}' "/proc/$1/stat"; }
 # Numbers of files of plans; lookups of them at the query node of $BIN's programs.
 numbers() { tail -q -n +2 "$@" | cut -d, -f1; }
+# A federation that was founded: started, with its plans, complete. So many children that nobody lists stand in $W/nobody.csv.
+run_founded() { # CHILDREN
+    start_all
+    hold_ceremony
+    import_medians
+    csv 9 "$1" 0 "$W/nobody.csv"
+    # shellcheck disable=SC2034 # of become_complete
+    nobody=$(number_of "$W/nobody.csv" 1)
+    become_complete
+    sleep 2 # what follows a new register, each node with each
+}
 load() { # FLIGHT LABEL <numbers
     local node others=()
     for node in "${DIRECTORIES[@]}" "${AUTHORITIES[@]}"; do others+=("${PIDS[$node]}"); done

@@ -51,13 +51,7 @@ flight=${FLIGHT:-16} count=${LOOKUPS:-2000} out=${OUT:-build/bench/flame.svg} fi
 command -v perf >/dev/null || die "perf is not there: apt-get install linux-perf"
 mkdir -p "$(dirname "$out")"
 found_federation
-start_all
-hold_ceremony
-import_medians
-csv 9 "$count" 0 "$W/nobody.csv"
-nobody=$(number_of "$W/nobody.csv" 1)
-become_complete
-sleep 2
+run_founded "$count"
 perf record -q -F 499 --call-graph dwarf,16384 -o "$W/perf.data" -p "${PIDS[$QUERY]}" 2>"$W/perf.log" &
 perf=$!
 sleep 1
