@@ -28,19 +28,6 @@ static void both_ways(struct history *h, struct cursor *c)
     assert(said.err != CPIS_OK || said.outcome[0] == did->outcome[0]);
 }
 
-static void restart(struct history *h)
-{
-    struct history_node *m = &h->node[SELF];
-    struct node_status before, after;
-    if (m->node == NULL || m->hold > 0 || m->reads_fail_in > 0) return;
-    node_status(m->node, h->now, h->wall, &before);
-    assert(before.children == rows_count(m->rows, TABLE_CHILD));
-    history_kill(h, SELF);
-    history_start(h, SELF);
-    node_status(m->node, h->now, h->wall, &after);
-    history_check_restart(&before, &after);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -51,13 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (op < 150)
             both_ways(h, &c);
         else if (op < 170)
-            restart(h);
+            history_restart(h, SELF);
         else if (op < 190)
             history_pass(h, (cpis_ms)op % 16U * CPIS_MS_DAY, false);
         else
             (void)history_play(h, &c);
     }
-    restart(h);
+    history_restart(h, SELF);
     history_end(&h);
     return 0;
 }

@@ -199,6 +199,7 @@ static void drop_waiting(struct history_node *m)
         free(m->waiting[i].p);
     m->waiting_count = m->spoken_count = 0;
     m->hold = 0;
+    m->uncommitted = false;
 }
 
 void history_end(struct history **p)
@@ -337,7 +338,8 @@ static void commit(struct history *h, unsigned n)
         m->commits_fail = 1;
         m->hold = 0;
     }
-    if (m->hold > 0) {
+    m->uncommitted = m->hold > 0;
+    if (m->uncommitted) {
         m->hold--;
         return;
     }

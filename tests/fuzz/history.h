@@ -70,6 +70,7 @@ struct history_node {
     unsigned commits_fail;   /* so many of the next */
     unsigned reads_fail_in;  /* 1: the next read of the store fails; 0: none */
     unsigned hold;           /* so many inputs more before the next commit */
+    bool uncommitted;        /* what it did last waits for that */
     unsigned late;           /* so many inputs more before work comes back, the last first */
     unsigned last_ticks;     /* without time passing */
     struct evaluation *work; /* put out and not back */
@@ -144,7 +145,9 @@ void history_alone(unsigned n, unsigned rogue, struct cursor *c);
 /* history_check.c: what must hold. Each ends the process when it does not. */
 void history_check_said(struct history *h, unsigned n, const struct flight *f);
 void history_check_verdict(struct history *h, unsigned n, const struct spoken *s);
-void history_check_restart(const struct node_status *before, const struct node_status *after);
+/* -9, and a start that loses nothing. Nothing, while something waits for a commit or a read fails.
+ */
+void history_restart(struct history *h, unsigned n);
 void history_check_accesses(struct history *h, bool healed);
 void history_check_notifications(struct history *h, unsigned n);
 void history_check_settled(struct history *h);

@@ -202,12 +202,20 @@ void history_check_settled(struct history *h)
 
 /* --- restarts --- */
 
-void history_check_restart(const struct node_status *before, const struct node_status *after)
+void history_restart(struct history *h, unsigned n)
 {
-    assert(after->register_version == before->register_version);
-    assert(after->children == before->children);
-    assert(after->copies_waiting == before->copies_waiting);
-    assert(after->inbox.unopened == before->inbox.unopened);
-    assert(after->log.sequence == before->log.sequence + 1); /* it says that it was started */
-    assert(after->has_share == before->has_share);
+    struct history_node *m = &h->node[n];
+    struct node_status before, after;
+    if (m->node == NULL || m->uncommitted || m->reads_fail_in > 0) return;
+    node_status(m->node, h->now, h->wall, &before);
+    assert(before.children == rows_count(m->rows, TABLE_CHILD));
+    history_kill(h, n);
+    history_start(h, n);
+    node_status(m->node, h->now, h->wall, &after);
+    assert(after.register_version == before.register_version);
+    assert(after.children == before.children);
+    assert(after.copies_waiting == before.copies_waiting);
+    assert(after.inbox.unopened == before.inbox.unopened);
+    assert(after.log.sequence == before.log.sequence + 1); /* it says that it was started */
+    assert(after.has_share == before.has_share);
 }

@@ -156,18 +156,6 @@ static void hear_next(struct alone *s, size_t count)
     }
 }
 
-static void restart(struct alone *s)
-{
-    struct history_node *m = &s->h->node[s->n];
-    struct node_status before, after;
-    if (m->node == NULL || m->hold > 0 || m->reads_fail_in > 0) return;
-    node_status(m->node, s->h->now, s->h->wall, &before);
-    history_kill(s->h, s->n);
-    history_start(s->h, s->n);
-    node_status(m->node, s->h->now, s->h->wall, &after);
-    history_check_restart(&before, &after);
-}
-
 static bool play_alone(struct alone *s, struct cursor *c)
 {
     size_t all;
@@ -188,7 +176,7 @@ static bool play_alone(struct alone *s, struct cursor *c)
         f = &pooled[cursor_u16(c) % all].flight;
         history_message(s->h, s->n, f->from, (struct bytes){f->p, f->len});
         break;
-    case 6: restart(s); break;
+    case 6: history_restart(s->h, s->n); break;
     default: return history_play(s->h, c);
     }
     return true;
