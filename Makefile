@@ -339,7 +339,8 @@ bench-compare:
 # What grows with authorities, plans, lookups in flight, directories and key epochs, with fitted exponents: tables, and build/bench/growth.json;
 # some 4 minutes. PLANS_MAX=10000000 for a directory of so many, LOOKUPS=100, ONLY="flight directories".
 .PHONY: bench-growth
-bench-growth: deps
+bench-growth:
+	@$(MAKE) --no-print-directory deps EXTRA_PACKAGES=eatmydata # a store is filled without waiting for the disk
 	@$(MAKE) --no-print-directory MODE=release $(BENCHES) && tests/bench/bench_growth.sh
 # What a query node's processor time goes into, as a picture: build/bench/flame.svg; FLIGHT=16, CPIS_BIN=FILE for another build's.
 .PHONY: bench-flame

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make bench-growth: what grows with authorities, plans, lookups in flight, directories, key epochs. Seven tables (plans have three), each
 # with the exponents of growth (fit.jq) below it, and build/bench/growth.json for a program. tests/bench/README.md says what the columns mean.
-# PLANS_MAX=1000000 (to 10000000) tokens in a directory, AUTHORITIES_MAX=1000, LOOKUPS=100 for each row of machines; ONLY="tokens list" leaves
+# PLANS_MAX=1000000 (to 10000000, 10 GiB of disk) tokens in a directory, AUTHORITIES_MAX=1000, LOOKUPS=100 for each row of machines; ONLY="tokens list" leaves
 # the other tables out.
 # shellcheck disable=SC2016,SC2034,SC2154
 set -euo pipefail
@@ -80,7 +80,7 @@ if wanted tokens; then
     for ((tokens = 10000; tokens <= plans_max; tokens *= 10)); do
         step "a directory of $tokens tokens"
         cp -a "$W/before/." "$W"
-        "$BIN/bench_sizes" fill "$W/D01" "$tokens" "${AUTHORITIES[@]/#/$W/}"
+        eatmydata "$BIN/bench_sizes" fill "$W/D01" "$tokens" "${AUTHORITIES[@]/#/$W/}"
         timed_start D01 "[.directory.lists[].n] | add == $tokens"
         figure start_s "$took" s 1
         figure start_cpu_s "$(cpu_s "${PIDS[D01]}")" s 1
