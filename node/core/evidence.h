@@ -75,7 +75,7 @@ enum evidence_fault {
     EVIDENCE_ANSWER,     /* an answer does not open */
     EVIDENCE_TIMES,      /* register-times do not support the verdict */
     EVIDENCE_VERDICT,    /* the evidence gives another verdict than the recorded one */
-    EVIDENCE_NO_MEMORY
+    EVIDENCE_NO_MEMORY   /* says nothing of the record */
 };
 const char *evidence_fault_text(enum evidence_fault f);
 /* *ret_verdict (in the arena): what the evidence gives; written unless an earlier fault came up. */
