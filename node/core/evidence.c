@@ -94,6 +94,8 @@ static cpis_err check_present(const struct registry *r, const struct asked *aske
         if (evidence_inclusion_holds(r, asked->lookup.epoch, &asked->keys.token, &b.inclusions[i],
                                      a, &p))
             ret->presences[ret->presences_count++] = p;
+        else if (a->failed)
+            return CPIS_E_NOMEM;
         else
             ret->proof_wrong = true;
     }

@@ -41,7 +41,8 @@ struct checked_statement { /* by the holder of `index`, for this rh and epoch */
  * the time within 120 s of the lookup's (sections 1 and 8: a directory states nothing of a lookup
  * that is further from its clock)? CPIS_E_AUTH: signature, signer or index.
  * CPIS_E_MALFORMED. CPIS_E_STATE: names our register's version with another hash. CPIS_E_VERSION:
- * names a newer register: fetch it, then check again. CPIS_E_REPLAY: another lookup's. */
+ * names a newer register: fetch it, then check again. CPIS_E_REPLAY: another lookup's.
+ * CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err evidence_check_statement(const struct registry *r, const struct asked *asked,
                                              const struct signed_message *m, struct arena *a,
                                              struct checked_statement *ret);
