@@ -36,7 +36,7 @@ TEST_SRC    := $(sort $(wildcard tests/*.c tests/crypto/*.c tests/proto/*.c test
                  tests/simulations/*.c tests/conformance/*.c))
 WRAP_MEMORY := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 # memory refused within nodes' steps: tests/fail_malloc.h
-WRAP_STEPS  := -Wl,--wrap=free,--wrap=arena_take,--wrap=node_step
+WRAP_STEPS  := -Wl,--wrap=free,--wrap=arena_take,--wrap=arena_copy,--wrap=node_step
 FAULT_SRC   := $(sort $(wildcard tests/faults/*.c))
 VECTORS_SRC := $(sort $(wildcard tests/conformance/vectors*.c))
 FUZZ        := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(filter-out tests/fuzz/fuzz_replay.c,$(wildcard tests/fuzz/fuzz_*.c))))

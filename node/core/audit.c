@@ -74,14 +74,15 @@ cpis_err audit_log(struct audit *a, size_t file, const struct cpis_id *node)
 static cpis_err break_off(struct audit *a, struct audit_log *l, enum audit_fault fault,
                           uint64_t found)
 {
-    l->broken = true;
-    return audit_find(a, &(struct audit_finding){.fault = fault,
-                                                 .who = l->node,
-                                                 .file = l->file,
-                                                 .witness = AUDIT_NO_FILE,
-                                                 .entry = l->count + 1,
-                                                 .agreed = l->count,
-                                                 .found = found});
+    const cpis_err err = audit_find(a, &(struct audit_finding){.fault = fault,
+                                                               .who = l->node,
+                                                               .file = l->file,
+                                                               .witness = AUDIT_NO_FILE,
+                                                               .entry = l->count + 1,
+                                                               .agreed = l->count,
+                                                               .found = found});
+    l->broken = err == CPIS_OK;
+    return err;
 }
 
 cpis_err audit_entry(struct audit *a, uint64_t sequence, struct bytes entry)
@@ -355,10 +356,10 @@ cpis_err audit_evidence(struct audit *a, size_t file, const struct registry *at,
                         const struct row_evidence *ev)
 {
     struct verdict v;
+    const struct audit before = *a;
     struct arena memory = arena_make((size_t)256 << 20);
     const enum evidence_fault fault = evidence_verify(at, ev, &memory, &v);
     cpis_err err = fault == EVIDENCE_NO_MEMORY ? CPIS_E_NOMEM : CPIS_OK;
-    a->records++;
     if (fault != EVIDENCE_HOLDS && err == CPIS_OK)
         err = audit_find(
             a, &(struct audit_finding){
@@ -371,7 +372,15 @@ cpis_err audit_evidence(struct audit *a, size_t file, const struct registry *at,
     for (size_t i = 0; err == CPIS_OK && fault == EVIDENCE_HOLDS && i < ev->register_times_count;
          i++)
         err = take_said(a, file, &ev->register_times[i]);
+    if (memory.failed) err = CPIS_E_NOMEM; /* what could not be read was passed over */
     arena_free(&memory);
+    if (err == CPIS_OK) {
+        a->records++;
+    } else { /* or what was taken would be told twice when the record is taken again */
+        a->said_count = before.said_count;
+        a->stated_count = before.stated_count;
+        a->findings = before.findings;
+    }
     return err;
 }
 

@@ -1,7 +1,8 @@
 /* node/core/audit.h - logs that convict: the logs of some nodes, what others hold that was signed
  * in their names, and evidence, judged against each other, offline. Source: proto/README.md section
- * 13. It needs no secret, and what it finds names hashes, never a number or a name. Outside a node;
- * pure; one owner; not thread-safe. */
+ * 13. It needs no secret, and what it finds names hashes, never a number or a name. What says
+ * CPIS_E_NOMEM has taken in, and found, nothing: it can be called again. Outside a node; pure; one
+ * owner; not thread-safe. */
 #ifndef CPIS_NODE_CORE_AUDIT_H
 #define CPIS_NODE_CORE_AUDIT_H
 #include "node/core/evidence.h"

@@ -69,7 +69,8 @@ void authority_recv_elsewhere(struct authority *a, struct env *e, const struct r
     if (id_equal(&m->listed.authority_id, &e->id) ||
         !evidence_inclusion_holds(e->registry, m->epoch, &m->token, &m->listed, e->scratch,
                                   &there)) {
-        emit_event(e, EVENT_PROOF_WRONG, &from->id, FRAME_LISTED_ELSEWHERE);
+        emit_event(e, e->scratch->failed ? EVENT_NO_MEMORY : EVENT_PROOF_WRONG, &from->id,
+                   FRAME_LISTED_ELSEWHERE);
         return;
     }
     if (ours) { /* what we list no longer is nothing to us */

@@ -94,6 +94,8 @@ static cpis_err check_present(const struct registry *r, const struct asked *aske
         if (evidence_inclusion_holds(r, asked->lookup.epoch, &asked->keys.token, &b.inclusions[i],
                                      a, &p))
             ret->presences[ret->presences_count++] = p;
+        else if (a->failed)
+            return CPIS_E_NOMEM;
         else
             ret->proof_wrong = true;
     }
@@ -530,8 +532,8 @@ static enum evidence_fault judge(const struct registry *r, const struct row_evid
     return supported ? EVIDENCE_VERDICT : EVIDENCE_TIMES;
 }
 
-enum evidence_fault evidence_verify(const struct registry *r, const struct row_evidence *ev,
-                                    struct arena *a, struct verdict *ret_verdict)
+static enum evidence_fault verify(const struct registry *r, const struct row_evidence *ev,
+                                  struct arena *a, struct verdict *ret_verdict)
 {
     struct nhs_number number;
     uint32_t epoch = UINT32_MAX;
@@ -547,4 +549,12 @@ enum evidence_fault evidence_verify(const struct registry *r, const struct row_e
     for (size_t i = 0; i < ev->searches_count && fault == EVIDENCE_HOLDS; i++)
         fault = gather_search(r, &number, &ev->searches[i], a, &epoch, g);
     return fault == EVIDENCE_HOLDS ? judge(r, ev, g, a, ret_verdict) : fault;
+}
+
+/* What could not be read for want of memory was taken for wrong, or for not there. */
+enum evidence_fault evidence_verify(const struct registry *r, const struct row_evidence *ev,
+                                    struct arena *a, struct verdict *ret_verdict)
+{
+    const enum evidence_fault fault = verify(r, ev, a, ret_verdict);
+    return a->failed ? EVIDENCE_NO_MEMORY : fault;
 }

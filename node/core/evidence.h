@@ -41,7 +41,8 @@ struct checked_statement { /* by the holder of `index`, for this rh and epoch */
  * the time within 120 s of the lookup's (sections 1 and 8: a directory states nothing of a lookup
  * that is further from its clock)? CPIS_E_AUTH: signature, signer or index.
  * CPIS_E_MALFORMED. CPIS_E_STATE: names our register's version with another hash. CPIS_E_VERSION:
- * names a newer register: fetch it, then check again. CPIS_E_REPLAY: another lookup's. */
+ * names a newer register: fetch it, then check again. CPIS_E_REPLAY: another lookup's.
+ * CPIS_E_NOMEM. */
 CPIS_CHECK cpis_err evidence_check_statement(const struct registry *r, const struct asked *asked,
                                              const struct signed_message *m, struct arena *a,
                                              struct checked_statement *ret);
@@ -75,7 +76,7 @@ enum evidence_fault {
     EVIDENCE_ANSWER,     /* an answer does not open */
     EVIDENCE_TIMES,      /* register-times do not support the verdict */
     EVIDENCE_VERDICT,    /* the evidence gives another verdict than the recorded one */
-    EVIDENCE_NO_MEMORY
+    EVIDENCE_NO_MEMORY   /* says nothing of the record */
 };
 const char *evidence_fault_text(enum evidence_fault f);
 /* *ret_verdict (in the arena): what the evidence gives; written unless an earlier fault came up. */

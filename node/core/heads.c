@@ -284,6 +284,10 @@ static struct known_head *known_new(struct env *e, const struct signed_message *
     memcpy(body, m->body.p, m->body.len);
     k->as_signed.body.p = body;
     evidence_judge_head(e->registry, m, epoch, e->scratch, &k->judged);
+    if (!k->judged.verified && e->scratch->failed) { /* it was not judged */
+        free(k);
+        return NULL;
+    }
     if (!k->judged.verified) emit_event(e, EVENT_SIGNATURE_WRONG, &m->signer, epoch);
     return k;
 }

@@ -117,7 +117,9 @@ bool head_verify(struct env *e, const struct registry_node *author, uint32_t epo
         emit_event(e, EVENT_SIGNATURE_WRONG, &author->id, SIGNED_HEAD);
         return false;
     }
-    if (head_decode(m->body, e->scratch, ret) != CPIS_OK) return false;
+    cpis_err err = head_decode(m->body, e->scratch, ret);
+    if (err == CPIS_E_NOMEM) emit_event(e, EVENT_NO_MEMORY, &author->id, SIGNED_HEAD);
+    if (err != CPIS_OK) return false;
     if (ret->epoch != epoch || !id_equal(&ret->authority_id, &author->id)) return false;
     *ret_id = head_list_id(ret);
     return true;
@@ -173,7 +175,7 @@ static enum refusal heads_read(struct env *e, const struct msg_list_update *m, s
     if (u->h == NULL || u->id == NULL) return REFUSAL_BUSY;
     for (size_t i = 0; i < u->count; i++) {
         if (!head_verify(e, u->author, m->epoch, &u->heads[i], &u->h[i], &u->id[i]))
-            return REFUSAL_MALFORMED;
+            return e->scratch->failed ? REFUSAL_BUSY : REFUSAL_MALFORMED;
         if (i > 0 &&
             (u->h[i].version <= u->h[i - 1].version || !head_follows(&u->h[i], &u->id[i - 1])))
             return REFUSAL_NOT_DESCENDANT;

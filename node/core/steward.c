@@ -88,6 +88,7 @@ static cpis_err own_signature(const struct net_id *net, const struct msg_signed_
 {
     cpis_err err = registry_descriptor_check(&d->descriptor, &d->signature, net);
     if (err == CPIS_OK) return CPIS_OK;
+    if (err == CPIS_E_NOMEM) return no_room(ret_why);
     return fails(err, "the node's own signature does not verify for this network", ret_why);
 }
 
@@ -345,6 +346,7 @@ static cpis_err check_draft(const struct registry *chain, const struct msg_regis
         const struct msg_register_node *n = &draft->nodes[i];
         cpis_err err =
             registry_descriptor_check(&n->descriptor, &n->signature, registry_net(chain));
+        if (err == CPIS_E_NOMEM) return no_room(ret_why);
         if (err != CPIS_OK)
             return fails(err, "a node's own signature over its descriptor does not verify",
                          ret_why);

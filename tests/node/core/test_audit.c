@@ -1,6 +1,7 @@
 /* Logs that convict: one log, logs against each other, evidence. An authority (101), a directory
  * (1) and a query node (201) sign for real; then one entry, or one message, is not as it was. */
 #include "node/core/audit.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/core/verdict_fixture.h"
 
 #include <criterion/criterion.h>
@@ -23,6 +24,15 @@ static struct asked asked;
 static struct row_search sent; /* the evidence of it before anybody has replied */
 static struct made authority, directory, query;
 static cpis_ms end; /* when the logs were given out */
+
+static bool refusing; /* each piece of memory of each call, once */
+#define TAKE(call)                                                                                 \
+    do {                                                                                           \
+        if (refusing)                                                                              \
+            REFUSE_EACH(call);                                                                     \
+        else                                                                                       \
+            cr_assert_eq(call, CPIS_OK);                                                           \
+    } while (0)
 
 static void line(struct made *m, cpis_ms time, enum log_event event, uint64_t value)
 {
@@ -65,14 +75,14 @@ TestSuite(audit, .init = setup, .fini = teardown);
 static void begin_anew(void)
 {
     audit_free(&audit);
-    cr_assert_eq(audit_new(v.registry, &audit), CPIS_OK);
+    TAKE(audit_new(v.registry, &audit));
 }
 
 static void hold(size_t file, const struct signed_message *m)
 {
     struct bytes b;
     cr_assert_eq(signed_message_encode(m, &v.a, &b), CPIS_OK);
-    cr_assert_eq(audit_held(audit, file, b), CPIS_OK);
+    TAKE(audit_held(audit, file, b));
 }
 
 static struct signed_message word_for(const struct made *m, size_t count)
@@ -88,9 +98,9 @@ static void give_with(const struct made *m, size_t file, size_t count,
                       const struct signed_message *word)
 {
     const struct cpis_id id = rf_id(m->number);
-    cr_assert_eq(audit_log(audit, file, &id), CPIS_OK);
+    TAKE(audit_log(audit, file, &id));
     for (size_t i = 0; i < count; i++)
-        cr_assert_eq(audit_entry(audit, i + 1, m->entry[i]), CPIS_OK);
+        TAKE(audit_entry(audit, i + 1, m->entry[i]));
     hold(file, word);
 }
 static void give_part(const struct made *m, size_t file, size_t count)
@@ -131,7 +141,7 @@ static void hold_ack(enum ack_outcome outcome, size_t entry)
 static size_t found(enum audit_fault fault, size_t *ret_others, struct audit_finding *ret)
 {
     size_t n = 0;
-    cr_assert_eq(audit_judge(audit), CPIS_OK);
+    TAKE(audit_judge(audit));
     *ret_others = 0;
     for (size_t i = 0; i < audit_count(audit); i++) {
         if (audit_finding(audit, i)->fault != fault) {
@@ -598,7 +608,7 @@ static void state_after(cpis_ms after, bool with_child)
     static size_t file;
     v.wall += after - 100; /* record_flag takes as long */
     record_flag(with_child);
-    cr_assert_eq(audit_evidence(audit, file++, v.registry, &ev), CPIS_OK);
+    TAKE(audit_evidence(audit, file++, v.registry, &ev));
 }
 
 /* It may be the older list that was stated first, and the clock that stepped back. */
@@ -718,4 +728,68 @@ Test(audit, a_wrong_proof_beside_one_that_holds_denies_nothing)
     cr_assert_eq(audit_evidence(audit, 3, v.registry, &ev), CPIS_OK);
     cr_expect_eq(found(AUDIT_DENIED, &others, NULL), 2, "101's list only, by directories 2 and 3");
     cr_expect_eq(others, 0);
+}
+
+/* --- memory that fails --- */
+
+/* Logs and evidence with most of what there is to find. */
+static void take_all(void)
+{
+    const struct made rewritten = without(&authority, 2), hushed = without(&rewritten, 2);
+    const struct bytes no_entry = {(const uint8_t *)"entry", 5};
+    struct signed_message m = ack_of(&rewritten, ACK_RECORDED, 2);
+    struct signed_message other = ack_of(&authority, ACK_COMPLETED, 4);
+    begin_anew();
+    give(&authority, 0);
+    give(&rewritten, 1); /* altered, unnotified */
+    give_part(&hushed, 2, 1);
+    give_part(&query, 3, 1); /* has not sent the lookup of the evidence */
+    give_part(&directory, 4, 0);
+    TAKE(audit_entry(audit, 2, directory.entry[1])); /* should be 1 */
+    give_part(&directory, 5, 0);
+    TAKE(audit_entry(audit, 1, no_entry));
+    for (size_t i = 0; i < 65; i++) /* more than there is room for at first */
+        hold(6, &m);
+    hold(7, &other);
+    other.signature.b[0] ^= 1;
+    hold(7, &other);
+    record_flag(true); /* denied */
+    TAKE(audit_evidence(audit, 8, v.registry, &ev));
+    v.wall += LATE_MS;
+    record_flag(false); /* rolled back */
+    TAKE(audit_evidence(audit, 9, v.registry, &ev));
+    ev.verdict = VERDICT_NO_FLAG; /* does not hold */
+    TAKE(audit_evidence(audit, 10, v.registry, &ev));
+    TAKE(audit_judge(audit));
+}
+
+static bool same_finding(const struct audit_finding *x, const struct audit_finding *y)
+{
+    return x->fault == y->fault && id_equal(&x->who, &y->who) && id_equal(&x->other, &y->other) &&
+           x->file == y->file && x->witness == y->witness && x->entry == y->entry &&
+           x->found == y->found && x->evidence == y->evidence;
+}
+
+Test(audit, a_call_without_memory_says_so_and_made_again_finds_the_same)
+{
+    struct audit_finding whole[32];
+    size_t live = live_allocations();
+    take_all();
+    const struct audit_totals totals = audit_totals(audit);
+    const size_t count = audit_count(audit);
+    cr_assert(count > 15 && count <= sizeof whole / sizeof *whole, "%zu findings", count);
+    for (size_t i = 0; i < count; i++)
+        whole[i] = *audit_finding(audit, i);
+    const size_t kept = live_allocations() - live; /* the fixture's, too */
+    teardown();
+    setup();
+    live = live_allocations();
+    refusing = true;
+    take_all();
+    cr_expect_eq(live_allocations() - live, kept, "memory leaks");
+    const struct audit_totals again = audit_totals(audit);
+    cr_expect_eq(memcmp(&again, &totals, sizeof totals), 0);
+    cr_assert_eq(audit_count(audit), count, "%zu findings, not %zu", audit_count(audit), count);
+    for (size_t i = 0; i < count; i++)
+        cr_expect(same_finding(audit_finding(audit, i), &whole[i]), "finding %zu", i);
 }

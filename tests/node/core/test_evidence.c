@@ -1,6 +1,7 @@
 /* Each piece of evidence by itself, with real signatures and real shares; then whole records, and
  * whatever is altered in them. */
 #include "node/core/steward.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/core/verdict_fixture.h"
 
 #include <criterion/criterion.h>
@@ -942,4 +943,21 @@ Test(evidence, want_of_memory_is_never_a_verdict)
         arena_free(&a);
     }
     cr_expect_gt(failed, 4);
+}
+
+static cpis_err verified(void)
+{
+    struct arena a = arena_make((size_t)16 << 20);
+    const enum evidence_fault f = evidence_verify(v.registry, &ev, &a, &given);
+    arena_free(&a);
+    cr_assert(f == EVIDENCE_HOLDS || f == EVIDENCE_NO_MEMORY, "%s", evidence_fault_text(f));
+    return f == EVIDENCE_HOLDS ? CPIS_OK : CPIS_E_NOMEM;
+}
+
+Test(evidence, of_a_record_that_holds_nothing_else_is_said_when_memory_is_short)
+{
+    record_flag();
+    const size_t live = live_allocations();
+    REFUSE_EACH(verified());
+    cr_expect_eq(live_allocations(), live);
 }

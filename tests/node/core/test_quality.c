@@ -1,6 +1,7 @@
 #include "node/core/quality.h"
 #include "proto/code.h"
 #include "proto/date.h"
+#include "tests/fail_malloc.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -33,8 +34,10 @@ static void look(bool elsewhere)
 {
     memset(found, 0, sizeof found);
     findings = 0;
+    (void)fail_piece(NULL, 0);
     quality_check(&child, elsewhere, london_to_utc((struct date){2026, 11, 30}, 23, 30), note,
                   NULL);
+    cr_expect_eq(fail_piece_over(), 0, "it returns nothing that could say that memory is short");
 }
 
 static void expect_only(enum quality q)

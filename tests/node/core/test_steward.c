@@ -1,4 +1,5 @@
 #include "node/core/steward.h"
+#include "tests/fail_malloc.h"
 #include "tests/node/core/registry_fixture.h"
 
 #include <criterion/criterion.h>
@@ -341,4 +342,78 @@ Test(steward, a_document_full_of_signatures_takes_no_more)
         const bool has_room = doc.signatures_count < 2 * ROOT_KEYS_MAX;
         cr_expect_eq(sign(r, full, 0, &document), has_room ? CPIS_OK : CPIS_E_LIMIT);
     }
+}
+
+/* --- memory that fails --- */
+
+static cpis_err told(cpis_err err)
+{
+    cr_assert(err != CPIS_E_NOMEM || strcmp(why, "out of memory") == 0, "%s", why);
+    why = "";
+    return err;
+}
+
+static cpis_err sign_or_nothing(struct bytes document, unsigned root, struct bytes *ret)
+{
+    struct bytes made = {NULL, 0};
+    const cpis_err err = sign(r, document, root, &made);
+    cr_assert_eq(err == CPIS_OK, made.p != NULL);
+    if (err == CPIS_OK) *ret = made;
+    return err;
+}
+
+static cpis_err next(struct msg_register *ret)
+{
+    why = "out of memory"; /* steward_next gives no reason */
+    return steward_next(r, RF_T0 + CPIS_MS_DAY, RF_T0 + 31 * CPIS_MS_DAY, &a, ret);
+}
+
+#define TAKE(call)                                                                                 \
+    do {                                                                                           \
+        if (refusing)                                                                              \
+            REFUSE_EACH(told(call));                                                               \
+        else                                                                                       \
+            cr_assert_eq(call, CPIS_OK);                                                           \
+    } while (0)
+
+/* A register with a change of each kind, signed by two. */
+static struct bytes change_all(bool refusing)
+{
+    const struct steward_limits limits = {11, 12, 0};
+    const struct steward_epoch ep = {8, RF_T0, RF_T0 + 90 * CPIS_MS_DAY};
+    const struct msg_register_expected expected[2] = {{.code = "888"}, {.code = "889"}};
+    const struct msg_register_notice notice = {rf_id(101), RF_T0, RF_T0 + 9 * CPIS_MS_DAY};
+    const struct msg_signed_descriptor d = rf_descriptor(104, ROLE_AUTHORITY, "304", &net);
+    const struct bytes roots = rf_root_keys(4, &a);
+    const struct cpis_id id = rf_id(101), to[2] = {rf_id(102), rf_id(103)};
+    struct msg_register m;
+    struct bytes document;
+    speak_all();
+    TAKE(next(&m));
+    TAKE(steward_add_node(&m, &a, &net, &d, &limits, NULL, &why));
+    TAKE(steward_set_descriptor(&m, &net, &d, &why));
+    TAKE(steward_set_successors(&m, &a, &id, to, 2, &why));
+    TAKE(steward_add_epoch(&m, &a, &net, accepted, 3, &ep, &why));
+    TAKE(steward_set_notice(&m, &a, &notice, &why));
+    TAKE(steward_set_expected(&m, &a, expected, 2, &why));
+    TAKE(steward_set_roots(&m, &a, roots, 2, &why));
+    TAKE(steward_finish(r, &m, &a, &document, &why));
+    TAKE(sign_or_nothing(document, 2, &document));
+    TAKE(sign_or_nothing(document, 0, &document));
+    return document;
+}
+
+Test(steward, a_call_without_memory_says_so_and_made_again_gives_the_same_register)
+{
+    const struct bytes whole = change_all(false);
+    struct arena first = a;
+    a = arena_make(first.cap);
+    const size_t live = live_allocations();
+    const struct bytes again = change_all(true);
+    cr_assert_eq(again.len, whole.len);
+    cr_expect_eq(memcmp(again.p, whole.p, whole.len), 0);
+    cr_expect_eq(registry_would_accept(r, again, &why), CPIS_OK);
+    arena_free(&a);
+    cr_expect_eq(live_allocations(), live, "memory leaks");
+    a = first;
 }
