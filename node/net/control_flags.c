@@ -44,7 +44,7 @@ static json_t *transfer_json(const struct control_env *env, const struct row_chi
 struct others {
     const struct control_env *env;
     json_t *list;
-    const char *number;
+    cpis_err err; /* NOMEM: some are missing */
 };
 
 static bool add_other(void *arg, const struct row *row)
@@ -52,7 +52,9 @@ static bool add_other(void *arg, const struct row *row)
     struct others *x = arg;
     struct arena a = arena_make(TABLE_ROW_BYTES_MAX);
     struct row_elsewhere r;
-    if (row_elsewhere_decode((struct bytes){row->value, row->value_len}, &a, &r) == CPIS_OK) {
+    cpis_err err = row_elsewhere_decode((struct bytes){row->value, row->value_len}, &a, &r);
+    if (err == CPIS_E_NOMEM) x->err = err;
+    if (err == CPIS_OK) {
         json_t *o = json_node(x->env, &r.authority_id);
         put(o, "since", json_time(r.since));
         (void)json_array_append_new(x->list, o);
@@ -61,12 +63,13 @@ static bool add_other(void *arg, const struct row *row)
     return true;
 }
 
-static json_t *elsewhere_json(const struct control_env *env, const char *number)
+static cpis_err elsewhere_json(const struct control_env *env, const char *number, json_t **ret)
 {
-    struct others x = {env, json_array(), number};
-    (void)env->view->scan(env->view->ctx, TABLE_ELSEWHERE, (const uint8_t *)number,
-                          NHS_NUMBER_DIGITS, false, add_other, &x);
-    return x.list;
+    struct others x = {env, json_array(), CPIS_OK};
+    cpis_err err = env->view->scan(env->view->ctx, TABLE_ELSEWHERE, (const uint8_t *)number,
+                                   NHS_NUMBER_DIGITS, false, add_other, &x);
+    *ret = x.list;
+    return err == CPIS_OK ? x.err : err;
 }
 
 static void add_finding(void *arg, enum quality q, const struct row_plan *p)
@@ -80,10 +83,11 @@ static void add_finding(void *arg, enum quality q, const struct row_plan *p)
     (void)json_array_append_new(arg, o);
 }
 
-static json_t *child_json(const struct control_env *env, const struct row_child *ch)
+/* *ret is the caller's, whatever is returned; on an error it is not whole. */
+static cpis_err child_json(const struct control_env *env, const struct row_child *ch, json_t **ret)
 {
-    json_t *o = json_object(), *plans = json_array(), *findings = json_array();
-    json_t *elsewhere = elsewhere_json(env, ch->nhs_number);
+    json_t *o = json_object(), *plans = json_array(), *findings = json_array(), *elsewhere;
+    cpis_err err = elsewhere_json(env, ch->nhs_number, &elsewhere);
     const struct date last = day_of(ch->keep_until);
     const bool kept =
         ch->keep_until == 0 || !date_is_valid(last) || env->wall < london_midnight_after(last);
@@ -115,7 +119,8 @@ static json_t *child_json(const struct control_env *env, const struct row_child 
     quality_check(ch, json_array_size(elsewhere) > 0, wall, add_finding, findings);
     put(o, "elsewhere", elsewhere);
     put(o, "findings", findings);
-    return o;
+    *ret = o;
+    return err;
 }
 
 static json_t *read_child(const struct control_env *env, const char *number, struct fault *f)
@@ -131,10 +136,15 @@ static json_t *read_child(const struct control_env *env, const char *number, str
     struct row_child ch;
     json_t *o = NULL;
     err = row_child_decode((struct bytes){value, len}, &a, &ch);
-    if (err == CPIS_OK)
-        o = child_json(env, &ch);
-    else
-        (void)fail_with(f, err, "restore the node from its backup", "the plans can't be read");
+    if (err == CPIS_OK) err = child_json(env, &ch, &o);
+    if (err != CPIS_OK) {
+        (void)fail_with(f, err,
+                        err == CPIS_E_NOMEM ? "give the machine more memory"
+                                            : "restore the node from its backup",
+                        "the plans can't be read");
+        json_decref(o);
+        o = NULL;
+    }
     sodium_memzero(value, len);
     free(value);
     arena_free(&a);
@@ -172,7 +182,9 @@ static bool add_child(void *arg, const struct row *row)
     p->more = json_array_size(p->list) == p->limit;
     if (!p->more) p->err = row_child_decode((struct bytes){row->value, row->value_len}, &a, &ch);
     if (!p->more && p->err == CPIS_OK) {
-        (void)json_array_append_new(p->list, child_json(p->env, &ch));
+        json_t *child;
+        p->err = child_json(p->env, &ch, &child);
+        (void)json_array_append_new(p->list, child);
         memcpy(p->last, ch.nhs_number, sizeof p->last);
     }
     arena_free(&a);

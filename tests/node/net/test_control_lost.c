@@ -141,6 +141,47 @@ Test(control_lost, each_request_is_answered_and_with_the_whole_log_or_an_error)
     cr_assert_gt(whole, 0);
 }
 
+/* A child that another authority lists, too. */
+static void put_listed_twice(void)
+{
+    const struct row_child child = {.nhs_number = "9990000018", .visibility = VISIBILITY_FULL};
+    const struct row_elsewhere there = {.nhs_number = "9990000018", .authority_id = {{1}}};
+    struct arena a = arena_make(65536);
+    struct bytes b;
+    uint8_t key[10 + CPIS_ID_BYTES] = "9990000018";
+    cr_assert_eq(row_child_encode(&child, &a, &b), CPIS_OK);
+    store_put(served.store, TABLE_CHILD, key, 10, b.p, b.len);
+    memcpy(key + 10, there.authority_id.b, CPIS_ID_BYTES);
+    cr_assert_eq(row_elsewhere_encode(&there, &a, &b), CPIS_OK);
+    store_put(served.store, TABLE_ELSEWHERE, key, sizeof key, b.p, b.len);
+    cr_assert_eq(store_commit(served.store), CPIS_OK);
+    arena_free(&a);
+}
+
+Test(control_lost, a_child_is_shown_with_all_that_is_to_be_looked_at_or_not_at_all)
+{
+    size_t whole = 0, failed = 0;
+    env.node = NULL;
+    env.role = ROLE_AUTHORITY;
+    put_listed_twice();
+    for (int n = 0; n < 400; n++) {
+        serve("{\"id\":7,\"command\":\"flags_show\",\"nhs_number\":\"9990000018\"}", n);
+        json_t *o = reply();
+        const json_t *flag = json_object_get(o, "flag");
+        if (flag != NULL) { /* elsewhere, no local id */
+            cr_assert_eq(json_array_size(json_object_get(flag, "elsewhere")), 1, "%d", n);
+            cr_assert_eq(json_array_size(json_object_get(flag, "findings")), 2, "%d", n);
+        } else {
+            const json_t *error = json_object_get(o, "error");
+            cr_assert_gt(json_string_length(json_object_get(error, "code")), 0);
+        }
+        *(flag == NULL ? &failed : &whole) += 1;
+        json_decref(o);
+    }
+    cr_expect_gt(failed, 50, "%zu", failed);
+    cr_expect_gt(whole, 0);
+}
+
 Test(control_lost, a_client_that_does_not_read_is_told_that_it_has_lost_replies)
 {
     enum { ALL = 8000 };
