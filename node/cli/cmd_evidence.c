@@ -65,6 +65,11 @@ const struct cli_command cmd_evidence_list = {
 
 /* --- verify: offline, with nothing but the register --- */
 
+static int no_memory(const struct cli *c)
+{
+    return cli_fail(c, "out of memory: nothing is said of %s", c->args[0]);
+}
+
 static int judge(const struct cli *c, const struct registry *r, const struct row_evidence *ev,
                  struct arena *a)
 {
@@ -72,6 +77,7 @@ static int judge(const struct cli *c, const struct registry *r, const struct row
     char rid[2 * CPIS_ID_BYTES + 1] = "", as_of[WALL_UTC_BYTES];
     enum evidence_fault f = evidence_verify(r, ev, a, &v);
     bool holds = f == EVIDENCE_HOLDS;
+    if (f == EVIDENCE_NO_MEMORY) return no_memory(c);
     if (ev->searches_count > 0) cli_hex(ev->searches[0].rid.b, CPIS_ID_BYTES, rid);
     wall_format_utc(ev->as_of, as_of);
     const char *verdict = verdict_name((enum verdict_kind)ev->verdict);
@@ -97,7 +103,9 @@ static int verify_bytes(const struct cli *c, struct bytes file, const char *regi
     char why[CHAIN_WHY_BYTES] = "";
     int code;
     cpis_err err = row_evidence_decode(file, &a, &ev);
-    if (err != CPIS_OK) {
+    if (err == CPIS_E_NOMEM) {
+        code = no_memory(c);
+    } else if (err != CPIS_OK) {
         code = cli_fail(c, "%s: is no evidence", c->args[0]);
     } else {
         err = registry_new(&r);

@@ -234,7 +234,7 @@ static void fini(void)
     watch_steps(NULL);
     sim_free(&s);
 }
-TestSuite(memory, .init = init, .fini = fini, .timeout = 300);
+TestSuite(memory, .init = init, .fini = fini, .timeout = 900);
 
 static void settle(void) { cr_assert(sim_settle(s, 10 * CPIS_MS_MINUTE)); }
 
