@@ -24,7 +24,7 @@ bool inlet_holds(struct inlet *i)
 {
     int events = 0;
     size_t len = sizeof events;
-    if (!i->may_hold || i->socket == NULL) return false;
+    if (!i->may_hold) return false;
     if (zmq_getsockopt(i->socket, ZMQ_EVENTS, &events, &len) != 0) return false;
     i->may_hold = (events & ZMQ_POLLIN) != 0;
     return i->may_hold;
@@ -37,8 +37,7 @@ void inlets_wait(struct inlet *const *inlets, size_t count, struct pollfd *fds, 
     assert(count + fds_count <= INLETS_FDS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (inlet_holds(inlets[i])) ms = 0;
-        const int fd = inlets[i]->socket == NULL ? -1 : inlets[i]->fd; /* -1: poll(2) passes over */
-        polled[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+        polled[i] = (struct pollfd){.fd = inlets[i]->fd, .events = POLLIN};
     }
     for (size_t i = 0; i < fds_count; i++)
         polled[count + i] = fds[i];

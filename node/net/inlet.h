@@ -3,8 +3,8 @@
  * libzmq says that something happened by a descriptor (ZMQ_FD), which is readable until the next
  * call on the socket has taken the news - any call, a send too. So a socket can hold a message only
  * if its descriptor was readable or it was called since a receive last found nothing: `may_hold`.
- * Others needn't be asked. zmq_poll asks each of them twice, with three system calls: of a
- * directory that dials six others that was an eighth of its processor time.
+ * Others needn't be asked. zmq_poll asks each of them twice, with several system calls: where a
+ * directory dials six others that was an eighth of a lookup's processor time.
  *
  * Whoever owns the socket keeps its inlet: inlet_called after each call but a receive,
  * inlet_emptied after a receive that found nothing; and reads it while it may hold something.
@@ -18,7 +18,7 @@
 #define INLETS_FDS_MAX 80U /* inlets and descriptors together */
 
 struct inlet {
-    void *socket; /* libzmq's; NULL: none, and never anything in it */
+    void *socket; /* libzmq's; borrowed */
     int fd;       /* of ours as long as the socket is open */
     bool may_hold;
 };
