@@ -4,7 +4,7 @@
  * call on the socket has taken the news - any call, a send too. So a socket can hold a message only
  * if its descriptor was readable or it was called since a receive last found nothing: `may_hold`.
  * Others needn't be asked. zmq_poll asks each of them twice, with several system calls: where a
- * directory dials six others that was an eighth of a lookup's processor time.
+ * directory dials six others that was a tenth of a lookup's processor time (tests/bench/README.md).
  *
  * Whoever owns the socket keeps its inlet: inlet_called after each call but a receive,
  * inlet_emptied after a receive that found nothing; and reads it while it may hold something.
