@@ -90,8 +90,8 @@ static const struct key keys[] = {
     {"", "map_mib_max", KEY_NUMBER, AT(map_mib_max), 0, 1048576, "0",
      "a whole number from 0 to 1048576", "Its largest size in MiB; 0: 65536."},
     {"", "workers", KEY_NUMBER, AT(workers), 0, WORKERS_MAX, "4", "a whole number from 0 to 16",
-     "Directory: threads that do evaluations beside its loop, at most; no more than there are "
-     "processors for. 0: the loop does them."},
+     "Threads that evaluate, or check evaluations, beside the loop, at most; no more than there "
+     "are processors for. 0: the loop does it."},
     {"", "feed", KEY_BOOL, AT(feed), 0, 1, "true", "true or false",
      "Authority: what is dropped into feed/in is taken in, as by `cpis feed`."},
     {"", "traced_numbers", KEY_PATH, AT(traced_numbers), 0, TOP(traced_numbers), "",

@@ -24,9 +24,9 @@ struct node_settings {
     bool cover_traffic;
     bool confine; /* `cpis run` and what it starts are confined (confine.h) */
     uint64_t map_mib, map_mib_max;
-    uint64_t workers;                     /* directory: threads that evaluate, at most */
-    char log_level[6];                    /* "error", "warn", "info" */
-    bool feed;                            /* authority: `cpis run` watches feed/in */
+    uint64_t workers;  /* threads beside the loop, at most (node/net/workers.h) */
+    char log_level[6]; /* "error", "warn", "info" */
+    bool feed;         /* authority: `cpis run` watches feed/in */
     char traced_numbers[CONF_PATH_BYTES]; /* authority: its list of traced numbers; "": none */
     struct msg_ask_details asker; /* query nodes: who asks unless the command says otherwise */
     /* query nodes: what each organisation behind the node may ask for in a day */

@@ -43,7 +43,7 @@ struct evaluator {
     size_t shares;
     struct quota *quota;
     size_t quotas, quotas_cap;
-    struct asked asked[EVALUATIONS_MAX]; /* whose work is put out and not back */
+    struct asked asked[WORK_MAX]; /* whose work is put out and not back */
     size_t asked_count;
     uint64_t last_id;
     uint32_t keep_from; /* epochs from here on are needed */
@@ -315,17 +315,15 @@ static bool has_room(const struct evaluator *v, const struct cpis_id *asker)
     size_t of_asker = 0;
     for (size_t i = 0; i < v->asked_count; i++)
         of_asker += id_equal(&v->asked[i].asker, asker);
-    return v->asked_count < EVALUATIONS_MAX && of_asker < EVALUATIONS_OF_ASKER_MAX;
+    return v->asked_count < WORK_MAX && of_asker < EVALUATIONS_OF_ASKER_MAX;
 }
 
-/* Few elements never wait behind a batch: they go to a thread that is idle, or are done at once. */
 static enum where where_to(const struct evaluator *v, const struct env *e,
                            const struct cpis_id *asker, size_t elements)
 {
-    const bool few = elements <= EVALUATION_FEW;
-    if (e->workers == WORKERS_NONE || (few && e->workers != WORKERS_IDLE)) return IN_STEP;
+    if (!work_is_for_others(e->workers, elements)) return IN_STEP;
     if (has_room(v, asker)) return BESIDE;
-    return few ? IN_STEP : NOWHERE;
+    return elements <= WORK_FEW ? IN_STEP : NOWHERE;
 }
 
 /* A list that is made anew leaves room for what comes singly. A query node's elements are lookups,
@@ -383,7 +381,7 @@ static void refuse(struct env *e, const struct asked *a, enum refusal why)
     EMIT(e, &a->asker, FRAME_EVALUATE_REPLY, evaluate_reply, &reply);
 }
 
-static void answer(struct env *e, const struct asked *a, const struct evaluation *w)
+static void answer(struct env *e, const struct asked *a, const struct work *w)
 {
     const struct msg_evaluate_reply reply = {
         .request = a->request,
@@ -407,7 +405,7 @@ static void count(struct evaluator *v, struct env *e, const struct registry_node
     quota_settle(e, q, asker);
 }
 
-static void put_out(struct evaluator *v, struct env *e, struct asked *a, struct evaluation *w)
+static void put_out(struct evaluator *v, struct env *e, struct asked *a, struct work *w)
 {
     /* from a random start: what comes back from before our start is not taken for one of now */
     if (v->last_id == 0) v->last_id = drbg_below(e->rng, UINT64_MAX / 2);
@@ -419,7 +417,7 @@ static void put_out(struct evaluator *v, struct env *e, struct asked *a, struct 
 void evaluator_recv_request(struct evaluator *v, struct env *e, const struct registry_node *asker,
                             const struct msg_evaluate_request *m)
 {
-    struct evaluation *w = arena_take(e->scratch, sizeof *w);
+    struct work *w = arena_take(e->scratch, sizeof *w);
     struct asked a = {.asker = asker->id, .request = m->request, .epoch = m->epoch};
     struct share *s = NULL;
     enum where where = NOWHERE;
@@ -434,6 +432,7 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
         return;
     }
     a.index = s->index;
+    w->type = WORK_EVALUATE;
     w->share = s->scalar;
     w->public_share = s->public_share;
     w->count = m->elements.len / OPRF_ELEMENT_BYTES;
@@ -443,7 +442,7 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
         put_out(v, e, &a, w);
         return;
     }
-    evaluation_do(w);
+    work_do(w);
     answer(e, &a, w);
 }
 
@@ -458,7 +457,7 @@ static bool take_asked(struct evaluator *v, uint64_t id, struct asked *ret)
     return false;
 }
 
-void evaluator_recv_evaluated(struct evaluator *v, struct env *e, const struct evaluation *w)
+void evaluator_recv_work(struct evaluator *v, struct env *e, const struct work *w)
 {
     struct asked a;
     struct share *unused;

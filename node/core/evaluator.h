@@ -3,17 +3,15 @@
  * Inside a node of role directory. */
 #ifndef CPIS_NODE_CORE_EVALUATOR_H
 #define CPIS_NODE_CORE_EVALUATOR_H
-#include "node/core/evaluation.h"
 #include "node/core/registry.h"
+#include "node/core/work.h"
 #include "proto/row.h"
 
-/* Work put out and not back: so much that a processor does it in about the second after which an
+/* Work put out and not back: WORK_MAX, which a processor does in about the second after which an
  * asker asks another directory as well, and of one asker as much as a publisher asks for at once.
- * More is refused(busy), before it is counted; but few elements, a lookup's or some lookups', are
- * done in their step then. */
-#define EVALUATIONS_MAX          16U
+ * More is refused(busy), before it is counted; but few elements (WORK_FEW) are done in their step
+ * then. */
 #define EVALUATIONS_OF_ASKER_MAX 4U
-#define EVALUATION_FEW           EVIDENCE_TOGETHER_MAX
 
 struct evaluator;
 CPIS_CHECK cpis_err evaluator_new(struct evaluator **ret);
@@ -31,7 +29,7 @@ void evaluator_recv_request(struct evaluator *v, struct env *e, const struct reg
                             const struct msg_evaluate_request *m);
 /* Work that is done: the answer, if by now asker, share and epoch still are what they have to be.
  * What is not under way here is dropped. */
-void evaluator_recv_evaluated(struct evaluator *v, struct env *e, const struct evaluation *w);
+void evaluator_recv_work(struct evaluator *v, struct env *e, const struct work *w);
 /* Counts one lookup of this node against its limit; what is on disk is never below it (it may be
  * ahead, and counts so after a start). CPIS_E_LIMIT: over it.
  * CPIS_E_NOMEM: it can't be counted now, and nothing is said of its limit. */

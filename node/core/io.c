@@ -96,7 +96,7 @@ void emit_result(struct env *e, uint64_t command, const void *result, size_t len
     push(e->out, &o);
 }
 
-void emit_work(struct env *e, struct evaluation *w)
+void emit_work(struct env *e, struct work *w)
 {
     const struct out o = {.type = OUT_WORK, .work = w};
     push(e->out, &o);

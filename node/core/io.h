@@ -19,7 +19,7 @@ enum out_type {
     OUT_SEND,        /* a frame to a peer; may be lost, the machines send again */
     OUT_EVENT,       /* something an operator may want to know; counted, perhaps logged */
     OUT_RESULT,      /* what a command came to; see node.h */
-    OUT_WORK         /* an evaluation that is not done in the step: NODE_EVALUATED of node.h */
+    OUT_WORK         /* what is not done in the step (work.h): comes back as NODE_WORK of node.h */
 };
 
 /* code, level (0 count only; told once in a while: 1 news, 2 warning, 3 alarm), text for an
@@ -106,10 +106,10 @@ const char *event_name(enum event e); /* "frame-malformed": for counters */
 const char *event_text(enum event e);
 unsigned event_level(enum event e);
 
-/* Who else than the step may do an evaluation (OUT_WORK): nobody; threads, all of which have
+/* Who else than the step may do a piece of work (OUT_WORK): nobody; threads, all of which have
  * something to do; threads, one of which has not. */
 enum workers_state { WORKERS_NONE = 0, WORKERS_BUSY, WORKERS_IDLE };
-struct evaluation;
+struct work;
 struct out {
     enum out_type type;
     enum table table;        /* PERSIST, DELETE */
@@ -121,7 +121,7 @@ struct out {
     uint64_t number;         /* EVENT: what the event's text leaves open (a reason, a count) */
     uint64_t command;        /* RESULT: whose */
     const void *result;      /* RESULT: a struct of node.h, borrowed until the next step */
-    struct evaluation *work; /* WORK: borrowed until the next step; the taker wipes its share */
+    struct work *work;       /* WORK: borrowed until the next step; the taker wipes its share */
 };
 
 struct queue { /* grows; what it holds lies in `arena`; emptied by queue_reset before each step */
@@ -165,7 +165,7 @@ void emit_event(struct env *e, enum event event, const struct cpis_id *peer, uin
 void emit_result(struct env *e, uint64_t command, const void *result, size_t len);
 void emit_frame(struct env *e, const struct cpis_id *peer, enum frame_kind kind,
                 struct bytes payload);
-void emit_work(struct env *e, struct evaluation *w); /* borrowed: it lies in e->scratch */
+void emit_work(struct env *e, struct work *w); /* borrowed: it lies in e->scratch */
 /* One frame to several peers: wrapped once, into the queue. {NULL, 0} and a failed queue: out of
  * memory, and then emit_wrapped does nothing. */
 struct bytes wrap_frame(struct env *e, enum frame_kind kind, struct bytes payload);

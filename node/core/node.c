@@ -219,7 +219,7 @@ void node_step(struct node *n, const struct node_in *in)
     case NODE_TICK: tick(n, &e); break;
     case NODE_MESSAGE: receive_frame(n, &e, &in->peer, in->message); break;
     case NODE_COMMAND: command_run(n, &e, in->command); break;
-    case NODE_EVALUATED: evaluator_recv_evaluated(n->evaluator, &e, in->evaluated); break;
+    case NODE_WORK: role_work(n, &e, in->work); break;
     }
     if (n->listed) role_settle(n, &e);
 }

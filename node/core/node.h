@@ -8,20 +8,20 @@
  * same path as after kill -9. Messages may be lost, doubled and reordered at will. One owner; not
  * thread-safe.
  *
- * WORK is no speech: a copy of it may be done at once, by any thread (evaluation_do), and comes
- * back as an input, in whatever order. The answer that this puts out is a SEND as any other: it
- * waits for the commit of what was counted. Work of a node that is gone is dropped: the asker asks
- * another directory. */
+ * WORK is no speech: a copy of it may be done at once, by any thread (work_do), and comes back as
+ * an input, in whatever order. What follows from it is put out as by any other step: a directory's
+ * answer waits for the commit of what was counted. Work of a node that is gone is dropped: the
+ * asker asks another directory, or anew. */
 #ifndef CPIS_NODE_CORE_NODE_H
 #define CPIS_NODE_CORE_NODE_H
 #include "node/core/authority.h"
 #include "node/core/ceremony.h"
 #include "node/core/courier.h"
-#include "node/core/evaluation.h"
 #include "node/core/heads.h"
 #include "node/core/log.h"
 #include "node/core/quota.h"
 #include "node/core/verdict.h"
+#include "node/core/work.h"
 
 #define CHANGES_MAX        256U /* in one command, and so in one commit */
 #define LOOKUPS_ACTIVE_MAX 256U /* under way at once at a query node; more: LIMIT */
@@ -113,7 +113,7 @@ struct result {
     size_t outcomes_count;
 };
 
-enum node_in_type { NODE_TICK = 1, NODE_MESSAGE, NODE_COMMAND, NODE_EVALUATED };
+enum node_in_type { NODE_TICK = 1, NODE_MESSAGE, NODE_COMMAND, NODE_WORK };
 struct node_in {  /* borrowed for the call */
     cpis_ms now;  /* monotonic, never goes back (asserted) */
     cpis_ms wall; /* the system's wall clock, uncorrected */
@@ -123,7 +123,7 @@ struct node_in {  /* borrowed for the call */
     struct bytes message;       /* MESSAGE */
     enum workers_state workers; /* MESSAGE: how it stands with them (io.h) */
     const struct command *command;
-    const struct evaluation *evaluated; /* EVALUATED: done; what this node put out as OUT_WORK */
+    const struct work *work; /* WORK: done; what this node put out as OUT_WORK */
 };
 /* Pre (asserted): all outputs of the last step were popped. What is wrong with a message or a
  * command comes out as an event or a result. */

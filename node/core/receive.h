@@ -52,6 +52,7 @@ void role_registry_changed(struct node *n, struct env *e);
 void role_peer_appeared(struct node *n, struct env *e, const struct registry_node *peer);
 void role_tick(struct node *n, struct env *e);
 cpis_ms role_deadline(const struct node *n);
+void role_work(struct node *n, struct env *e, const struct work *w); /* that came back */
 /* After each step: hands finished evaluations to whoever started them, and what follows from that.
  */
 void role_settle(struct node *n, struct env *e);

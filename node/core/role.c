@@ -142,6 +142,14 @@ cpis_ms role_deadline(const struct node *n)
     return CPIS_MS_NEVER;
 }
 
+void role_work(struct node *n, struct env *e, const struct work *w)
+{
+    if (n->role == ROLE_DIRECTORY)
+        evaluator_recv_work(n->evaluator, e, w);
+    else
+        tokens_recv_work(n->tokens, e, w);
+}
+
 void role_settle(struct node *n, struct env *e)
 {
     struct tokens_done done;

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum ask_state { NOT_ASKED = 0, ASKED, ANSWERED, REFUSED };
+enum ask_state { NOT_ASKED = 0, ASKED, VERIFYING, ANSWERED, REFUSED };
 struct ask { /* one directory of a job, best first */
     struct cpis_id directory;
     enum ask_state state;
-    cpis_ms at;
+    cpis_ms at, took; /* took: until its reply came; VERIFYING, ANSWERED */
 };
 struct job {
     uint64_t id;
@@ -29,8 +29,15 @@ struct job {
     struct oprf_element *blinded, *evaluated; /* evaluated: t * room */
     struct child_keys *keys;
 };
+struct verifying { /* a reply whose check is put out and not back; its job may be over */
+    uint64_t id, job;
+    struct cpis_id directory;
+    uint32_t index;
+};
 struct tokens {
     struct links *links;
+    struct verifying verifying[WORK_MAX];
+    size_t verifying_count;
     struct job *job[TOKENS_JOBS_MAX];
     size_t count;
     uint64_t last_id;
@@ -138,13 +145,14 @@ static cpis_ms waits(const struct job *j) { return (j->m + TOKENS_WAIT_PER - 1) 
 static cpis_ms reply_wait(const struct job *j) { return waits(j) * TOKENS_REPLY_WAIT; }
 static cpis_ms give_up(const struct job *j) { return waits(j) * TOKENS_GIVE_UP; }
 
-/* Keeps as many requests open as replies are wanting; one that is overdue no longer counts as open.
- */
+/* Keeps as many requests open as replies are wanting; one that is overdue no longer counts as open,
+ * one whose reply is being checked does. */
 static void ask_enough(struct job *j, struct env *e)
 {
     size_t open = 0, overdue = 0;
     cpis_ms next = j->started + give_up(j);
     for (size_t i = 0; i < j->asks; i++) {
+        open += j->ask[i].state == VERIFYING;
         if (j->ask[i].state != ASKED) continue;
         if (e->now >= j->ask[i].at + reply_wait(j)) {
             overdue++;
@@ -283,16 +291,76 @@ static cpis_err derive_all(struct job *j)
     return err;
 }
 
-static cpis_err take_reply(struct job *j, const struct registry_epoch *ep,
-                           const struct msg_evaluate_reply *m)
+/* Exactly t replies, each verified: fewer would give a wrong y. */
+static void go_on(struct job *j, struct env *e)
+{
+    if (j->replies == j->t)
+        finish(j, derive_all(j));
+    else
+        ask_enough(j, e);
+}
+
+/* A wrong share would be a well-formed wrong y, and so a silent false "no flag". */
+static void refuse_reply(struct ask *a, struct env *e, uint32_t index)
+{
+    emit_event(e, EVENT_EVALUATION_WRONG, &a->directory, index);
+    a->state = REFUSED;
+}
+
+static void take_verified(struct tokens *t, struct job *j, struct env *e, struct ask *a,
+                          uint32_t index, const struct work *w)
 {
     struct oprf_element *to = j->evaluated + j->replies * j->room;
-    if (m->elements.len != j->m * OPRF_ELEMENT_BYTES) return CPIS_E_MALFORMED;
-    memcpy(to, m->elements.p, m->elements.len);
-    const struct threshold_reply r = {.index = m->index, .evaluated = to, .proof = m->proof};
-    cpis_err err = threshold_verify(&ep->public_shares, j->blinded, j->m, &r);
-    if (err == CPIS_OK) j->reply[j->replies++] = r;
-    return err;
+    if (w->err != CPIS_OK) {
+        refuse_reply(a, e, index);
+        return;
+    }
+    memcpy(to, w->evaluated, j->m * sizeof *to);
+    j->reply[j->replies++] =
+        (struct threshold_reply){.index = index, .evaluated = to, .proof = w->proof};
+    a->state = ANSWERED;
+    links_answered(t->links, &a->directory, a->took);
+}
+
+static void put_out(struct tokens *t, const struct job *j, struct env *e, struct ask *a,
+                    uint32_t index, struct work *w)
+{
+    w->id = ++t->last_id;
+    t->verifying[t->verifying_count++] = (struct verifying){w->id, j->id, a->directory, index};
+    a->state = VERIFYING;
+    emit_work(e, w);
+}
+
+/* Of the directory with this index in the epoch, and of the right length. */
+static void verify(struct tokens *t, struct job *j, struct env *e, struct ask *a,
+                   const struct registry_epoch *ep, const struct msg_evaluate_reply *m)
+{
+    struct work *w = arena_take(e->scratch, sizeof *w);
+    if (w == NULL) {
+        emit_failure(e);
+        return;
+    }
+    assert(m->index >= 1 && m->index <= ep->public_shares.n);
+    w->type = WORK_VERIFY;
+    w->count = j->m;
+    w->public_share = ep->public_shares.k[m->index - 1];
+    w->proof = m->proof;
+    memcpy(w->blinded, j->blinded, j->m * sizeof w->blinded[0]);
+    memcpy(w->evaluated, m->elements.p, m->elements.len);
+    if (work_is_for_others(e->workers, j->m) && t->verifying_count < WORK_MAX) {
+        put_out(t, j, e, a, m->index, w);
+        return;
+    }
+    work_do(w);
+    take_verified(t, j, e, a, m->index, w);
+}
+
+static struct ask *ask_of(struct job *j, const struct cpis_id *directory, enum ask_state state)
+{
+    for (size_t i = 0; i < j->asks; i++)
+        if (id_equal(&j->ask[i].directory, directory) && j->ask[i].state == state)
+            return &j->ask[i];
+    return NULL;
 }
 
 void tokens_recv_reply(struct tokens *t, struct env *e, const struct cpis_id *directory,
@@ -300,28 +368,48 @@ void tokens_recv_reply(struct tokens *t, struct env *e, const struct cpis_id *di
 {
     struct job *j = find(t, m->request);
     const struct registry_epoch *ep = j == NULL ? NULL : registry_epoch(e->registry, j->epoch);
-    struct ask *a = NULL;
-    for (size_t i = 0; j != NULL && i < j->asks; i++)
-        if (id_equal(&j->ask[i].directory, directory) && j->ask[i].state == ASKED) a = &j->ask[i];
+    struct ask *a = j == NULL ? NULL : ask_of(j, directory, ASKED);
     if (ep == NULL || a == NULL || j->finished || m->epoch != j->epoch) {
         emit_event(e, EVENT_NOT_EXPECTED, directory, 0);
         return;
     }
+    const uint32_t index = registry_index_of(ep, directory);
+    a->took = e->now - a->at;
     if (m->refused != REFUSAL_NONE) {
         j->over_quota |= m->refused == REFUSAL_QUOTA;
         a->state = REFUSED;
-    } else if (m->index != registry_index_of(ep, directory) || take_reply(j, ep, m) != CPIS_OK) {
-        /* a wrong share would be a well-formed wrong y, and so a silent false "no flag" */
-        emit_event(e, EVENT_EVALUATION_WRONG, directory, m->index);
-        a->state = REFUSED;
+    } else if (index == 0 || m->index != index || m->elements.len != j->m * OPRF_ELEMENT_BYTES) {
+        refuse_reply(a, e, m->index);
     } else {
-        a->state = ANSWERED;
-        links_answered(t->links, directory, e->now - a->at);
+        verify(t, j, e, a, ep, m);
     }
-    if (j->replies == j->t)
-        finish(j, derive_all(j)); /* exactly t replies, each verified: fewer would give a wrong y */
-    else
-        ask_enough(j, e);
+    go_on(j, e);
+}
+
+static bool take_verifying(struct tokens *t, uint64_t id, struct verifying *ret)
+{
+    for (size_t i = 0; i < t->verifying_count; i++) {
+        if (t->verifying[i].id != id) continue;
+        *ret = t->verifying[i];
+        t->verifying[i] = t->verifying[--t->verifying_count];
+        return true;
+    }
+    return false;
+}
+
+void tokens_recv_work(struct tokens *t, struct env *e, const struct work *w)
+{
+    struct verifying v;
+    if (!take_verifying(t, w->id, &v)) {
+        emit_event(e, EVENT_NOT_EXPECTED, NULL, 0);
+        return;
+    }
+    struct job *j = find(t, v.job);
+    if (j == NULL || j->finished) return; /* others were quicker, or it was given up */
+    struct ask *a = ask_of(j, &v.directory, VERIFYING);
+    assert(a != NULL);
+    take_verified(t, j, e, a, v.index, w);
+    go_on(j, e);
 }
 
 void tokens_tick(struct tokens *t, struct env *e)

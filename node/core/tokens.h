@@ -1,11 +1,12 @@
 /* node/core/tokens.h - the asker's side of blind evaluation: NHS numbers to keys, at t directories,
- * every reply checked (a wrong share would be a silent false "no"), a missing one replaced by
- * another directory. Used by the publisher (batches) and by lookups (those that come at once
- * together). Source:
- * proto/README.md section 3. Inside a node. */
+ * every reply checked (a wrong share would be a silent false "no"), in its step or as work for
+ * others (work.h), a missing one replaced by another directory. Used by the publisher (batches) and
+ * by lookups (those that come at once together). Source: proto/README.md section 3. Inside a node.
+ */
 #ifndef CPIS_NODE_CORE_TOKENS_H
 #define CPIS_NODE_CORE_TOKENS_H
 #include "node/core/links.h"
+#include "node/core/work.h"
 #include "proto/nhs_number.h"
 
 /* Both for each TOKENS_WAIT_PER numbers: a batch takes a directory longer than a lookup, and waits
@@ -46,6 +47,9 @@ CPIS_CHECK cpis_err tokens_join(struct tokens *t, struct env *e, uint32_t epoch,
                                 size_t *ret_place);
 void tokens_recv_reply(struct tokens *t, struct env *e, const struct cpis_id *directory,
                        const struct msg_evaluate_reply *m);
+/* A check of a reply that is done. What is not under way here, or of a job that is over, is
+ * dropped. */
+void tokens_recv_work(struct tokens *t, struct env *e, const struct work *w);
 void tokens_tick(struct tokens *t, struct env *e);
 cpis_ms tokens_deadline(const struct tokens *t);
 /* The next finished job, if any; wiped and forgotten by tokens_release. */

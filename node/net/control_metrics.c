@@ -138,7 +138,7 @@ static void put_store(json_t *f, const struct control_env *env)
 
 static void put_driver(json_t *f, const struct metrics *m)
 {
-    static const char *const steps[STEP_COUNT] = {"tick", "message", "command", "evaluated"};
+    static const char *const steps[STEP_COUNT] = {"tick", "message", "command", "work"};
     if (m == NULL) return;
     family_one(f, "cpis_node_start_time_seconds", "When this process began, since 1970.",
                seconds(m->started));

@@ -231,7 +231,7 @@ static bool take_one(struct driver *d)
         machine_message(d->machine, &m.peer, m.b);
         any = true;
     }
-    if (machine_evaluated(d->machine)) any = true;
+    if (machine_work(d->machine)) any = true;
     if (control_next(d->control, &command)) {
         machine_command(d->machine, &command);
         any = true;
@@ -424,12 +424,11 @@ static cpis_err open_sockets(struct driver *d)
 
 static cpis_err start_workers(struct driver *d)
 {
-    const bool evaluates = d->conf->role == ROLE_DIRECTORY;
-    const unsigned threads = evaluates ? workers_count(d->conf->workers) : 0;
+    const unsigned threads = workers_count(d->conf->workers);
     cpis_err err = workers_new(threads, &d->workers);
     if (err != CPIS_OK)
         return say(d, err, "threads can't be started", "see `workers` in node.conf");
-    if (evaluates) note(d->notes, NOTE_INFO, "threads that evaluate beside the loop: %u", threads);
+    note(d->notes, NOTE_INFO, "threads that work beside the loop: %u", threads);
     return CPIS_OK;
 }
 

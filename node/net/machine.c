@@ -23,7 +23,7 @@ struct machine {
     struct view view;
     struct node *node; /* NULL: to be built at `retry` */
     struct cover *cover;
-    struct evaluation *evaluated; /* the one that came back last */
+    struct work *work; /* what came back last */
     struct waiting *waiting;
     size_t count, cap, bytes;
     bool failed, dirty;
@@ -45,8 +45,8 @@ cpis_err machine_new(const struct machine_conf *conf, struct machine **ret)
     randombytes_buf(&seed, sizeof seed);
     cpis_err err = cover_new(conf->role, &seed, &m->cover);
     drbg_wipe(&seed);
-    m->evaluated = malloc(sizeof *m->evaluated);
-    if (m->evaluated == NULL) err = CPIS_E_NOMEM;
+    m->work = malloc(sizeof *m->work);
+    if (m->work == NULL) err = CPIS_E_NOMEM;
     if (err == CPIS_OK)
         *ret = m;
     else
@@ -69,7 +69,7 @@ void machine_free(struct machine **p)
     store_abort(m->conf.store);
     drop_waiting(m);
     free(m->waiting);
-    free(m->evaluated);
+    free(m->work);
     node_free(&m->node);
     cover_free(&m->cover);
     free(m);
@@ -143,7 +143,7 @@ static void step(struct machine *m, struct node_in *in)
     static const enum step_kind kinds[] = {[NODE_TICK] = STEP_TICK,
                                            [NODE_MESSAGE] = STEP_MESSAGE,
                                            [NODE_COMMAND] = STEP_COMMAND,
-                                           [NODE_EVALUATED] = STEP_EVALUATED};
+                                           [NODE_WORK] = STEP_WORK};
     const uint64_t began = clock_monotonic_us();
     assert(m->node != NULL);
     if (m->failed) return; /* the batch is lost: nothing more into it */
@@ -164,11 +164,11 @@ void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes
                               .workers = workers_state(m->conf.workers)});
 }
 
-bool machine_evaluated(struct machine *m)
+bool machine_work(struct machine *m)
 {
     assert(m->node != NULL);
-    if (!workers_take(m->conf.workers, m->evaluated)) return false;
-    step(m, &(struct node_in){.type = NODE_EVALUATED, .evaluated = m->evaluated});
+    if (!workers_take(m->conf.workers, m->work)) return false;
+    step(m, &(struct node_in){.type = NODE_WORK, .work = m->work});
     return true;
 }
 

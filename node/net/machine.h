@@ -55,7 +55,7 @@ uint64_t machine_builds(const struct machine *m);         /* rises with each nod
 /* Pre for these three: there is a node (asserted). After each there may be none. */
 void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes message);
 void machine_command(struct machine *m, const struct command *command);
-bool machine_evaluated(struct machine *m); /* the next work that is done; false: there is none */
+bool machine_work(struct machine *m); /* the next work that is done; false: there is none */
 /* Steps the node's deadline if it has come, or tries to build a node if it is time. */
 void machine_tick(struct machine *m);
 /* What conf's quotas, inbox, policy and cover point to has changed: the node takes it, also one

@@ -27,7 +27,7 @@ struct lookup_counts {
     uint64_t reasons[REASON_COUNT]; /* of UNKNOWN and INCOMPLETE */
     struct histogram part[PART_COUNT], whole;
 };
-enum step_kind { STEP_TICK = 0, STEP_MESSAGE, STEP_COMMAND, STEP_EVALUATED, STEP_COUNT };
+enum step_kind { STEP_TICK = 0, STEP_MESSAGE, STEP_COMMAND, STEP_WORK, STEP_COUNT };
 struct metrics {
     cpis_ms started;              /* wall ms; of this process */
     struct lookup_counts lookups; /* shown: their batch is durable */

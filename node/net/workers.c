@@ -14,7 +14,7 @@ struct slot {
     enum state state;
     bool dropped;   /* UNDER_WAY: nobody waits for it any more */
     uint64_t order; /* as it was given */
-    struct evaluation work;
+    struct work work;
 };
 struct workers {
     pthread_mutex_t
@@ -64,7 +64,7 @@ static struct slot *oldest(const struct workers *w, enum state state)
 
 static void empty(struct slot *s)
 {
-    sodium_memzero(&s->work, sizeof s->work);
+    oprf_scalar_wipe(&s->work.share); /* nothing else in it is secret */
     s->state = FREE;
     s->dropped = false;
 }
@@ -97,7 +97,7 @@ static void *run(void *arg)
         }
         s->state = UNDER_WAY;
         unlock(w);
-        evaluation_do(&s->work);
+        work_do(&s->work);
         lock(w);
         w->busy--;
         s->state = DONE;
@@ -114,7 +114,7 @@ static void *run(void *arg)
 
 static cpis_err start(struct workers *w, unsigned threads)
 {
-    w->slots = EVALUATIONS_MAX + threads; /* a node's, and those that another has left under way */
+    w->slots = WORK_MAX + threads; /* a node's, and those that another has left under way */
     w->slot = sodium_allocarray(w->slots, sizeof *w->slot);
     if (w->slot == NULL) return CPIS_E_NOMEM;
     for (size_t i = 0; i < w->slots; i++)
@@ -169,12 +169,12 @@ enum workers_state workers_state(struct workers *w)
     return idle ? WORKERS_IDLE : WORKERS_BUSY;
 }
 
-void workers_give(struct workers *w, struct evaluation *work)
+void workers_give(struct workers *w, struct work *work)
 {
     lock(w);
     struct slot *s = oldest(w, FREE);
     assert(s != NULL);
-    s->work = *work;
+    work_copy(work, &s->work);
     oprf_scalar_wipe(&work->share);
     s->order = ++w->last;
     s->state = WAITING;
@@ -183,13 +183,13 @@ void workers_give(struct workers *w, struct evaluation *work)
     unlock(w);
 }
 
-bool workers_take(struct workers *w, struct evaluation *ret)
+bool workers_take(struct workers *w, struct work *ret)
 {
     if (w->threads == 0) return false;
     lock(w);
     struct slot *s = oldest(w, DONE);
     if (s != NULL) {
-        *ret = s->work;
+        work_copy(&s->work, ret);
         empty(s);
     } else {
         quiet(w);

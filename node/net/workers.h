@@ -1,15 +1,16 @@
-/* node/net/workers.h - threads that do a directory's evaluations beside its loop, so that a
- * publisher's batch (some 40 ms) holds up no lookup, and a directory uses more than one processor.
+/* node/net/workers.h - threads that do a node's work (work.h) beside its loop: evaluations at a
+ * directory, so that a publisher's batch (some 40 ms) holds up no lookup, and it uses more than one
+ * processor; their checks at who asked for them, so that those of t directories are made at once.
  *
- * Work is done in the order in which it came. What is urgent never waits here: the evaluator puts
- * few elements out only while a thread is idle, else it does them itself. It also bounds what is
- * under way (EVALUATIONS_MAX), so there is always room.
+ * Work is done in the order in which it came. What is urgent never waits here: few elements are put
+ * out only while a thread is idle, else they are done in their step. What a node has put out is
+ * bounded (WORK_MAX), so there is always room.
  *
  * What waits lies in memory that is not swapped; a share is wiped as soon as it was used. The
  * functions are for one thread, the loop's. */
 #ifndef CPIS_NODE_NET_WORKERS_H
 #define CPIS_NODE_NET_WORKERS_H
-#include "node/core/evaluator.h"
+#include "node/core/work.h"
 
 #define WORKERS_MAX 16U
 
@@ -21,10 +22,10 @@ unsigned workers_count(unsigned most);
  * CPIS_E_NOMEM, CPIS_E_IO: no thread, no descriptor. */
 CPIS_CHECK cpis_err workers_new(unsigned threads, struct workers **ret);
 void workers_free(struct workers **p); /* waits for what is under way, drops the rest */
-enum workers_state workers_state(struct workers *w);           /* as of now */
-void workers_give(struct workers *w, struct evaluation *work); /* copies; the share is wiped here */
-/* What is done; wiped here. false: nothing is. */
-bool workers_take(struct workers *w, struct evaluation *ret);
+enum workers_state workers_state(struct workers *w);     /* as of now */
+void workers_give(struct workers *w, struct work *work); /* copies; the share is wiped here */
+/* What is done. false: nothing is. */
+bool workers_take(struct workers *w, struct work *ret);
 void workers_drop(struct workers *w);    /* all that was given: its node is gone */
 int workers_fd(const struct workers *w); /* to be polled for reading; workers_take quiets it */
 #endif

@@ -96,15 +96,12 @@ static void ask(unsigned asker, size_t elements)
 
 static void take_done(bool wait)
 {
-    static struct evaluation done;
+    static struct work done;
     struct pollfd p = {.fd = workers_fd(d.workers), .events = POLLIN};
     (void)poll(&p, 1, wait ? 100 : 0);
     while (workers_take(d.workers, &done)) {
-        const struct node_in in = {.now = d.now,
-                                   .wall = d.wall,
-                                   .view = &d.view,
-                                   .type = NODE_EVALUATED,
-                                   .evaluated = &done};
+        const struct node_in in = {
+            .now = d.now, .wall = d.wall, .view = &d.view, .type = NODE_WORK, .work = &done};
         node_step(d.node, &in);
         take_outputs();
     }

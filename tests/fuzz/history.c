@@ -369,9 +369,9 @@ static void work(struct history *h, unsigned n)
         return;
     }
     while (m->work_count > 0) {
-        struct evaluation done = m->work[--m->work_count];
-        evaluation_do(&done);
-        step(h, n, &(struct node_in){.type = NODE_EVALUATED, .evaluated = &done});
+        struct work done = m->work[--m->work_count];
+        work_do(&done);
+        step(h, n, &(struct node_in){.type = NODE_WORK, .work = &done});
     }
 }
 
@@ -389,7 +389,7 @@ static void step(struct history *h, unsigned n, struct node_in *in)
      * itself: all of it or nothing. */
     assert(in->type == NODE_COMMAND || !node_failed(m->node));
     commit(h, n);
-    if (in->type != NODE_EVALUATED) work(h, n);
+    if (in->type != NODE_WORK) work(h, n);
 }
 
 void history_message(struct history *h, unsigned to, unsigned from, struct bytes frame)

@@ -66,14 +66,14 @@ struct history_node {
     struct rows *rows;
     struct view below, view; /* of the rows; and with its failures */
     struct drbg seeds;
-    int64_t skew;            /* ms of its wall clock */
-    unsigned commits_fail;   /* so many of the next */
-    unsigned reads_fail_in;  /* 1: the next read of the store fails; 0: none */
-    unsigned hold;           /* so many inputs more before the next commit */
-    bool uncommitted;        /* what it did last waits for that */
-    unsigned late;           /* so many inputs more before work comes back, the last first */
-    unsigned last_ticks;     /* without time passing */
-    struct evaluation *work; /* put out and not back */
+    int64_t skew;           /* ms of its wall clock */
+    unsigned commits_fail;  /* so many of the next */
+    unsigned reads_fail_in; /* 1: the next read of the store fails; 0: none */
+    unsigned hold;          /* so many inputs more before the next commit */
+    bool uncommitted;       /* what it did last waits for that */
+    unsigned late;          /* so many inputs more before work comes back, the last first */
+    unsigned last_ticks;    /* without time passing */
+    struct work *work;      /* put out and not back */
     size_t work_count, work_cap;
     struct flight *waiting; /* until the commit */
     size_t waiting_count, waiting_cap;

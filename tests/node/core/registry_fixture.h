@@ -2,9 +2,9 @@
  * so that a test can make registers and step one machine. Not for node/: tests only. */
 #ifndef CPIS_TESTS_REGISTRY_FIXTURE_H
 #define CPIS_TESTS_REGISTRY_FIXTURE_H
-#include "node/core/evaluation.h"
 #include "node/core/log.h"
 #include "node/core/registry.h"
+#include "node/core/work.h"
 
 #define RF_ROOTS 5U /* the first three are the roots of version 1, two must sign */
 #define RF_T0    ((cpis_ms)1800000000000)
@@ -32,7 +32,7 @@ struct rf_step { /* what one step put out, after rf_commit */
     struct cpis_id event_peer;
     struct rf_sent sent[RF_SENT];
     size_t sent_count;
-    struct evaluation *work; /* put out, not done */
+    struct work *work; /* put out, not done */
     size_t work_count;
 };
 struct rf_node {

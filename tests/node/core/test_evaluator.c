@@ -452,9 +452,9 @@ Test(evaluator, out_of_memory_is_told_to_the_driver_and_never_answered)
 
 /* --- work that is done beside the node --- */
 
-#define WORKS_MAX (EVALUATIONS_MAX + 1U)
+#define WORKS_MAX (WORK_MAX + 1U)
 
-static struct evaluation work[WORKS_MAX];
+static struct work work[WORKS_MAX];
 static size_t works;
 
 /* Asks while the workers stand so, and keeps the work that comes out. */
@@ -473,11 +473,11 @@ static void put_to_work(const struct registry_node *asker, size_t m, enum worker
     }
 }
 
-static size_t come_back(const struct evaluation *w, struct msg_evaluate_reply *ret)
+static size_t come_back(const struct work *w, struct msg_evaluate_reply *ret)
 {
     struct bytes payload;
     struct env *e = df_begin(&d);
-    evaluator_recv_evaluated(d.evaluator, e, w);
+    evaluator_recv_work(d.evaluator, e, w);
     df_commit(&d);
     if (df_sent(&d, 0, FRAME_EVALUATE_REPLY, &payload) == 0) return 0;
     cr_assert_eq(evaluate_reply_decode(payload, &d.a, ret), CPIS_OK);
@@ -511,7 +511,7 @@ Test(evaluator, a_batch_is_counted_durably_then_done_beside_then_answered)
     cr_assert_eq(works, 1);
     cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, NULL), 0);
     cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 1, "whatever becomes of the work");
-    evaluation_do(&work[0]);
+    work_do(&work[0]);
     const struct oprf_scalar none = {{0}};
     cr_assert_arr_eq(work[0].share.b, none.b, sizeof none.b);
     cr_assert_eq(come_back(&work[0], &r), 1);
@@ -524,12 +524,12 @@ Test(evaluator, a_batch_is_counted_durably_then_done_beside_then_answered)
 Test(evaluator, few_elements_are_put_out_only_while_a_thread_is_idle)
 {
     df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_QUERY), EVALUATION_FEW, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_QUERY), WORK_FEW, WORKERS_BUSY);
     cr_assert_eq(works, 0);
     cr_assert_eq(df_sent(&d, DF_QUERY, FRAME_EVALUATE_REPLY, NULL), 1, "in its step");
-    put_to_work(df_node(&d, DF_QUERY), EVALUATION_FEW, WORKERS_IDLE);
+    put_to_work(df_node(&d, DF_QUERY), WORK_FEW, WORKERS_IDLE);
     cr_assert_eq(works, 1);
-    put_to_work(df_node(&d, DF_QUERY), EVALUATION_FEW + 1, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_QUERY), WORK_FEW + 1, WORKERS_BUSY);
     cr_assert_eq(works, 2);
 }
 
@@ -549,7 +549,7 @@ Test(evaluator, of_one_asker_four_batches_are_under_way_and_the_fifth_is_refused
     cr_assert_eq(df_event(&d, EVENT_BUSY), 0);
     put_to_work(df_node(&d, DF_AUTHORITY2), 20, WORKERS_BUSY);
     cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX + 1, "another's has room");
-    evaluation_do(&work[0]);
+    work_do(&work[0]);
     cr_assert_eq(come_back(&work[0], &r), 1);
     put_to_work(asker, 20, WORKERS_BUSY);
     cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX + 2, "what came back makes room");
@@ -559,14 +559,14 @@ Test(evaluator, of_all_askers_sixteen_are_under_way)
 {
     struct registry_node asker = *df_node(&d, DF_AUTHORITY);
     df_add_share(&d, 1);
-    for (uint8_t i = 0; i < EVALUATIONS_MAX; i++) {
+    for (uint8_t i = 0; i < WORK_MAX; i++) {
         asker.id.b[0] = (uint8_t)(200 + i);
         put_to_work(&asker, 20, WORKERS_BUSY);
     }
-    cr_assert_eq(works, EVALUATIONS_MAX);
+    cr_assert_eq(works, WORK_MAX);
     put_to_work(df_node(&d, DF_AUTHORITY2), 20, WORKERS_BUSY);
     expect_refused_busy();
-    cr_assert_eq(works, EVALUATIONS_MAX);
+    cr_assert_eq(works, WORK_MAX);
 }
 
 static struct cpis_id changed;
@@ -589,7 +589,7 @@ static void do_work_for(unsigned number)
 {
     df_add_share(&d, 1);
     put_to_work(df_node(&d, number), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
+    work_do(&work[0]);
 }
 
 Test(evaluator, who_was_revoked_while_it_was_done_gets_nothing)
@@ -627,7 +627,7 @@ Test(evaluator, what_was_done_with_a_share_that_is_destroyed_is_not_told)
     df_next_register(&d, add_epoch_2);
     pass_to(registry_epoch(d.registry, 1)->not_after + 10 * CPIS_MS_MINUTE);
     put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
+    work_do(&work[0]);
     evaluator_keep_from(d.evaluator, UINT32_MAX);
     tick_alone();
     cr_assert_eq(rf_store_count(d.store, TABLE_SHARE), 0);
@@ -642,7 +642,7 @@ Test(evaluator, an_element_that_is_none_is_seen_by_whoever_does_the_work)
     df_add_share(&d, 1);
     memset(&blinded[19], 0, sizeof blinded[19]);
     put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
+    work_do(&work[0]);
     cr_assert_eq(come_back(&work[0], &r), 1);
     cr_assert_eq(r.refused, REFUSAL_MALFORMED);
 }
@@ -653,8 +653,8 @@ Test(evaluator, what_comes_back_twice_or_to_a_node_started_anew_is_dropped)
     df_add_share(&d, 1);
     put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
     put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
-    evaluation_do(&work[0]);
-    evaluation_do(&work[1]);
+    work_do(&work[0]);
+    work_do(&work[1]);
     cr_assert_eq(come_back(&work[1], &r), 1, "in whatever order");
     cr_assert_eq(come_back(&work[1], &r), 0);
     cr_assert_eq(df_event(&d, EVENT_NOT_EXPECTED), 1);

@@ -58,11 +58,35 @@ static void learn_request(void)
     cr_assert_gt(vf_sent(&v, 0, FRAME_EVALUATE_REQUEST, &b), 0);
     cr_assert_eq(evaluate_request_decode(b, &v.a, &request), CPIS_OK);
 }
+/* What is put out while the workers stand so waits here. */
+static enum workers_state workers;
+static struct work work[WORK_MAX];
+static size_t works;
+
+static void come_back(const struct work *w)
+{
+    tokens_recv_work(tokens, vf_begin(&v), w);
+    vf_commit(&v);
+}
+static void do_work(void)
+{
+    while (works > 0) {
+        work_do(&work[--works]);
+        come_back(&work[works]);
+    }
+}
 static void give(unsigned directory, const struct msg_evaluate_reply *m)
 {
     const struct cpis_id id = rf_id(directory);
-    tokens_recv_reply(tokens, vf_begin(&v), &id, m);
+    struct env *e = vf_begin(&v);
+    e->workers = workers;
+    tokens_recv_reply(tokens, e, &id, m);
+    e->workers = WORKERS_NONE;
     vf_commit(&v);
+    for (size_t i = 0; i < v.node.step.work_count; i++) {
+        cr_assert_lt(works, WORK_MAX);
+        work[works++] = v.node.step.work[i];
+    }
 }
 static void answer(unsigned directory)
 {
@@ -147,10 +171,10 @@ Test(tokens, the_evidence_of_one_number_verifies_under_the_commitments)
     }
 }
 
-/* One wrong reply of the first directory asked; then another one is asked, and the keys are right.
- */
-static void expect_refused(void (*spoil)(struct msg_evaluate_reply *m, unsigned directory))
+typedef void (*spoiler)(struct msg_evaluate_reply *m, unsigned directory);
+static void expect_refused_while(enum workers_state state, spoiler spoil)
 {
+    workers = state;
     unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
     start(M);
     cr_assert_eq(asked(who), VF_T);
@@ -158,6 +182,7 @@ static void expect_refused(void (*spoil)(struct msg_evaluate_reply *m, unsigned 
     struct msg_evaluate_reply m = reply_of(who[0]);
     spoil(&m, who[0]);
     give(who[0], &m);
+    do_work();
     cr_expect_eq(vf_events(&v, EVENT_EVALUATION_WRONG), 1);
     cr_assert_eq(asked(more), 1, "another one is asked at once");
     for (size_t i = 0; i < VF_T; i++)
@@ -166,9 +191,19 @@ static void expect_refused(void (*spoil)(struct msg_evaluate_reply *m, unsigned 
     cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
     answer(who[1]);
     answer(who[2]);
+    do_work();
     cr_expect_not(pop());
     answer(more[0]);
+    do_work();
     expect_keys(M);
+    tokens_release(tokens, job);
+}
+/* One wrong reply of the first directory asked; then another one is asked, and the keys are right.
+ * It is the same whoever checks it. */
+static void expect_refused(spoiler spoil)
+{
+    expect_refused_while(WORKERS_NONE, spoil);
+    expect_refused_while(WORKERS_IDLE, spoil);
 }
 
 static void wrong_share(struct msg_evaluate_reply *m, unsigned d)
@@ -584,4 +619,151 @@ Test(tokens, numbers_of_different_epochs_are_not_asked_for_together)
     cr_expect_neq(second, job);
     cr_expect_eq(tokens_join(tokens, vf_begin(&v), 3, &number[0], &second, &place),
                  CPIS_E_NOTFOUND);
+}
+
+/* --- checks that others do --- */
+
+/* A job for m numbers, and whom it asked. */
+static void start_beside(size_t m, enum workers_state state, unsigned who[static VF_DIRECTORIES])
+{
+    workers = state;
+    start(m);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+}
+
+Test(tokens, checked_by_others_in_any_order_they_are_those_of_the_whole_key)
+{
+    const struct registry_epoch *ep = registry_epoch(v.registry, VF_EPOCH);
+    static const unsigned order[3] = {2, 0, 1};
+    unsigned who[VF_DIRECTORIES];
+    start_beside(M, WORKERS_IDLE, who);
+    for (size_t i = 0; i < VF_T; i++)
+        answer(who[i]);
+    cr_assert_eq(works, VF_T);
+    for (size_t i = 0; i < VF_T; i++) {
+        cr_expect_not(pop(), "what is not checked counts for nothing");
+        work_do(&work[order[i]]);
+        come_back(&work[order[i]]);
+    }
+    expect_keys(M);
+    cr_assert_eq(done.replies_count, VF_T);
+    for (size_t i = 0; i < VF_T; i++) {
+        cr_expect_eq(done.replies[i].index, who[order[i]]);
+        cr_expect_eq(threshold_verify(&ep->public_shares, done.blinded, M, &done.replies[i]),
+                     CPIS_OK);
+    }
+}
+
+Test(tokens, few_are_checked_by_others_only_while_a_thread_is_idle)
+{
+    static struct nhs_number many[WORK_FEW + 1];
+    unsigned who[VF_DIRECTORIES];
+    for (size_t i = 0; i <= WORK_FEW; i++)
+        many[i] = number[i % M];
+    start_beside(M, WORKERS_BUSY, who);
+    answer(who[0]);
+    cr_expect_eq(works, 0);
+    workers = WORKERS_IDLE;
+    answer(who[1]);
+    cr_expect_eq(works, 1);
+    workers = WORKERS_BUSY;
+    answer(who[2]);
+    cr_expect_eq(works, 1);
+    do_work();
+    expect_keys(M);
+    cr_assert_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, many, WORK_FEW + 1, &job), CPIS_OK);
+    vf_commit(&v);
+    cr_assert_eq(asked(who), VF_T);
+    learn_request();
+    answer(who[0]);
+    cr_expect_eq(works, 1, "a batch waits for a thread rather than hold up the loop");
+}
+
+Test(tokens, sixteen_checks_are_under_way_and_the_next_is_done_in_its_step)
+{
+    unsigned who[VF_DIRECTORIES];
+    unsigned long replies = 0;
+    while (works < WORK_MAX) {
+        start_beside(1, WORKERS_IDLE, who);
+        for (size_t i = 0; i < VF_T && works < WORK_MAX; i++, replies++)
+            answer(who[i]);
+    }
+    cr_assert_eq(replies, WORK_MAX);
+    start_beside(M, WORKERS_IDLE, who);
+    for (size_t i = 0; i < VF_T; i++)
+        answer(who[i]);
+    expect_keys(M);
+    cr_expect_eq(works, WORK_MAX);
+    work_do(&work[--works]);
+    come_back(&work[works]);
+    start_beside(1, WORKERS_IDLE, who);
+    answer(who[0]);
+    cr_expect_eq(works, WORK_MAX, "what came back makes room");
+}
+
+Test(tokens, a_directory_whose_reply_is_being_checked_is_neither_asked_again_nor_replaced)
+{
+    unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
+    start_beside(1, WORKERS_IDLE, who);
+    answer(who[0]);
+    answer(who[0]);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
+    cr_expect_eq(works, 1);
+    answer(who[1]);
+    cr_expect_eq(asked(more), 0);
+    tick_at(TOKENS_REPLY_WAIT);
+    cr_expect_eq(asked(more), 1, "the third alone has said nothing");
+    answer(who[2]);
+    do_work();
+    expect_keys(1);
+}
+
+Test(tokens, a_check_that_comes_back_after_its_job_is_dropped)
+{
+    unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
+    start_beside(1, WORKERS_IDLE, who);
+    answer(who[0]);
+    workers = WORKERS_NONE;
+    answer(who[1]);
+    tick_at(TOKENS_REPLY_WAIT);
+    cr_assert_eq(asked(more), 1);
+    answer(more[0]);
+    cr_expect_not(pop());
+    answer(who[2]);
+    cr_assert(pop());
+    cr_expect_eq(done.replies_count, VF_T);
+    do_work();
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 0);
+    cr_expect_eq(tokens_deadline(tokens), CPIS_MS_NEVER, "it stays over");
+    tokens_release(tokens, job);
+
+    start_beside(1, WORKERS_IDLE, who);
+    answer(who[0]);
+    tokens_release(tokens, job);
+    do_work();
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 0, "it is ours, and no news");
+    cr_expect_not(pop());
+}
+
+Test(tokens, a_check_that_nobody_here_waits_for_is_dropped)
+{
+    unsigned who[VF_DIRECTORIES];
+    start_beside(1, WORKERS_IDLE, who);
+    answer(who[0]);
+    do_work();
+    come_back(&work[0]);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1, "twice");
+    answer(who[1]);
+    tokens_free(&tokens);
+    cr_assert_eq(tokens_new(links, &tokens), CPIS_OK);
+    work_do(&work[0]);
+    struct work old = work[0];
+    works = 0;
+    start_beside(1, WORKERS_IDLE, who);
+    answer(who[0]);
+    cr_assert_eq(works, 1);
+    come_back(&old);
+    cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1, "a node's that is gone");
+    cr_expect_not(pop());
 }

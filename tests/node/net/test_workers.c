@@ -12,7 +12,7 @@
 static struct workers *w;
 static struct threshold_polynomial polynomial;
 static struct threshold_public_shares shares;
-static struct evaluation work;
+static struct work work;
 
 static void setup(void)
 {
@@ -23,7 +23,8 @@ static void setup(void)
     cr_assert_eq(threshold_deal(1, wide, &polynomial), CPIS_OK);
     cr_assert_eq(threshold_commit(&polynomial, &commitments), CPIS_OK);
     threshold_public_shares(&commitments, 1, &shares);
-    work = (struct evaluation){.count = OPRF_BATCH_MAX, .public_share = shares.k[0]};
+    work =
+        (struct work){.type = WORK_EVALUATE, .count = OPRF_BATCH_MAX, .public_share = shares.k[0]};
     cr_assert_eq(threshold_share_for(&polynomial, 1, &work.share), CPIS_OK);
     for (size_t i = 0; i < OPRF_BATCH_MAX; i++) {
         const uint8_t of_element[64] = {(uint8_t)i, 5};
@@ -40,7 +41,7 @@ static void give(uint64_t id, size_t count)
 {
     work.id = id;
     work.count = count;
-    struct evaluation given = work;
+    struct work given = work;
     const struct oprf_scalar none = {{0}};
     workers_give(w, &given);
     cr_assert_arr_eq(given.share.b, none.b, sizeof none.b); /* it lies in one place */
@@ -55,7 +56,7 @@ static bool is_ready(int ms)
 /* The next that is done, however long it takes. */
 static uint64_t take(void)
 {
-    struct evaluation done;
+    struct work done;
     while (!workers_take(w, &done))
         cr_assert(is_ready(WAIT_MS));
     const struct threshold_reply r = {.index = 1, .evaluated = done.evaluated, .proof = done.proof};
@@ -68,7 +69,7 @@ static uint64_t take(void)
 
 Test(workers, without_threads_the_loop_does_it)
 {
-    struct evaluation done;
+    struct work done;
     begin(0);
     cr_assert_eq(workers_state(w), WORKERS_NONE);
     cr_assert_not(workers_take(w, &done));
@@ -78,7 +79,7 @@ Test(workers, without_threads_the_loop_does_it)
 
 Test(workers, what_is_given_comes_back_with_a_proof_and_without_the_share)
 {
-    struct evaluation done;
+    struct work done;
     begin(2);
     cr_assert_not(is_ready(0));
     give(7, OPRF_BATCH_MAX);
@@ -90,9 +91,9 @@ Test(workers, what_is_given_comes_back_with_a_proof_and_without_the_share)
 Test(workers, one_thread_does_it_in_the_order_in_which_it_came)
 {
     begin(1);
-    for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+    for (uint64_t i = 0; i < WORK_MAX; i++)
         give(i, 1 + i);
-    for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+    for (uint64_t i = 0; i < WORK_MAX; i++)
         cr_assert_eq(take(), i);
 }
 
@@ -101,11 +102,11 @@ Test(workers, four_threads_do_all_of_it)
     unsigned seen = 0;
     begin(4);
     for (unsigned round = 0; round < 4; round++) {
-        for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+        for (uint64_t i = 0; i < WORK_MAX; i++)
             give(i, 4);
-        for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+        for (uint64_t i = 0; i < WORK_MAX; i++)
             seen ^= 1U << take();
-        cr_assert_eq(seen, round % 2 == 0 ? (1U << EVALUATIONS_MAX) - 1 : 0);
+        cr_assert_eq(seen, round % 2 == 0 ? (1U << WORK_MAX) - 1 : 0);
     }
 }
 
@@ -129,7 +130,7 @@ Test(workers, what_is_dropped_never_comes_back_and_makes_room)
 {
     begin(2);
     for (uint64_t round = 0; round < 30; round++) {
-        for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+        for (uint64_t i = 0; i < WORK_MAX; i++)
             give(1000 + i, 1 + round % 3);
         for (uint64_t i = 0; i < round % 3; i++)
             cr_assert_geq(take(), 1000);
@@ -143,7 +144,7 @@ Test(workers, what_is_dropped_never_comes_back_and_makes_room)
 Test(workers, an_end_waits_for_what_is_under_way_and_drops_the_rest)
 {
     begin(2);
-    for (uint64_t i = 0; i < EVALUATIONS_MAX; i++)
+    for (uint64_t i = 0; i < WORK_MAX; i++)
         give(i, OPRF_BATCH_MAX);
     workers_free(&w);
     cr_assert_null(w);
@@ -155,4 +156,28 @@ Test(workers, there_are_no_more_than_asked_for_and_at_least_one)
     cr_assert_eq(workers_count(1), 1);
     cr_assert_geq(workers_count(WORKERS_MAX), 1);
     cr_assert_leq(workers_count(WORKERS_MAX), WORKERS_MAX);
+}
+
+/* What its batches of 1 and of all prove is checked by others as well, and told apart. */
+Test(workers, a_check_comes_back_with_what_it_found)
+{
+    struct work done;
+    begin(1);
+    for (size_t count = 1; count <= OPRF_BATCH_MAX; count += OPRF_BATCH_MAX - 1) {
+        struct work made = work;
+        made.count = count;
+        work_do(&made);
+        for (unsigned lie = 0; lie < 2; lie++) {
+            struct work check = made;
+            check.type = WORK_VERIFY;
+            check.id = lie;
+            check.evaluated[count - 1].b[0] ^= (uint8_t)(2 * lie);
+            workers_give(w, &check);
+            while (!workers_take(w, &done))
+                cr_assert(is_ready(WAIT_MS));
+            cr_expect_eq(done.id, lie);
+            cr_expect_eq(done.err != CPIS_OK, lie == 1, "%zu", count);
+            cr_expect_arr_eq(done.evaluated, check.evaluated, count * sizeof check.evaluated[0]);
+        }
+    }
 }
