@@ -577,6 +577,18 @@ void af_run(struct af *f, cpis_ms ms)
     }
 }
 
+void af_pass(struct af *f, cpis_ms ms)
+{
+    f->now += ms;
+    f->wall += ms;
+}
+
+void af_tick(struct af *f)
+{
+    authority_tick(f->authority, af_begin(f));
+    af_commit(f);
+}
+
 /* --- what came out --- */
 
 size_t af_events(const struct af *f, enum event e)
@@ -827,6 +839,15 @@ void af_bring_details(struct af *f, unsigned directory, const struct msg_details
     const struct registry_node *signer = registry_node_ever(f->registry, &m->query_id);
     authority_recv_details(f->authority, af_begin(f), af_node(f, directory), signer, m);
     af_commit(f);
+}
+
+struct af_lookup af_look(struct af *f, unsigned child, const struct msg_ask_details *ask)
+{
+    struct af_lookup l = af_lookup(f, child);
+    const struct msg_details d = af_details(f, &l, ask);
+    af_bring(f, 1, &l);
+    af_bring_details(f, 1, &d);
+    return l;
 }
 
 unsigned af_acked(struct af *f, const struct cpis_hash *rh)

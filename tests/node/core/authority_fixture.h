@@ -97,10 +97,12 @@ void af_copy_rows(const struct af *f, struct af_store *ret); /* a backup */
 void af_use_rows(struct af *f, struct af_store *from);       /* takes them */
 
 struct env *af_begin(struct af *f);
-void af_commit(struct af *f);          /* and what the node does after each step */
-void af_settle(struct af *f);          /* delivers until nothing is under way */
-void af_run(struct af *f, cpis_ms ms); /* ticks at every deadline for so long */
-void af_forget(struct af *f);          /* the outputs so far */
+void af_commit(struct af *f);           /* and what the node does after each step */
+void af_settle(struct af *f);           /* delivers until nothing is under way */
+void af_run(struct af *f, cpis_ms ms);  /* ticks at every deadline for so long */
+void af_forget(struct af *f);           /* the outputs so far */
+void af_pass(struct af *f, cpis_ms ms); /* both clocks go on; no tick */
+void af_tick(struct af *f);             /* the authority alone; committed */
 
 size_t af_events(const struct af *f, enum event e);
 size_t af_sent(const struct af *f, unsigned number, enum frame_kind kind);
@@ -139,6 +141,8 @@ struct msg_ask_details af_ask(unsigned child, const char *user, bool scheduled);
 struct msg_details af_details(struct af *f, const struct af_lookup *l,
                               const struct msg_ask_details *ask);
 void af_bring_details(struct af *f, unsigned directory, const struct msg_details *m);
+/* A lookup and its details: directory 1 brings both. */
+struct af_lookup af_look(struct af *f, unsigned child, const struct msg_ask_details *ask);
 /* The last ack's outcome for rh; 0: none. */
 unsigned af_acked(struct af *f, const struct cpis_hash *rh);
 /* Opens the last answer as the asker would. CPIS_E_NOTFOUND: none was sent. */

@@ -23,18 +23,6 @@ static void init(void)
 static void fini(void) { af_free(&f); }
 TestSuite(inbox, .init = init, .fini = fini);
 
-static void pass(cpis_ms ms)
-{
-    f.now += ms;
-    f.wall += ms;
-}
-
-static void tick(void)
-{
-    authority_tick(f.authority, af_begin(&f));
-    af_commit(&f);
-}
-
 static struct msg_ask_details at_place(unsigned child, const char *code, const char *setting)
 {
     struct msg_ask_details ask = af_ask(child, "100", false);
@@ -43,19 +31,10 @@ static struct msg_ask_details at_place(unsigned child, const char *code, const c
     return ask;
 }
 
-static struct af_lookup look(unsigned child, const struct msg_ask_details *ask)
-{
-    struct af_lookup l = af_lookup(&f, child);
-    const struct msg_details d = af_details(&f, &l, ask);
-    af_bring(&f, 1, &l);
-    af_bring_details(&f, 1, &d);
-    return l;
-}
-
 static void seen_at(unsigned child, const char *code, const char *setting)
 {
     const struct msg_ask_details ask = at_place(child, code, setting);
-    (void)look(child, &ask);
+    (void)af_look(&f, child, &ask);
 }
 
 static cpis_err set(uint64_t id, enum notification_state to, const char *by)
@@ -86,10 +65,10 @@ Test(inbox, a_state_is_kept_with_who_set_it_and_when_over_a_restart)
 {
     struct row_notification n;
     seen_at(1, "RJ1", "");
-    pass(CPIS_MS_MINUTE);
+    af_pass(&f, CPIS_MS_MINUTE);
     const uint64_t seen = f.wall;
     cr_assert_eq(set(1, NOTIFICATION_SEEN, "A. Duty"), CPIS_OK);
-    pass(CPIS_MS_MINUTE);
+    af_pass(&f, CPIS_MS_MINUTE);
     cr_assert_eq(set(1, NOTIFICATION_ACTIONED, "B. Worker"), CPIS_OK);
     af_restart(&f);
     cr_assert(get(1, &n));
@@ -113,7 +92,7 @@ Test(inbox, of_many_changes_the_last_to_each_state_stays)
     cr_assert_eq(set(1, NOTIFICATION_ACTIONED, "first"), CPIS_OK);
     for (unsigned i = 0; i < 3 * NOTIFICATION_CHANGES_MAX; i++) {
         snprintf(by, sizeof by, "%u", i);
-        pass(1);
+        af_pass(&f, 1);
         cr_assert_eq(set(1, i % 2 == 0 ? NOTIFICATION_NEW : NOTIFICATION_SEEN, by), CPIS_OK);
     }
     cr_assert(get(1, &n));
@@ -147,11 +126,11 @@ Test(inbox, a_child_seen_at_three_places_within_days_is_one_notification_more)
 {
     struct row_notification n;
     seen_at(1, "RJ1", "emergency department");
-    pass(2 * CPIS_MS_DAY);
+    af_pass(&f, 2 * CPIS_MS_DAY);
     seen_at(2, "RJ2", "emergency department"); /* another child's */
     seen_at(1, "RJ2", "emergency department");
     seen_at(1, "RJ2", "emergency department");
-    pass(5 * CPIS_MS_DAY);
+    af_pass(&f, 5 * CPIS_MS_DAY);
     cr_assert_eq(af_notifications(&f, NULL), 4);
     const struct af_lookup l = af_lookup(&f, 1);
     const struct msg_ask_details ask = at_place(1, "RJ2", "maternity");
@@ -180,7 +159,7 @@ Test(inbox, the_same_pattern_is_told_once_and_the_next_is_of_other_looks)
         char code[8];
         snprintf(code, sizeof code, "RJ%u", i);
         seen_at(1, code, "");
-        pass(CPIS_MS_HOUR);
+        af_pass(&f, CPIS_MS_HOUR);
     }
     cr_assert_eq(af_notifications(&f, &n), 6, "five looks, one pattern of the first three");
     af_restart(&f);
@@ -194,12 +173,12 @@ Test(inbox, the_same_pattern_is_told_once_and_the_next_is_of_other_looks)
 Test(inbox, looks_too_far_apart_are_no_pattern)
 {
     seen_at(1, "RJ1", "");
-    pass(4 * CPIS_MS_DAY);
+    af_pass(&f, 4 * CPIS_MS_DAY);
     seen_at(1, "RJ2", "");
-    pass(3 * CPIS_MS_DAY + 1);
+    af_pass(&f, 3 * CPIS_MS_DAY + 1);
     seen_at(1, "RJ3", "");
     cr_assert_eq(af_notifications(&f, NULL), 3);
-    pass(4 * CPIS_MS_DAY - 1);
+    af_pass(&f, 4 * CPIS_MS_DAY - 1);
     seen_at(1, "RJ1", "");
     cr_assert_eq(af_notifications(&f, NULL), 5, "the last three");
 }
@@ -209,8 +188,8 @@ Test(inbox, only_attendances_make_a_pattern)
     struct msg_ask_details silent = at_place(1, "RJ1", ""), missed = at_place(1, "RJ2", "");
     silent.scheduled = true;
     missed.purpose = PURPOSE_NOT_BROUGHT;
-    (void)look(1, &silent);
-    (void)look(1, &missed);
+    (void)af_look(&f, 1, &silent);
+    (void)af_look(&f, 1, &missed);
     seen_at(1, "RJ3", "");
     seen_at(1, "RJ4", "");
     cr_assert_eq(af_notifications(&f, NULL), 3);
@@ -224,7 +203,7 @@ Test(inbox, a_look_that_came_late_still_completes_a_pattern)
     const struct af_lookup l = af_lookup(&f, 1); /* asked first, heard last */
     const struct msg_ask_details ask = at_place(1, "RJ1", "");
     const struct msg_details d = af_details(&f, &l, &ask);
-    pass(CPIS_MS_DAY);
+    af_pass(&f, CPIS_MS_DAY);
     seen_at(1, "RJ2", "");
     seen_at(1, "RJ3", "");
     af_bring(&f, 1, &l);
@@ -269,13 +248,13 @@ Test(inbox, what_was_never_a_pattern_is_none_when_they_are_switched_on)
     const struct msg_details d = af_details(&f, &late, &ask);
     f.inbox.pattern_count = 0;
     af_restart(&f);
-    pass(8 * CPIS_MS_DAY);
+    af_pass(&f, 8 * CPIS_MS_DAY);
     seen_at(1, "RJ1", "");
     seen_at(1, "RJ2", "");
     seen_at(1, "RJ3", "");
     f.inbox.pattern_count = 3;
     af_restart(&f);
-    pass(8 * CPIS_MS_DAY);
+    af_pass(&f, 8 * CPIS_MS_DAY);
     seen_at(1, "RJ4", "");
     cr_assert_eq(af_notifications(&f, NULL), 4, "of last week: nothing new");
     af_bring(&f, 1, &late);
@@ -287,7 +266,7 @@ Test(inbox, of_very_many_looks_the_newest_count)
 {
     struct row_notification n;
     for (unsigned i = 0; i < PATTERN_LOOKS_MAX + 20; i++) {
-        pass(1);
+        af_pass(&f, 1);
         seen_at(1, i == 0 ? "RJ1" : "RJ2", "");
         af_forget(&f);
     }
@@ -308,21 +287,21 @@ Test(inbox, a_notification_that_nobody_opens_is_escalated_once)
     seen_at(2, "RJ1", "");
     cr_assert_eq(set(2, NOTIFICATION_SEEN, "A. Duty"), CPIS_OK);
     cr_assert_eq(authority_inbox(f.authority).unopened, 1);
-    pass(WAIT - 1);
-    tick();
+    af_pass(&f, WAIT - 1);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 0);
     cr_assert_eq(authority_deadline(f.authority), f.now + 1);
-    pass(1);
-    tick();
+    af_pass(&f, 1);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
     cr_assert(get(1, &n));
     cr_assert_eq(n.escalated, f.wall);
     cr_assert_eq(n.state, NOTIFICATION_NEW);
     cr_assert_eq(authority_inbox(f.authority).escalated, 1);
-    pass(WAIT);
-    tick();
+    af_pass(&f, WAIT);
+    af_tick(&f);
     af_restart(&f);
-    tick();
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1, "once");
     cr_assert_eq(authority_inbox(f.authority).unopened, 1);
     cr_assert_eq(authority_inbox(f.authority).escalated, 1);
@@ -338,10 +317,10 @@ Test(inbox, it_knows_since_when_the_oldest_waits_that_nobody_has_opened)
     cr_assert_eq(authority_inbox(f.authority).oldest, 0);
     const cpis_ms first = f.wall;
     seen_at(1, "RJ1", "");
-    pass(1000);
+    af_pass(&f, 1000);
     seen_at(2, "RJ1", "");
-    pass(WAIT);
-    tick();
+    af_pass(&f, WAIT);
+    af_tick(&f);
     cr_assert_eq(authority_inbox(f.authority).oldest, first, "an escalated one waits, too");
     cr_assert_eq(set(1, NOTIFICATION_SEEN, "A"), CPIS_OK);
     cr_expect_eq(authority_inbox(f.authority).state[NOTIFICATION_SEEN], 1);
@@ -370,20 +349,20 @@ Test(inbox, another_time_of_escalation_counts_for_what_is_there_already)
     seen_at(1, "RJ1", "");
     seen_at(2, "RJ1", "");
     cr_assert_eq(set(2, NOTIFICATION_SEEN, "A. Duty"), CPIS_OK);
-    pass(WAIT / 2);
+    af_pass(&f, WAIT / 2);
     configure(WAIT / 4);
     cr_assert_eq(authority_inbox(f.authority).unopened, 1);
     cr_assert_leq(authority_deadline(f.authority), f.now, "it is overdue by the new time");
-    tick();
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
     cr_assert_eq(authority_inbox(f.authority).escalated, 1);
     configure(0);
     seen_at(2, "RJ1", "");
-    pass(2 * WAIT);
-    tick();
+    af_pass(&f, 2 * WAIT);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1, "never any more");
     configure(WAIT);
-    tick();
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 2, "and the first one only once");
 }
 
@@ -393,13 +372,13 @@ Test(inbox, the_time_goes_on_over_a_restart_and_what_was_opened_once_is_opened)
     seen_at(2, "RJ1", "");
     cr_assert_eq(set(2, NOTIFICATION_SEEN, "A"), CPIS_OK);
     cr_assert_eq(set(2, NOTIFICATION_NEW, "A"), CPIS_OK);
-    pass(WAIT / 2);
+    af_pass(&f, WAIT / 2);
     af_restart(&f);
-    pass(WAIT / 2 - 1);
-    tick();
+    af_pass(&f, WAIT / 2 - 1);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 0);
-    pass(1);
-    tick();
+    af_pass(&f, 1);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
 }
 
@@ -409,16 +388,16 @@ Test(inbox, after_a_restart_what_came_by_an_earlier_clock_is_due_first)
     seen_at(1, "RJ1", "");
     f.wall -= CPIS_MS_HOUR; /* the system's clock was set back */
     seen_at(2, "RJ1", "");
-    pass(2 * CPIS_MS_HOUR);
+    af_pass(&f, 2 * CPIS_MS_HOUR);
     af_restart(&f);
     af_forget(&f);
-    pass(WAIT - 2 * CPIS_MS_HOUR);
-    tick();
+    af_pass(&f, WAIT - 2 * CPIS_MS_HOUR);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
     cr_assert(get(2, &n));
     cr_expect_neq(n.escalated, 0, "the second one, by its own time");
-    pass(CPIS_MS_HOUR);
-    tick();
+    af_pass(&f, CPIS_MS_HOUR);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 2);
 }
 
@@ -429,11 +408,11 @@ Test(inbox, many_that_are_due_at_once_are_escalated_in_several_ticks)
         cr_assert_eq(authority_test_notification(f.authority, af_begin(&f), "A", &id), CPIS_OK);
         af_commit(&f);
     }
-    pass(WAIT);
-    tick();
+    af_pass(&f, WAIT);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 64);
     cr_assert_leq(authority_deadline(f.authority), f.now);
-    tick();
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 100);
 }
 
@@ -446,7 +425,7 @@ static void send_not_brought(unsigned child, bool missed, enum answer_status *re
     ask.scheduled = true;
     if (missed) ask.purpose = PURPOSE_NOT_BROUGHT;
     af_forget(&f);
-    const struct af_lookup l = look(child, &ask);
+    const struct af_lookup l = af_look(&f, child, &ask);
     *ret_frames = *ret_bytes = 0;
     for (size_t i = 0; i < f.outs; i++) {
         *ret_frames += f.out[i].type == OUT_SEND;
@@ -483,8 +462,8 @@ Test(inbox, not_brought_is_never_told_of_a_child_without_a_flag)
     send_not_brought(9, true, &status, &p, &frames, &bytes);
     cr_assert_eq(status, 0, "no answer");
     cr_assert_eq(af_sent_signed(&f, SIGNED_ANSWER, NULL), 0);
-    pass(WAIT);
-    tick();
+    af_pass(&f, WAIT);
+    af_tick(&f);
     cr_assert_eq(af_notifications(&f, NULL), 0);
 }
 
@@ -496,8 +475,8 @@ Test(inbox, an_envelope_becomes_not_brought_when_its_details_come)
     ask.purpose = PURPOSE_NOT_BROUGHT;
     const struct msg_details d = af_details(&f, &l, &ask);
     af_bring(&f, 1, &l);
-    pass(DETAILS_WAIT);
-    tick();
+    af_pass(&f, DETAILS_WAIT);
+    af_tick(&f);
     cr_assert(get(1, &n));
     cr_assert_eq(n.kind, NOTIFICATION_ACCESS);
     af_bring_details(&f, 1, &d);
@@ -513,8 +492,8 @@ static void complete_late(unsigned child, uint64_t id, uint64_t completion)
     const struct msg_ask_details ask = at_place(child, "RJ1", "");
     const struct msg_details d = af_details(&f, &l, &ask);
     af_bring(&f, 1, &l);
-    pass(DETAILS_WAIT);
-    tick();
+    af_pass(&f, DETAILS_WAIT);
+    af_tick(&f);
     cr_assert(get(id, &n));
     cr_assert_eq(n.completion, 0, "not complete yet");
     af_bring_details(&f, 1, &d);
@@ -553,8 +532,8 @@ Test(inbox, a_test_notification_names_no_child_and_goes_the_way_of_all)
     cr_assert_str_eq(n.details.user_name, "A. Duty");
     cr_assert_str_eq(n.asker_code, "301");
     cr_assert_eq(af_rows(&f, TABLE_ACCESS), 0);
-    pass(WAIT);
-    tick();
+    af_pass(&f, WAIT);
+    af_tick(&f);
     cr_assert_eq(af_events(&f, EVENT_NOTIFICATION_UNOPENED), 1);
     cr_assert_eq(set(id, NOTIFICATION_SEEN, "A. Duty"), CPIS_OK);
     seen_at(1, "RJ1", "");
