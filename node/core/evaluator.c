@@ -321,7 +321,7 @@ static bool has_room(const struct evaluator *v, const struct cpis_id *asker)
 static enum where where_to(const struct evaluator *v, const struct env *e,
                            const struct cpis_id *asker, size_t elements)
 {
-    if (!work_is_for_others(e->workers, elements)) return IN_STEP;
+    if (!e->workers) return IN_STEP;
     if (has_room(v, asker)) return BESIDE;
     return elements <= WORK_FEW ? IN_STEP : NOWHERE;
 }

@@ -106,9 +106,6 @@ const char *event_name(enum event e); /* "frame-malformed": for counters */
 const char *event_text(enum event e);
 unsigned event_level(enum event e);
 
-/* Who else than the step may do a piece of work (OUT_WORK): nobody; threads, all of which have
- * something to do; threads, one of which has not. */
-enum workers_state { WORKERS_NONE = 0, WORKERS_BUSY, WORKERS_IDLE };
 struct work;
 struct out {
     enum out_type type;
@@ -150,9 +147,9 @@ struct env {      /* of one step; borrowed for the call */
     struct cpis_id id;
     struct registry *registry;
     struct chain_log *log;
-    struct quotas *quotas;      /* query: what organisations have asked; else NULL */
-    struct arena *scratch;      /* given back when the next step begins */
-    enum workers_state workers; /* as in node_in */
+    struct quotas *quotas; /* query: what organisations have asked; else NULL */
+    struct arena *scratch; /* given back when the next step begins */
+    bool workers;          /* as in node_in */
     /* What is sent now is sent because of what a lookup has found, and is of a kind that is also
      * sent when nothing is known yet: whoever sees it go would learn of it (cover.h). */
     bool telling;

@@ -119,9 +119,9 @@ struct node_in {  /* borrowed for the call */
     cpis_ms wall; /* the system's wall clock, uncorrected */
     const struct view *view;
     enum node_in_type type;
-    struct cpis_id peer;        /* MESSAGE: whom the transport authenticated */
-    struct bytes message;       /* MESSAGE */
-    enum workers_state workers; /* MESSAGE: how it stands with them (io.h) */
+    struct cpis_id peer;  /* MESSAGE: whom the transport authenticated */
+    struct bytes message; /* MESSAGE */
+    bool workers;         /* MESSAGE: others do work that is put out, or it is done in its step */
     const struct command *command;
     const struct work *work; /* WORK: done; what this node put out as OUT_WORK */
 };

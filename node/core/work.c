@@ -26,8 +26,3 @@ void work_copy(const struct work *w, struct work *ret)
     memcpy(ret->blinded, w->blinded, w->count * sizeof w->blinded[0]);
     memcpy(ret->evaluated, w->evaluated, w->count * sizeof w->evaluated[0]);
 }
-
-bool work_is_for_others(enum workers_state workers, size_t count)
-{
-    return workers == WORKERS_IDLE || (workers == WORKERS_BUSY && count > WORK_FEW);
-}

@@ -5,10 +5,10 @@
 #ifndef CPIS_NODE_CORE_WORK_H
 #define CPIS_NODE_CORE_WORK_H
 #include "crypto/threshold.h"
-#include "node/core/io.h"
+#include "proto/row.h"
 
 #define WORK_MAX 16U                   /* a node has put out and not got back */
-#define WORK_FEW EVIDENCE_TOGETHER_MAX /* elements: a lookup's, or some lookups' */
+#define WORK_FEW EVIDENCE_TOGETHER_MAX /* elements: a lookup's, or some lookups'. They go first */
 
 enum work_type { WORK_EVALUATE = 1, WORK_VERIFY };
 struct work {
@@ -28,7 +28,4 @@ void work_do(struct work *w); /* pure: the same work gives the same */
 /* *ret holds nothing behind its `count` elements that it did not hold before. Two shares then: one
  * of the two has to be wiped. */
 void work_copy(const struct work *w, struct work *ret);
-/* Whether as many elements are better put out than done in the step, when there is room: few never
- * wait behind a batch, so they are put out only while a thread is idle. */
-bool work_is_for_others(enum workers_state workers, size_t count);
 #endif

@@ -278,7 +278,8 @@ static bool wait_for_input(struct driver *d)
     const bool listening = machine_node(d->machine) != NULL;
     size_t count = listening ? transport_inlets(d->transport, inlets) : 0;
     inlets[count++] = control_inlet(d->control);
-    inlets_wait(inlets, count, fds, listening ? 2 : 1, wait_ms(d));
+    const int ms = workers_help(d->workers) ? 0 : wait_ms(d);
+    inlets_wait(inlets, count, fds, listening ? 2 : 1, ms);
     return fds[0].revents != 0;
 }
 

@@ -161,7 +161,7 @@ void machine_message(struct machine *m, const struct cpis_id *peer, struct bytes
     step(m, &(struct node_in){.type = NODE_MESSAGE,
                               .peer = *peer,
                               .message = message,
-                              .workers = workers_state(m->conf.workers)});
+                              .workers = workers_threads(m->conf.workers) > 0});
 }
 
 bool machine_work(struct machine *m)

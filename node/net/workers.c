@@ -13,7 +13,7 @@ enum state { FREE = 0, WAITING, UNDER_WAY, DONE };
 struct slot {
     enum state state;
     bool dropped;   /* UNDER_WAY: nobody waits for it any more */
-    uint64_t order; /* as it was given */
+    uint64_t order; /* as it was given; DONE: as it was done */
     struct work work;
 };
 struct workers {
@@ -21,7 +21,8 @@ struct workers {
         lock; /* of all that follows but `thread`, and of slots that are not UNDER_WAY */
     pthread_cond_t given;
     bool stop;
-    size_t busy; /* slots that are WAITING or UNDER_WAY */
+    size_t waiting;
+    unsigned running; /* threads that have something UNDER_WAY */
     uint64_t last;
     struct slot *slot; /* sodium_malloc; NULL: there are no threads */
     size_t slots;
@@ -62,11 +63,40 @@ static struct slot *oldest(const struct workers *w, enum state state)
     return best;
 }
 
+static bool is_few(const struct slot *s) { return s->work.count <= WORK_FEW; }
+
+/* What is to be done next. NULL: nothing waits. */
+static struct slot *next(const struct workers *w)
+{
+    struct slot *best = NULL;
+    for (size_t i = 0; i < w->slots; i++) {
+        struct slot *s = &w->slot[i];
+        if (s->state != WAITING) continue;
+        if (best == NULL || (is_few(s) && !is_few(best)) ||
+            (is_few(s) == is_few(best) && s->order < best->order))
+            best = s;
+    }
+    return best;
+}
+
 static void empty(struct slot *s)
 {
     oprf_scalar_wipe(&s->work.share); /* nothing else in it is secret */
     s->state = FREE;
     s->dropped = false;
+}
+
+/* Within the lock, which is open meanwhile. */
+static void do_slot(struct workers *w, struct slot *s)
+{
+    s->state = UNDER_WAY;
+    w->waiting--;
+    unlock(w);
+    work_do(&s->work);
+    lock(w);
+    s->state = DONE;
+    s->order = ++w->last;
+    if (s->dropped) empty(s);
 }
 
 /* --- a thread --- */
@@ -90,21 +120,15 @@ static void *run(void *arg)
     struct workers *w = arg;
     lock(w);
     while (!w->stop) {
-        struct slot *s = oldest(w, WAITING);
+        struct slot *s = next(w);
         if (s == NULL) {
             (void)pthread_cond_wait(&w->given, &w->lock);
             continue;
         }
-        s->state = UNDER_WAY;
-        unlock(w);
-        work_do(&s->work);
-        lock(w);
-        w->busy--;
-        s->state = DONE;
-        if (s->dropped)
-            empty(s);
-        else
-            tell(w);
+        w->running++;
+        do_slot(w, s);
+        w->running--;
+        if (s->state == DONE) tell(w);
     }
     unlock(w);
     return NULL;
@@ -160,14 +184,7 @@ void workers_free(struct workers **p)
     *p = NULL;
 }
 
-enum workers_state workers_state(struct workers *w)
-{
-    if (w->threads == 0) return WORKERS_NONE;
-    lock(w);
-    const bool idle = w->busy < w->threads;
-    unlock(w);
-    return idle ? WORKERS_IDLE : WORKERS_BUSY;
-}
+unsigned workers_threads(const struct workers *w) { return w->threads; }
 
 void workers_give(struct workers *w, struct work *work)
 {
@@ -178,7 +195,7 @@ void workers_give(struct workers *w, struct work *work)
     oprf_scalar_wipe(&work->share);
     s->order = ++w->last;
     s->state = WAITING;
-    w->busy++;
+    w->waiting++;
     (void)pthread_cond_signal(&w->given);
     unlock(w);
 }
@@ -203,13 +220,24 @@ void workers_drop(struct workers *w)
     lock(w);
     for (size_t i = 0; i < w->slots; i++) {
         struct slot *s = &w->slot[i];
-        if (s->state == WAITING) w->busy--;
+        if (s->state == WAITING) w->waiting--;
         if (s->state == UNDER_WAY)
             s->dropped = true;
         else if (s->state != FREE)
             empty(s);
     }
     unlock(w);
+}
+
+bool workers_help(struct workers *w)
+{
+    if (w->threads == 0) return false;
+    lock(w);
+    struct slot *s = w->waiting > w->threads - w->running ? next(w) : NULL;
+    const bool helps = s != NULL && is_few(s);
+    if (helps) do_slot(w, s);
+    unlock(w);
+    return helps;
 }
 
 int workers_fd(const struct workers *w) { return w->done; }

@@ -2,8 +2,9 @@
  * directory, so that a publisher's batch (some 40 ms) holds up no lookup, and it uses more than one
  * processor; their checks at who asked for them, so that those of t directories are made at once.
  *
- * Work is done in the order in which it came. What is urgent never waits here: few elements are put
- * out only while a thread is idle, else they are done in their step. What a node has put out is
+ * Few elements, a lookup's, go before batches, else work is done in the order in which it came. The
+ * loop helps with what no thread is free for, if it is few elements (workers_help): so a lookup's
+ * never wait behind a batch, and the loop takes its part of t checks. What a node has put out is
  * bounded (WORK_MAX), so there is always room.
  *
  * What waits lies in memory that is not swapped; a share is wiped as soon as it was used. The
@@ -22,10 +23,13 @@ unsigned workers_count(unsigned most);
  * CPIS_E_NOMEM, CPIS_E_IO: no thread, no descriptor. */
 CPIS_CHECK cpis_err workers_new(unsigned threads, struct workers **ret);
 void workers_free(struct workers **p); /* waits for what is under way, drops the rest */
-enum workers_state workers_state(struct workers *w);     /* as of now */
+unsigned workers_threads(const struct workers *w);
 void workers_give(struct workers *w, struct work *work); /* copies; the share is wiped here */
 /* What is done. false: nothing is. */
 bool workers_take(struct workers *w, struct work *ret);
+/* Does one piece of work here; workers_take gives it. For before the loop would sleep: false: there
+ * is none. */
+bool workers_help(struct workers *w);
 void workers_drop(struct workers *w);    /* all that was given: its node is gone */
 int workers_fd(const struct workers *w); /* to be polled for reading; workers_take quiets it */
 #endif

@@ -88,7 +88,7 @@ static void ask(unsigned asker, size_t elements)
                                .type = NODE_MESSAGE,
                                .peer = *sim_id(d.sim, asker),
                                .message = frame,
-                               .workers = workers_state(d.workers)};
+                               .workers = workers_threads(d.workers) > 0};
     node_step(d.node, &in);
     take_outputs();
     arena_free(&a);

@@ -382,7 +382,7 @@ static void step(struct history *h, unsigned n, struct node_in *in)
     in->now = h->now;
     in->wall = wall_of(h, m);
     in->view = &m->view;
-    in->workers = WORKERS_IDLE;
+    in->workers = true;
     node_step(m->node, in);
     pop_all(h, n);
     /* No message makes a node need so much memory. A command of which a part can't be asks for this

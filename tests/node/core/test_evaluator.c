@@ -457,16 +457,16 @@ Test(evaluator, out_of_memory_is_told_to_the_driver_and_never_answered)
 static struct work work[WORKS_MAX];
 static size_t works;
 
-/* Asks while the workers stand so, and keeps the work that comes out. */
-static void put_to_work(const struct registry_node *asker, size_t m, enum workers_state state)
+/* Asks a node that has threads, and keeps the work that comes out. */
+static void put_to_work(const struct registry_node *asker, size_t m)
 {
     const struct msg_evaluate_request q = {
         .request = 77, .epoch = 1, .elements = {blinded[0].b, m * OPRF_ELEMENT_BYTES}};
     struct env *e = df_begin(&d);
-    e->workers = state;
+    e->workers = true;
     evaluator_recv_request(d.evaluator, e, asker, &q);
     df_commit(&d);
-    e->workers = WORKERS_NONE;
+    e->workers = false;
     for (size_t i = 0; i < d.node.step.work_count; i++) {
         cr_assert_lt(works, WORKS_MAX);
         work[works++] = d.node.step.work[i];
@@ -507,7 +507,7 @@ Test(evaluator, a_batch_is_counted_durably_then_done_beside_then_answered)
 {
     struct msg_evaluate_reply r;
     df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_AUTHORITY), OPRF_BATCH_MAX, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY), OPRF_BATCH_MAX);
     cr_assert_eq(works, 1);
     cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, NULL), 0);
     cr_assert_eq(rf_store_count(d.store, TABLE_QUOTA), 1, "whatever becomes of the work");
@@ -521,16 +521,15 @@ Test(evaluator, a_batch_is_counted_durably_then_done_beside_then_answered)
     cr_assert_eq(used_by(&df_node(&d, DF_AUTHORITY)->id), OPRF_BATCH_MAX);
 }
 
-Test(evaluator, few_elements_are_put_out_only_while_a_thread_is_idle)
+Test(evaluator, where_nobody_else_works_it_is_done_in_its_step)
 {
     df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_QUERY), WORK_FEW, WORKERS_BUSY);
-    cr_assert_eq(works, 0);
-    cr_assert_eq(df_sent(&d, DF_QUERY, FRAME_EVALUATE_REPLY, NULL), 1, "in its step");
-    put_to_work(df_node(&d, DF_QUERY), WORK_FEW, WORKERS_IDLE);
-    cr_assert_eq(works, 1);
-    put_to_work(df_node(&d, DF_QUERY), WORK_FEW + 1, WORKERS_BUSY);
-    cr_assert_eq(works, 2);
+    const struct msg_evaluate_reply r = ask(DF_AUTHORITY, OPRF_BATCH_MAX);
+    assert_proof_holds(&r, OPRF_BATCH_MAX);
+    cr_expect_eq(d.node.step.work_count, 0);
+    put_to_work(df_node(&d, DF_QUERY), 1);
+    cr_expect_eq(works, 1);
+    cr_expect_eq(df_sent(&d, DF_QUERY, FRAME_EVALUATE_REPLY, NULL), 0);
 }
 
 Test(evaluator, of_one_asker_four_batches_are_under_way_and_the_fifth_is_refused_uncounted)
@@ -539,19 +538,19 @@ Test(evaluator, of_one_asker_four_batches_are_under_way_and_the_fifth_is_refused
     const struct registry_node *asker = df_node(&d, DF_AUTHORITY);
     df_add_share(&d, 1);
     for (unsigned i = 0; i < EVALUATIONS_OF_ASKER_MAX; i++)
-        put_to_work(asker, 20, WORKERS_BUSY);
-    put_to_work(asker, 20, WORKERS_IDLE);
+        put_to_work(asker, 20);
+    put_to_work(asker, 20);
     expect_refused_busy();
     cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX);
     cr_assert_eq(used_by(&asker->id), EVALUATIONS_OF_ASKER_MAX * 20);
-    put_to_work(asker, 1, WORKERS_IDLE);
+    put_to_work(asker, 1);
     cr_assert_eq(df_sent(&d, 0, FRAME_EVALUATE_REPLY, NULL), 1, "one element has room always");
     cr_assert_eq(df_event(&d, EVENT_BUSY), 0);
-    put_to_work(df_node(&d, DF_AUTHORITY2), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY2), 20);
     cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX + 1, "another's has room");
     work_do(&work[0]);
     cr_assert_eq(come_back(&work[0], &r), 1);
-    put_to_work(asker, 20, WORKERS_BUSY);
+    put_to_work(asker, 20);
     cr_assert_eq(works, EVALUATIONS_OF_ASKER_MAX + 2, "what came back makes room");
 }
 
@@ -561,10 +560,10 @@ Test(evaluator, of_all_askers_sixteen_are_under_way)
     df_add_share(&d, 1);
     for (uint8_t i = 0; i < WORK_MAX; i++) {
         asker.id.b[0] = (uint8_t)(200 + i);
-        put_to_work(&asker, 20, WORKERS_BUSY);
+        put_to_work(&asker, 20);
     }
     cr_assert_eq(works, WORK_MAX);
-    put_to_work(df_node(&d, DF_AUTHORITY2), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY2), 20);
     expect_refused_busy();
     cr_assert_eq(works, WORK_MAX);
 }
@@ -588,7 +587,7 @@ static void set_state(unsigned number, enum node_state state)
 static void do_work_for(unsigned number)
 {
     df_add_share(&d, 1);
-    put_to_work(df_node(&d, number), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, number), 20);
     work_do(&work[0]);
 }
 
@@ -626,7 +625,7 @@ Test(evaluator, what_was_done_with_a_share_that_is_destroyed_is_not_told)
     df_add_share(&d, 1);
     df_next_register(&d, add_epoch_2);
     pass_to(registry_epoch(d.registry, 1)->not_after + 10 * CPIS_MS_MINUTE);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20);
     work_do(&work[0]);
     evaluator_keep_from(d.evaluator, UINT32_MAX);
     tick_alone();
@@ -641,7 +640,7 @@ Test(evaluator, an_element_that_is_none_is_seen_by_whoever_does_the_work)
     struct msg_evaluate_reply r;
     df_add_share(&d, 1);
     memset(&blinded[19], 0, sizeof blinded[19]);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20);
     work_do(&work[0]);
     cr_assert_eq(come_back(&work[0], &r), 1);
     cr_assert_eq(r.refused, REFUSAL_MALFORMED);
@@ -651,15 +650,15 @@ Test(evaluator, what_comes_back_twice_or_to_a_node_started_anew_is_dropped)
 {
     struct msg_evaluate_reply r;
     df_add_share(&d, 1);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20);
     work_do(&work[0]);
     work_do(&work[1]);
     cr_assert_eq(come_back(&work[1], &r), 1, "in whatever order");
     cr_assert_eq(come_back(&work[1], &r), 0);
     cr_assert_eq(df_event(&d, EVENT_NOT_EXPECTED), 1);
     cr_assert_eq(df_restart(&d), CPIS_OK);
-    put_to_work(df_node(&d, DF_AUTHORITY), 20, WORKERS_BUSY);
+    put_to_work(df_node(&d, DF_AUTHORITY), 20);
     cr_assert_eq(come_back(&work[0], &r), 0);
     cr_assert_eq(df_event(&d, EVENT_NOT_EXPECTED), 1);
 }

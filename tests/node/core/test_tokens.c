@@ -58,8 +58,8 @@ static void learn_request(void)
     cr_assert_gt(vf_sent(&v, 0, FRAME_EVALUATE_REQUEST, &b), 0);
     cr_assert_eq(evaluate_request_decode(b, &v.a, &request), CPIS_OK);
 }
-/* What is put out while the workers stand so waits here. */
-static enum workers_state workers;
+/* Others do work: it waits here. */
+static bool workers;
 static struct work work[WORK_MAX];
 static size_t works;
 
@@ -81,7 +81,7 @@ static void give(unsigned directory, const struct msg_evaluate_reply *m)
     struct env *e = vf_begin(&v);
     e->workers = workers;
     tokens_recv_reply(tokens, e, &id, m);
-    e->workers = WORKERS_NONE;
+    e->workers = false;
     vf_commit(&v);
     for (size_t i = 0; i < v.node.step.work_count; i++) {
         cr_assert_lt(works, WORK_MAX);
@@ -172,9 +172,9 @@ Test(tokens, the_evidence_of_one_number_verifies_under_the_commitments)
 }
 
 typedef void (*spoiler)(struct msg_evaluate_reply *m, unsigned directory);
-static void expect_refused_while(enum workers_state state, spoiler spoil)
+static void expect_refused_while(bool others_work, spoiler spoil)
 {
-    workers = state;
+    workers = others_work;
     unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
     start(M);
     cr_assert_eq(asked(who), VF_T);
@@ -202,8 +202,8 @@ static void expect_refused_while(enum workers_state state, spoiler spoil)
  * It is the same whoever checks it. */
 static void expect_refused(spoiler spoil)
 {
-    expect_refused_while(WORKERS_NONE, spoil);
-    expect_refused_while(WORKERS_IDLE, spoil);
+    expect_refused_while(false, spoil);
+    expect_refused_while(true, spoil);
 }
 
 static void wrong_share(struct msg_evaluate_reply *m, unsigned d)
@@ -624,9 +624,9 @@ Test(tokens, numbers_of_different_epochs_are_not_asked_for_together)
 /* --- checks that others do --- */
 
 /* A job for m numbers, and whom it asked. */
-static void start_beside(size_t m, enum workers_state state, unsigned who[static VF_DIRECTORIES])
+static void start_beside(size_t m, unsigned who[static VF_DIRECTORIES])
 {
-    workers = state;
+    workers = true;
     start(m);
     cr_assert_eq(asked(who), VF_T);
     learn_request();
@@ -637,7 +637,7 @@ Test(tokens, checked_by_others_in_any_order_they_are_those_of_the_whole_key)
     const struct registry_epoch *ep = registry_epoch(v.registry, VF_EPOCH);
     static const unsigned order[3] = {2, 0, 1};
     unsigned who[VF_DIRECTORIES];
-    start_beside(M, WORKERS_IDLE, who);
+    start_beside(M, who);
     for (size_t i = 0; i < VF_T; i++)
         answer(who[i]);
     cr_assert_eq(works, VF_T);
@@ -655,49 +655,24 @@ Test(tokens, checked_by_others_in_any_order_they_are_those_of_the_whole_key)
     }
 }
 
-Test(tokens, few_are_checked_by_others_only_while_a_thread_is_idle)
-{
-    static struct nhs_number many[WORK_FEW + 1];
-    unsigned who[VF_DIRECTORIES];
-    for (size_t i = 0; i <= WORK_FEW; i++)
-        many[i] = number[i % M];
-    start_beside(M, WORKERS_BUSY, who);
-    answer(who[0]);
-    cr_expect_eq(works, 0);
-    workers = WORKERS_IDLE;
-    answer(who[1]);
-    cr_expect_eq(works, 1);
-    workers = WORKERS_BUSY;
-    answer(who[2]);
-    cr_expect_eq(works, 1);
-    do_work();
-    expect_keys(M);
-    cr_assert_eq(tokens_start(tokens, vf_begin(&v), VF_EPOCH, many, WORK_FEW + 1, &job), CPIS_OK);
-    vf_commit(&v);
-    cr_assert_eq(asked(who), VF_T);
-    learn_request();
-    answer(who[0]);
-    cr_expect_eq(works, 1, "a batch waits for a thread rather than hold up the loop");
-}
-
 Test(tokens, sixteen_checks_are_under_way_and_the_next_is_done_in_its_step)
 {
     unsigned who[VF_DIRECTORIES];
     unsigned long replies = 0;
     while (works < WORK_MAX) {
-        start_beside(1, WORKERS_IDLE, who);
+        start_beside(1, who);
         for (size_t i = 0; i < VF_T && works < WORK_MAX; i++, replies++)
             answer(who[i]);
     }
     cr_assert_eq(replies, WORK_MAX);
-    start_beside(M, WORKERS_IDLE, who);
+    start_beside(M, who);
     for (size_t i = 0; i < VF_T; i++)
         answer(who[i]);
     expect_keys(M);
     cr_expect_eq(works, WORK_MAX);
     work_do(&work[--works]);
     come_back(&work[works]);
-    start_beside(1, WORKERS_IDLE, who);
+    start_beside(1, who);
     answer(who[0]);
     cr_expect_eq(works, WORK_MAX, "what came back makes room");
 }
@@ -705,7 +680,7 @@ Test(tokens, sixteen_checks_are_under_way_and_the_next_is_done_in_its_step)
 Test(tokens, a_directory_whose_reply_is_being_checked_is_neither_asked_again_nor_replaced)
 {
     unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
-    start_beside(1, WORKERS_IDLE, who);
+    start_beside(1, who);
     answer(who[0]);
     answer(who[0]);
     cr_expect_eq(vf_events(&v, EVENT_NOT_EXPECTED), 1);
@@ -722,9 +697,9 @@ Test(tokens, a_directory_whose_reply_is_being_checked_is_neither_asked_again_nor
 Test(tokens, a_check_that_comes_back_after_its_job_is_dropped)
 {
     unsigned who[VF_DIRECTORIES], more[VF_DIRECTORIES];
-    start_beside(1, WORKERS_IDLE, who);
+    start_beside(1, who);
     answer(who[0]);
-    workers = WORKERS_NONE;
+    workers = false;
     answer(who[1]);
     tick_at(TOKENS_REPLY_WAIT);
     cr_assert_eq(asked(more), 1);
@@ -738,7 +713,7 @@ Test(tokens, a_check_that_comes_back_after_its_job_is_dropped)
     cr_expect_eq(tokens_deadline(tokens), CPIS_MS_NEVER, "it stays over");
     tokens_release(tokens, job);
 
-    start_beside(1, WORKERS_IDLE, who);
+    start_beside(1, who);
     answer(who[0]);
     tokens_release(tokens, job);
     do_work();
@@ -749,7 +724,7 @@ Test(tokens, a_check_that_comes_back_after_its_job_is_dropped)
 Test(tokens, a_check_that_nobody_here_waits_for_is_dropped)
 {
     unsigned who[VF_DIRECTORIES];
-    start_beside(1, WORKERS_IDLE, who);
+    start_beside(1, who);
     answer(who[0]);
     do_work();
     come_back(&work[0]);
@@ -760,7 +735,7 @@ Test(tokens, a_check_that_nobody_here_waits_for_is_dropped)
     work_do(&work[0]);
     struct work old = work[0];
     works = 0;
-    start_beside(1, WORKERS_IDLE, who);
+    start_beside(1, who);
     answer(who[0]);
     cr_assert_eq(works, 1);
     come_back(&old);

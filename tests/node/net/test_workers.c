@@ -1,5 +1,5 @@
 /* Tests of node/net/workers.h: what is given comes back, in order, once, or not at all when its
- * node is gone; and what the evaluator is told of how the threads stand. */
+ * node is gone; and what the loop does of it. */
 #include "node/net/workers.h"
 
 #include <criterion/criterion.h>
@@ -71,7 +71,8 @@ Test(workers, without_threads_the_loop_does_it)
 {
     struct work done;
     begin(0);
-    cr_assert_eq(workers_state(w), WORKERS_NONE);
+    cr_assert_eq(workers_threads(w), 0);
+    cr_assert_not(workers_help(w));
     cr_assert_not(workers_take(w, &done));
     cr_assert_not(is_ready(0));
     workers_drop(w);
@@ -110,18 +111,47 @@ Test(workers, four_threads_do_all_of_it)
     }
 }
 
-Test(workers, a_thread_is_idle_until_each_has_something_to_do)
+Test(workers, few_elements_go_before_batches)
+{
+    begin(1);
+    for (uint64_t i = 0; i < 3; i++)
+        give(100 + i, OPRF_BATCH_MAX);
+    give(1, WORK_FEW);
+    give(2, 1);
+    const uint64_t first = take(); /* under way already, or not */
+    if (first == 100) cr_assert_eq(take(), 1);
+    cr_assert_eq(take(), 2);
+    if (first == 1) cr_assert_eq(take(), 100);
+    cr_assert_eq(take(), 101);
+    cr_assert_eq(take(), 102);
+}
+
+Test(workers, the_loop_does_its_part_of_few_elements_that_no_thread_is_free_for)
+{
+    unsigned helped = 0, seen = 0;
+    begin(1);
+    for (uint64_t i = 0; i < WORK_MAX; i++)
+        give(i, WORK_FEW);
+    while (workers_help(w))
+        helped++;
+    cr_expect_geq(helped, 1);
+    cr_expect_leq(helped, WORK_MAX - 1, "one is left to the thread");
+    for (uint64_t i = 0; i < WORK_MAX; i++)
+        seen ^= 1U << take();
+    cr_expect_eq(seen, (1U << WORK_MAX) - 1, "each once");
+}
+
+Test(workers, the_loop_leaves_a_batch_and_what_a_thread_is_free_for)
 {
     begin(2);
-    cr_assert_eq(workers_state(w), WORKERS_IDLE);
-    give(1, OPRF_BATCH_MAX);
-    cr_assert_eq(workers_state(w), WORKERS_IDLE);
-    for (uint64_t i = 2; i < 6; i++)
+    for (uint64_t i = 0; i < 20; i++) {
+        give(i, 1);
+        cr_expect_not(workers_help(w));
+        cr_expect_eq(take(), i);
+    }
+    for (uint64_t i = 0; i < WORK_MAX; i++)
         give(i, OPRF_BATCH_MAX);
-    cr_assert_eq(workers_state(w), WORKERS_BUSY);
-    for (uint64_t i = 1; i < 6; i++)
-        (void)take();
-    cr_assert_eq(workers_state(w), WORKERS_IDLE);
+    cr_expect_not(workers_help(w));
 }
 
 /* What is under way when its node goes can't be stopped: it must neither come back nor take room.
@@ -138,7 +168,6 @@ Test(workers, what_is_dropped_never_comes_back_and_makes_room)
         give(round, 1);
         cr_assert_eq(take(), round);
     }
-    cr_assert_eq(workers_state(w), WORKERS_IDLE);
 }
 
 Test(workers, an_end_waits_for_what_is_under_way_and_drops_the_rest)
