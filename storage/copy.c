@@ -108,6 +108,7 @@ cpis_err kv_copy(struct kv *kv, const char *to_dir, const bool *leave_out, kv_pr
     kv_sizes(kv, &used, &map);
     conf.dir = to_dir;
     conf.read_only = false;
+    conf.ahead_bytes = 0;
     conf.map_bytes = conf.map_bytes_max = 2 * used + COMMIT_BYTES; /* compact: it can't be more */
     err = kv_open(&conf, &c.to);
     if (err == CPIS_OK) err = copy_tables(&c, from, conf.table_count, leave_out);

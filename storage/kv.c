@@ -29,6 +29,7 @@ struct kv {
     MDB_dbi dbi[KV_TABLES_MAX];
     struct kv_txn txn[KV_MODE_COUNT];
     struct kv_conf conf; /* map_bytes: as it is now */
+    size_t ahead_to;     /* data.mdb was written up to here, or that failed; 0: nothing tried yet */
     char dir[KV_DIR_BYTES_MAX];
     dev_t dev; /* with ino: which folder it is, by whatever path */
     ino_t ino;
@@ -186,6 +187,7 @@ static cpis_err env_open(struct kv *kv)
     MDB_envinfo info;
     cpis_err err = CPIS_OK;
     unsigned flags = MDB_NOTLS | (kv->conf.read_only ? MDB_RDONLY : 0U);
+    kv->ahead_to = 0;
     int rc = mdb_env_create(&kv->env);
     if (rc == 0) rc = mdb_env_set_maxdbs(kv->env, KV_TABLES_MAX);
     if (rc == 0) rc = mdb_env_set_mapsize(kv->env, kv->conf.map_bytes);
@@ -276,6 +278,33 @@ void kv_release_pages(struct kv *kv)
     if (!in_use(kv)) env_close(kv); /* the next kv_begin opens it again, with nothing mapped in */
 }
 
+/* Zeros behind the file's end, for the commits to come: one that makes the file longer waits for
+ * the file system's journal as well. Written, because blocks that are only reserved need the
+ * journal when they are first written, too. Pre: no write transaction is under way, so nobody's
+ * page lies behind the file's end or, should this end half way, is missed there. Nothing waits for
+ * it: the next commit's sync takes it along. What fails is not tried again before a step more is in
+ * use. The size is asked for once a step: since Linux 6.13 the first write after a stat notes its
+ * time in the journal, which costs as much as this gives. */
+static void write_ahead(struct kv *kv)
+{
+    static const uint8_t zeros[KV_MAP_STEP];
+    const size_t step = kv->conf.ahead_bytes;
+    size_t used, map;
+    struct stat st;
+    ssize_t n;
+    int fd;
+    if (step == 0) return;
+    kv_sizes(kv, &used, &map);
+    const size_t to = (used / step + 2) * step < map ? (used / step + 2) * step : map;
+    if (kv->ahead_to >= to) return;
+    kv->ahead_to = to;
+    if (mdb_env_get_fd(kv->env, &fd) != 0 || fstat(fd, &st) != 0) return;
+    for (size_t at = (size_t)st.st_size; at < to; at += (size_t)n) {
+        n = pwrite(fd, zeros, to - at < sizeof zeros ? to - at : sizeof zeros, (off_t)at);
+        if (n <= 0) return;
+    }
+}
+
 /* --- transactions --- */
 
 static int begin(struct kv *kv, struct kv_txn *t)
@@ -336,6 +365,7 @@ cpis_err kv_commit(struct kv_txn **p)
     else {
         err = from_write(t->kv, mdb_txn_commit(t->txn)); /* frees it also when it fails */
         end(p, err == CPIS_OK);
+        if (err == CPIS_OK) write_ahead(t->kv);
     }
     return err;
 }

@@ -20,6 +20,8 @@ struct kv_conf {
     size_t map_bytes, map_bytes_max; /* at open; where kv_grow ends */
     const char *const *tables;       /* names on disk; borrowed until kv_close */
     unsigned table_count;            /* in [1, KV_TABLES_MAX] */
+    size_t ahead_bytes;              /* kept written behind the pages in use: once to twice it,
+                                        inside the map; 0: the file ends where they do */
     bool read_only;
 };
 struct kv;     /* an environment; opaque */
@@ -64,7 +66,8 @@ void kv_append(struct kv_txn *t, unsigned table, struct kv_val key, struct kv_va
                                                                       above all that are there */
 void kv_delete(struct kv_txn *t, unsigned table, struct kv_val key); /* absent: nothing to do */
 cpis_err kv_error(const struct kv_txn *t);
-/* Ends the transaction whatever it returns; sets *t = NULL. CPIS_OK: durable. */
+/* Ends the transaction whatever it returns; sets *t = NULL. CPIS_OK: durable. Then looks after
+ * ahead_bytes, which fails without a word: no commit needs it. */
 CPIS_CHECK cpis_err kv_commit(struct kv_txn **t);
 void kv_abort(struct kv_txn **t); /* *t may be NULL */
 

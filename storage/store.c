@@ -536,6 +536,7 @@ cpis_err store_open(const struct store_conf *conf, const struct rest_keys *keys,
                          .map_bytes_max = conf->map_bytes_max,
                          .tables = names,
                          .table_count = TABLE_COUNT + 1,
+                         .ahead_bytes = STORE_AHEAD_BYTES,
                          .read_only = conf->read_only};
     uint8_t bytes[DRBG_SEED_BYTES] = {0};
     if (kc.map_bytes_max == 0) kc.map_bytes_max = STORE_MAP_BYTES_MAX;

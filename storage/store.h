@@ -16,8 +16,9 @@
  * was 0.1's, whose rows no later version reads; 3 has neighbours in evidence, which may be none. */
 #define STORE_SCHEMA        3U
 #define STORE_SCHEMA_OLDEST 2U
-#define STORE_MAP_BYTES     ((size_t)64 << 20) /* when conf says 0 */
-#define STORE_MAP_BYTES_MAX ((size_t)64 << 30) /* when conf says 0 */
+#define STORE_MAP_BYTES     ((size_t)64 << 20)  /* when conf says 0 */
+#define STORE_MAP_BYTES_MAX ((size_t)64 << 30)  /* when conf says 0 */
+#define STORE_AHEAD_BYTES   ((size_t)128 << 10) /* spare at the file's end: once to twice it */
 #define STORE_BATCH_BYTES_MAX                                                                      \
     ((size_t)256 << 20) /* sealed rows of one batch: they are kept until                           \
                            it ends, to be played again */
@@ -82,7 +83,7 @@ struct store_stats {
     uint64_t rows[TABLE_COUNT];
     uint64_t row_version; /* writes so far */
     size_t map_bytes, map_bytes_max;
-    size_t used_bytes; /* pages of the map ever in use: the file's size; it never shrinks */
+    size_t used_bytes; /* pages of the map ever in use; it never shrinks */
 };
 CPIS_CHECK cpis_err store_stats(struct store *s, struct store_stats *ret);
 

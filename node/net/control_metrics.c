@@ -123,7 +123,8 @@ static void put_store(json_t *f, const struct control_env *env)
 {
     struct store_stats s;
     if (store_stats(env->store, &s) != CPIS_OK) return;
-    family_one(f, "cpis_store_used_bytes", "The store's file; it never shrinks.",
+    family_one(f, "cpis_store_used_bytes",
+               "What of the store's file is or was in use; it never shrinks.",
                (double)s.used_bytes);
     family_one(f, "cpis_store_map_bytes", "How large the store may be now; it grows by itself.",
                (double)s.map_bytes);

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define KIB  ((size_t)1024)
 #define V(s) ((struct kv_val){(const uint8_t *)(s), strlen(s)})
 static const char *const names[] = {"one", "two", "own"};
 static struct kv *kv;
@@ -282,6 +283,136 @@ Test(kv, a_full_disk_fails_a_commit_and_only_that)
         cr_assert(holds(0, "a", "later"));
         cr_assert(holds(0, key, NULL));
     }
+}
+
+/* --- what is written ahead --- */
+
+static void reopen_ahead(size_t ahead, size_t map, size_t map_max)
+{
+    struct kv_conf conf = conf_of(tmp_path("kv"));
+    kv_close(&kv);
+    conf.ahead_bytes = ahead;
+    conf.map_bytes = map;
+    conf.map_bytes_max = map_max;
+    cr_assert_eq(kv_open(&conf, &kv), CPIS_OK);
+}
+
+static size_t used_bytes(void)
+{
+    size_t used, map;
+    kv_sizes(kv, &used, &map);
+    return used;
+}
+
+static size_t file_size(const char *path)
+{
+    struct stat st;
+    cr_assert_eq(stat(tmp_path(path), &st), 0);
+    return (size_t)st.st_size;
+}
+
+static cpis_err put_page(unsigned i) /* a row that takes most of one */
+{
+    static char value[3000];
+    char key[16];
+    memset(value, 'x', sizeof value - 1);
+    (void)snprintf(key, sizeof key, "%06u", i);
+    return put_one(key, value);
+}
+
+static bool is_whole(void *arg, struct kv_val key, struct kv_val value)
+{
+    (void)key;
+    *(unsigned *)arg += value.len == 2999 && value.p[0] == 'x' && value.p[2998] == 'x';
+    return true;
+}
+
+static unsigned rows(void) /* as put_page puts them, all read */
+{
+    unsigned n = 0;
+    struct kv_txn *t = begin(KV_READ);
+    cr_assert_eq(kv_scan(t, 0, V(""), false, is_whole, &n), CPIS_OK);
+    kv_abort(&t);
+    return n;
+}
+
+Test(kv, the_file_is_written_ahead_of_the_pages_in_use_a_step_at_a_time)
+{
+    const size_t step = 64 * KIB;
+    unsigned i = 0, steps = 0;
+    reopen_ahead(step, 64 * step, 64 * step);
+    cr_assert_eq(file_size("kv/data.mdb"), 2 * 4096, "not by being opened");
+    for (size_t last = 0; i < 200; i++) {
+        cr_assert_eq(put_page(i), CPIS_OK);
+        const size_t size = file_size("kv/data.mdb");
+        cr_assert_eq(size, (used_bytes() / step + 2) * step, "row %u", i);
+        steps += size != last;
+        last = size;
+    }
+    cr_assert_geq(steps, 10);
+    struct file_bytes b = file_read(tmp_path("kv/data.mdb"));
+    for (size_t at = used_bytes(); at < b.len; at++)
+        cr_assert_eq(b.p[at], 0);
+    free(b.p);
+    reopen_ahead(step, 64 * step, 64 * step);
+    for (; i < 400; i++)
+        cr_assert_eq(put_page(i), CPIS_OK);
+    cr_assert_eq(file_size("kv/data.mdb"), (used_bytes() / step + 2) * step);
+    cr_assert_eq(rows(), 400);
+}
+
+Test(kv, where_nothing_can_be_written_ahead_commits_go_on_while_there_is_room_for_themselves)
+{
+    const size_t step = 64 * KIB, bound = 2 * step + 1000; /* ends in the midst of a page */
+    unsigned i = 0;
+    cpis_err err;
+    reopen_ahead(step, 64 * step, 64 * step);
+    cr_assert_eq(put_page(i++), CPIS_OK);
+    file_limit(bound);
+    while ((err = put_page(i)) == CPIS_OK)
+        i++;
+    cr_assert_eq(err, CPIS_E_FULL);
+    cr_assert_eq(file_size("kv/data.mdb"), bound, "half of it was written");
+    cr_assert_gt(used_bytes(), 2 * step - 8 * 4096, "all that was there is used");
+    cr_assert_eq(rows(), i);
+    file_limit(0);
+    for (unsigned more = 0; more < 50; more++)
+        cr_assert_eq(put_page(i++), CPIS_OK);
+    cr_assert_eq(file_size("kv/data.mdb"), (used_bytes() / step + 2) * step, "and ahead again");
+    reopen_ahead(0, 64 * step, 64 * step);
+    cr_assert_eq(rows(), i);
+}
+
+Test(kv, nothing_is_written_ahead_past_the_map)
+{
+    const size_t step = 256 * KIB, map = 192 * KIB;
+    reopen_ahead(step, map, 2 * map);
+    cr_assert_eq(put_page(0), CPIS_OK);
+    cr_assert_eq(file_size("kv/data.mdb"), map);
+    cr_assert_eq(kv_grow(kv), CPIS_OK);
+    cr_assert_eq(put_page(1), CPIS_OK);
+    cr_assert_eq(file_size("kv/data.mdb"), 2 * map);
+    cpis_err err = CPIS_OK;
+    for (unsigned i = 2; err == CPIS_OK; i++)
+        err = put_page(i);
+    cr_assert_eq(err, CPIS_E_LIMIT);
+    cr_assert_eq(file_size("kv/data.mdb"), 2 * map);
+}
+
+Test(kv, a_copy_has_nothing_written_ahead)
+{
+    static const bool leave_out[3] = {false};
+    const size_t step = 64 * KIB;
+    reopen_ahead(step, 64 * step, 64 * step);
+    for (unsigned i = 0; i < 30; i++)
+        cr_assert_eq(put_page(i), CPIS_OK);
+    cr_assert_eq(kv_copy(kv, tmp_path("copy"), leave_out, NULL, NULL), CPIS_OK);
+    cr_assert_geq(file_size("kv/data.mdb"), used_bytes() + step);
+    kv_close(&kv);
+    struct kv_conf conf = conf_of(tmp_path("copy"));
+    cr_assert_eq(kv_open(&conf, &kv), CPIS_OK);
+    cr_assert_leq(file_size("copy/data.mdb"), used_bytes());
+    cr_assert_eq(rows(), 30);
 }
 
 Test(kv, one_reader_and_one_writer_at_a_time)
