@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make bench: a lookup, its steps and their floor, lists, starts and memory, in one run: a table here, build/bench/results.json (a name ->
 # value, unit, n, and low and high of what is measured in each round) for a program, build/bench/floor.txt for what the last round's floor is made
-# of. LOOKUPS=400 in each of ROUNDS=5; tests/bench/README.md says what each figure means.
+# of. LOOKUPS=400 in each of ROUNDS=5; AWAKE=1: processors do not sleep meanwhile; tests/bench/README.md says what each figure means.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=$PWD/build/release
@@ -18,6 +18,7 @@ out=build/bench figures=$W/figures
 mkdir -p "$out"
 # shellcheck source=tests/bench/figures.sh
 . tests/bench/figures.sh
+keep_awake
 step "lists, matches"
 "$BIN/bench_sizes" lists >>"$figures"
 "$BIN/bench_sizes" match >>"$figures"

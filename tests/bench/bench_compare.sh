@@ -99,6 +99,7 @@ peers() { # as bench_peers; its rows, where it keeps some, begin anew
     timeout 120 "$BIN/bench_peers" "$@" >>"$figures"
 }
 
+keep_awake
 step "a lookup's bytes, through the machines"
 "$BIN/bench_machines" "$THRESHOLD" "${#DIRECTORIES[@]}" 200 >>"$figures"
 few=$((${#AUTHORITIES[@]} * MEDIAN)) # as many as ours holds
@@ -134,7 +135,7 @@ jq -s -L tests/bench --argjson t "$THRESHOLD" 'include "rounds";
     | rounds as $r
     | def of($name; $i): get($r; $name).of[$i];
       def computed($unit; f): {of: [range(get($r; "floor_path_us").of | length) | f], unit: $unit, n: get($r; "floor_path_us").n};
-      def proofs($i; $turns): $turns * of("primitive_prove_us"; $i) + $t * of("primitive_verify_us"; $i);
+      def proofs($i; $turns): $turns * (of("primitive_prove_us"; $i) + of("primitive_verify_us"; $i));
       (($t / of("processors"; 0)) | ceil) as $turns
     | ($r + {
         unverified_cpu_us: computed("us"; of("floor_cpu_no_flag_us"; .) - proofs(.; $t)),

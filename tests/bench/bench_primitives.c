@@ -95,24 +95,25 @@ static void measure_commits(const char *dir)
 
 /* --- echoes of frames as long as a lookup's --- */
 
-static void measure_echo(const char *what, size_t there, size_t back, struct echo *ret)
+/* With all t directories at once: so a lookup's frames go. */
+static void measure_echo(const char *what, unsigned t, size_t there, size_t back, struct echo *ret)
 {
     char name[64];
-    echo_measure(there, back, ECHOES, ret);
+    echo_measure(t, there, back, ECHOES / t, ret);
     (void)snprintf(name, sizeof name, "echo_%s_cpu_us", what);
     figure(name, ret->cpu_us, "us", ret->n);
     (void)snprintf(name, sizeof name, "echo_%s_p50_us", what);
     figure(name, ret->p50_us, "us", ret->n);
 }
 
-static void measure_echoes(void)
+static void measure_echoes(unsigned t)
 {
     struct frame_lengths l;
     frame_lengths(&l);
-    measure_echo("evaluate", l.evaluate_request, l.evaluate_reply, &echo_evaluate);
-    measure_echo("lookup", l.lookup, l.lookup_reply, &echo_lookup);
-    measure_echo("ack", l.lookup, l.ack, &echo_ack);
-    measure_echo("answer", l.lookup, l.answer, &echo_answer);
+    measure_echo("evaluate", t, l.evaluate_request, l.evaluate_reply, &echo_evaluate);
+    measure_echo("lookup", t, l.lookup, l.lookup_reply, &echo_lookup);
+    measure_echo("ack", t, l.lookup, l.ack, &echo_ack);
+    measure_echo("answer", t, l.lookup, l.answer, &echo_answer);
 }
 
 /* --- the floor --- */
@@ -210,21 +211,22 @@ static void print_floor(const struct verdict_floor *f, unsigned t, double tokens
     }
 }
 
-/* NO FLAG: with `cores` processors the t directories work in so many turns. */
+/* NO FLAG: `cores` processors do what can be done at once, evaluations, their checks, in so many
+ * turns; the echoes are of t at once on the same processors. */
 static void print_path(unsigned t, double tokens, unsigned cores)
 {
     const double turns = (t + cores - 1) / cores;
     double us = 0;
     fprintf(stderr, "critical path of a lookup, no_flag, t = %u, %u processors\n", t, cores);
     line("blind", 1, cost[OP_BLIND].us, &us);
-    line("CURVE echo, evaluation", 1, echo_evaluate.p50_us, &us);
+    line("CURVE echoes, evaluation", 1, echo_evaluate.p50_us, &us);
     line("evaluate, in turns", turns, cost[OP_EVALUATE].us, &us);
-    line("verify", t, cost[OP_VERIFY].us, &us);
+    line("verify, in turns", turns, cost[OP_VERIFY].us, &us);
     line("combine", 1, cost[OP_COMBINE].us, &us);
     line("finalize", 1, cost[OP_FINALIZE].us, &us);
     line("ephemeral, tag, sign_lookup", 1,
          cost[OP_EPHEMERAL].us + cost[OP_TAG].us + cost[OP_SIGN_LOOKUP].us, &us);
-    line("CURVE echo, lookup", 1, echo_lookup.p50_us, &us);
+    line("CURVE echoes, lookup", 1, echo_lookup.p50_us, &us);
     line("check_lookup, in turns", turns, cost[OP_CHECK_LOOKUP].us, &us);
     line("match of a token, in turns", turns * tokens / OPERATION_BUCKETS,
          cost[OP_MATCH].us / OPERATION_TOKENS, &us);
@@ -245,7 +247,7 @@ int main(int argc, char **argv)
         return 2;
     }
     MUST(cores >= 1);
-    measure_echoes(); /* first: they fork */
+    measure_echoes((unsigned)t); /* first: they fork */
     operations_init();
     measure_operations();
     measure_alternatives((unsigned)t);

@@ -69,54 +69,95 @@ static void serve(int endpoint_to, const struct keys *k, size_t reply_bytes)
     (void)zmq_ctx_term(ctx);
 }
 
-static void ask(void *s, size_t request_bytes, size_t reply_bytes, size_t n, struct echo *ret)
-{
-    static uint8_t request[ECHO_BYTES_MAX], reply[ECHO_BYTES_MAX];
-    double *us = calloc(n, sizeof *us), from = 0, theirs = 0;
-    MUST(us != NULL);
-    for (size_t i = 0; i < WARM + n; i++) {
-        if (i == WARM) from = cpu_of(RUSAGE_SELF);
-        const double began = timing_now_ms();
-        MUST(zmq_send(s, request, request_bytes, 0) == (int)request_bytes);
-        MUST(zmq_recv(s, reply, sizeof reply, 0) == (int)reply_bytes);
-        if (i >= WARM) us[i - WARM] = (timing_now_ms() - began) * 1e3;
-    }
-    const double own = cpu_of(RUSAGE_SELF) - from;
-    MUST(zmq_send(s, request, 0, 0) == 0);
-    MUST(zmq_recv(s, &theirs, sizeof theirs, 0) == (int)sizeof theirs);
-    timing_sort(us, n);
-    *ret = (struct echo){
-        .cpu_us = (own + theirs) / (double)n, .p50_us = timing_at(us, n, 0.5), .n = n};
-    free(us);
-}
+struct servers {
+    unsigned count;
+    pid_t pid[ECHO_SERVERS_MAX];
+    void *socket[ECHO_SERVERS_MAX];
+};
 
-void echo_measure(size_t request_bytes, size_t reply_bytes, size_t n, struct echo *ret)
+static void start_server(struct servers *s, const struct keys *server, size_t reply_bytes,
+                         char endpoint[static 128])
 {
-    struct keys server, client;
-    char endpoint[128];
-    int tube[2], status = 0;
-    MUST(request_bytes > 0 && request_bytes <= ECHO_BYTES_MAX && reply_bytes <= ECHO_BYTES_MAX);
-    MUST(n > 0 && pipe(tube) == 0);
-    MUST(zmq_curve_keypair(server.public, server.secret) == 0);
-    MUST(zmq_curve_keypair(client.public, client.secret) == 0);
+    int tube[2];
+    MUST(pipe(tube) == 0);
     const pid_t child = fork();
     MUST(child >= 0);
     if (child == 0) {
         (void)close(tube[0]);
-        serve(tube[1], &server, reply_bytes);
+        serve(tube[1], server, reply_bytes);
         _exit(0);
     }
     (void)close(tube[1]);
-    MUST(read(tube[0], endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint);
+    MUST(read(tube[0], endpoint, 128) == 128);
     (void)close(tube[0]);
-    void *ctx = zmq_ctx_new(), *s = zmq_socket(ctx, ZMQ_DEALER);
-    set_text(s, ZMQ_CURVE_SERVERKEY, server.public);
+    s->pid[s->count++] = child;
+}
+
+static void *connect_to(void *ctx, const char *endpoint, const struct keys *server)
+{
+    struct keys client;
+    void *s = zmq_socket(ctx, ZMQ_DEALER);
+    MUST(zmq_curve_keypair(client.public, client.secret) == 0);
+    set_text(s, ZMQ_CURVE_SERVERKEY, server->public);
     set_text(s, ZMQ_CURVE_PUBLICKEY, client.public);
     set_text(s, ZMQ_CURVE_SECRETKEY, client.secret);
     set_int(s, ZMQ_RCVTIMEO, WAIT_MS);
     MUST(zmq_connect(s, endpoint) == 0);
-    ask(s, request_bytes, reply_bytes, n, ret);
-    (void)zmq_close(s);
+    return s;
+}
+
+static void ask_all(const struct servers *s, size_t request_bytes, size_t reply_bytes)
+{
+    static uint8_t request[ECHO_BYTES_MAX], reply[ECHO_BYTES_MAX];
+    for (unsigned i = 0; i < s->count; i++)
+        MUST(zmq_send(s->socket[i], request, request_bytes, 0) == (int)request_bytes);
+    for (unsigned i = 0; i < s->count; i++)
+        MUST(zmq_recv(s->socket[i], reply, sizeof reply, 0) == (int)reply_bytes);
+}
+
+static void measure(const struct servers *s, size_t request_bytes, size_t reply_bytes, size_t n,
+                    struct echo *ret)
+{
+    double *us = calloc(n, sizeof *us), from = 0, took = 0;
+    MUST(us != NULL);
+    for (size_t i = 0; i < WARM + n; i++) {
+        if (i == WARM) from = cpu_of(RUSAGE_SELF);
+        const double began = timing_now_ms();
+        ask_all(s, request_bytes, reply_bytes);
+        if (i >= WARM) us[i - WARM] = (timing_now_ms() - began) * 1e3;
+    }
+    took = cpu_of(RUSAGE_SELF) - from;
+    for (unsigned i = 0; i < s->count; i++) {
+        double theirs = 0;
+        MUST(zmq_send(s->socket[i], NULL, 0, 0) == 0);
+        MUST(zmq_recv(s->socket[i], &theirs, sizeof theirs, 0) == (int)sizeof theirs);
+        took += theirs;
+    }
+    timing_sort(us, n);
+    *ret = (struct echo){
+        .cpu_us = took / (double)n / s->count, .p50_us = timing_at(us, n, 0.5), .n = n};
+    free(us);
+}
+
+void echo_measure(unsigned servers, size_t request_bytes, size_t reply_bytes, size_t n,
+                  struct echo *ret)
+{
+    struct keys server;
+    char endpoint[ECHO_SERVERS_MAX][128];
+    struct servers s = {.count = 0};
+    int status = 0;
+    MUST(servers >= 1 && servers <= ECHO_SERVERS_MAX && n > 0);
+    MUST(request_bytes > 0 && request_bytes <= ECHO_BYTES_MAX && reply_bytes <= ECHO_BYTES_MAX);
+    MUST(zmq_curve_keypair(server.public, server.secret) == 0);
+    while (s.count < servers)
+        start_server(&s, &server, reply_bytes, endpoint[s.count]);
+    void *ctx = zmq_ctx_new();
+    for (unsigned i = 0; i < servers; i++)
+        s.socket[i] = connect_to(ctx, endpoint[i], &server);
+    measure(&s, request_bytes, reply_bytes, n, ret);
+    for (unsigned i = 0; i < servers; i++)
+        (void)zmq_close(s.socket[i]);
     (void)zmq_ctx_term(ctx);
-    MUST(waitpid(child, &status, 0) == child && status == 0);
+    for (unsigned i = 0; i < servers; i++)
+        MUST(waitpid(s.pid[i], &status, 0) == s.pid[i] && status == 0);
 }

@@ -5,6 +5,15 @@
 step() { printf '%4d s  %s\n' $((SECONDS - began)) "$*" >&2; }
 figure() { printf '{"name":"%s","value":%s,"unit":"%s","n":%s}\n' "$@" >>"$figures"; } # NAME VALUE UNIT N
 now() { date +%s%3N; }
+# AWAKE=1: processors with nothing to do stay awake from here on (PM QoS: a latency of 0 us, for as long as the file is open), as on a server that
+# is tuned for latency. Else what it takes to wake a virtual processor is in each figure, the floor's too.
+keep_awake() {
+    local latency
+    [ "${AWAKE:-0}" = 1 ] || return 0
+    { [ -c /dev/cpu_dma_latency ] && [ -w /dev/cpu_dma_latency ]; } || die "AWAKE=1: /dev/cpu_dma_latency can't be written: only root may, and not in each container"
+    exec {latency}>/dev/cpu_dma_latency
+    printf '\0\0\0\0' >&"$latency"
+}
 rss_mib() { awk '/^VmRSS/ {printf "%.2f", $2 / 1024}' "/proc/$1/status"; }
 # Seconds of processor time that a process has taken.
 cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz}' "/proc/$1/stat"; }

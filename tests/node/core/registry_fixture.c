@@ -351,6 +351,17 @@ struct msg_register_epoch rf_epoch(uint32_t number, unsigned n, unsigned t, stru
                                        .not_after = RF_T0 + (number * 90 + 3) * CPIS_MS_DAY};
 }
 
+void rf_add_epoch_2(struct msg_register *draft, struct arena *a)
+{
+    struct msg_register_epoch *two = arena_take(a, 2 * sizeof *two);
+    assert(draft->epochs_count == 1);
+    two[0] = draft->epochs[0];
+    two[1] = rf_epoch(2, (unsigned)(two[0].holders.len / CPIS_ID_BYTES),
+                      (unsigned)(two[0].commitments.len / OPRF_ELEMENT_BYTES), a);
+    draft->epochs = two;
+    draft->epochs_count = 2;
+}
+
 static void add(struct msg_register *m, struct arena *a, const struct net_id *net, unsigned number,
                 enum node_role role, const char *code)
 {

@@ -78,4 +78,6 @@ void rf_links_after(const struct registry *r, uint64_t have, struct arena *a,
  * active, and epoch 1 (t = n/2+1) when with_epoch. */
 struct registry *rf_federation(unsigned directories, bool with_epoch, struct arena *a);
 struct msg_register_epoch rf_epoch(uint32_t number, unsigned n, unsigned t, struct arena *a);
+/* Epoch 2 behind the draft's one, of the same directories and t. */
+void rf_add_epoch_2(struct msg_register *draft, struct arena *a);
 #endif

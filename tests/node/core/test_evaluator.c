@@ -255,15 +255,6 @@ Test(evaluator, a_share_waits_for_the_register_that_carries_its_epoch)
     cr_assert_eq(rf_store_count(d.store, TABLE_SHARE), 1);
 }
 
-static void add_epoch_2(struct msg_register *m, struct arena *a)
-{
-    struct msg_register_epoch *ep = arena_take(a, 2 * sizeof *ep);
-    ep[0] = m->epochs[0];
-    ep[1] = rf_epoch(2, N, T, a);
-    m->epochs = ep;
-    m->epochs_count = 2;
-}
-
 static void pass_to(cpis_ms wall) { df_pass(&d, wall - d.wall); }
 
 static void tick_alone(void)
@@ -276,7 +267,7 @@ static void tick_alone(void)
 Test(evaluator, the_old_share_is_destroyed_ten_minutes_after_its_epoch_is_over)
 {
     df_add_share(&d, 1);
-    df_next_register(&d, add_epoch_2);
+    df_next_register(&d, rf_add_epoch_2);
     const struct registry_epoch *old = registry_epoch(d.registry, 1);
     evaluator_keep_from(d.evaluator, UINT32_MAX);
     pass_to(registry_epoch(d.registry, 2)->not_before + CPIS_MS_HOUR);
@@ -296,7 +287,7 @@ Test(evaluator, the_old_share_is_destroyed_ten_minutes_after_its_epoch_is_over)
 Test(evaluator, while_an_authority_needs_the_old_epoch_its_share_lives)
 {
     df_add_share(&d, 1);
-    df_next_register(&d, add_epoch_2);
+    df_next_register(&d, rf_add_epoch_2);
     const struct registry_epoch *old = registry_epoch(d.registry, 1);
     pass_to(old->not_after + CPIS_MS_DAY);
     tick_alone();
@@ -623,7 +614,7 @@ Test(evaluator, what_was_done_with_a_share_that_is_destroyed_is_not_told)
 {
     struct msg_evaluate_reply r;
     df_add_share(&d, 1);
-    df_next_register(&d, add_epoch_2);
+    df_next_register(&d, rf_add_epoch_2);
     pass_to(registry_epoch(d.registry, 1)->not_after + 10 * CPIS_MS_MINUTE);
     put_to_work(df_node(&d, DF_AUTHORITY), 20);
     work_do(&work[0]);

@@ -273,15 +273,6 @@ Test(lists, out_of_memory_refuses_an_update_and_changes_nothing)
 
 /* --- epochs --- */
 
-static void add_epoch_2(struct msg_register *m, struct arena *a)
-{
-    struct msg_register_epoch *ep = arena_take(a, 2 * sizeof *ep);
-    ep[0] = m->epochs[0];
-    ep[1] = rf_epoch(2, 3, 2, a);
-    m->epochs = ep;
-    m->epochs_count = 2;
-}
-
 Test(lists, lists_of_an_epoch_that_is_over_are_deleted_once_nobody_needs_them)
 {
     const struct df_list before = lsf.first;
@@ -289,7 +280,7 @@ Test(lists, lists_of_an_epoch_that_is_over_are_deleted_once_nobody_needs_them)
     lsf.first = df_list_next(&before);
     df_push_delta(&lsf.d, DF_AUTHORITY, &before, &lsf.first);
     cr_assert_eq(rf_store_count(lsf.d.store, TABLE_HEAD), 2);
-    df_next_register(&lsf.d, add_epoch_2);
+    df_next_register(&lsf.d, rf_add_epoch_2);
     struct env *e = df_begin(&lsf.d);
     cr_assert(lists_epoch_is_needed(lsf.d.lists, e, 1));
     df_commit(&lsf.d);
@@ -316,7 +307,7 @@ Test(lists, in_an_epoch_that_is_over_only_lists_without_a_newer_one_are_searched
     struct list_match m[8];
     df_push(&lsf.d, DF_AUTHORITY, &lsf.first);
     df_push(&lsf.d, DF_AUTHORITY2, &other);
-    df_next_register(&lsf.d, add_epoch_2);
+    df_next_register(&lsf.d, rf_add_epoch_2);
     df_pass(&lsf.d, registry_epoch(lsf.d.registry, 1)->not_after - 1 - lsf.d.wall);
     struct df_list newer = df_list(&lsf.d, DF_AUTHORITY2, 1000, 64);
     newer.epoch = 2;

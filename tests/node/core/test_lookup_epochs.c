@@ -5,14 +5,6 @@
 
 #define EPOCH_1_ENDS (RF_T0 + 93 * CPIS_MS_DAY) /* as rf_epoch has it; the second began before */
 
-static void add_epoch_2(struct msg_register *m, struct arena *b)
-{
-    struct msg_register_epoch *two = arena_take(b, 2 * sizeof *two);
-    two[0] = m->epochs[0];
-    two[1] = rf_epoch(2, VF_DIRECTORIES, VF_T, b);
-    m->epochs = two;
-    m->epochs_count = 2;
-}
 static void drop_epoch_1(struct msg_register *m, struct arena *b)
 {
     (void)b;
@@ -23,7 +15,7 @@ static void drop_epoch_1(struct msg_register *m, struct arena *b)
 static void pass_to(cpis_ms wall)
 {
     const struct child_keys keys = vf_keys(&lf.number, VF_EPOCH);
-    vf_register(&lf.v, add_epoch_2);
+    vf_register(&lf.v, rf_add_epoch_2);
     vf_pass(&lf.v, wall - lf.v.wall);
     vf_register(&lf.v, NULL);
     for (unsigned i = 0; i < VF_AUTHORITIES; i++) {

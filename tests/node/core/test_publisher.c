@@ -21,15 +21,6 @@ static uint64_t held_version(unsigned d, uint32_t epoch)
     return f.dir[d - 1].held[epoch - 1].head.version;
 }
 
-static void add_epoch_2(struct msg_register *m, struct arena *a)
-{
-    struct msg_register_epoch *two = arena_take(a, 2 * sizeof *two);
-    two[0] = m->epochs[0];
-    two[1] = rf_epoch(2, AF_DIRS, 2, a);
-    m->epochs = two;
-    m->epochs_count = 2;
-}
-
 Test(publisher, an_empty_authority_looks_like_others)
 {
     af_run(&f, CPIS_MS_SECOND);
@@ -701,7 +692,7 @@ Test(publisher, what_was_taken_over_stays_while_a_number_waits_for_its_token)
  * list there, because they have none of it in epoch 2. */
 static void miss_the_switch(void)
 {
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     f.now += 94 * CPIS_MS_DAY;
     f.wall += 94 * CPIS_MS_DAY;
     af_forget(&f);
@@ -761,7 +752,7 @@ Test(publisher, an_epoch_that_is_over_is_no_longer_pushed_and_keeps_its_keys_36_
     struct child_keys keys;
     const struct token t = af_token(&f, 1, 1, &keys);
     af_add(&f, 1, 1);
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     af_run(&f, CPIS_MS_MINUTE);
     const uint64_t version = held_version(1, 1);
     f.now += 94 * CPIS_MS_DAY;
@@ -787,7 +778,7 @@ Test(publisher, an_epoch_that_is_over_is_no_longer_pushed_and_keeps_its_keys_36_
 Test(publisher, the_next_epochs_list_has_the_same_children_version_and_n)
 {
     af_add(&f, 1, 3);
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     af_run(&f, CPIS_MS_MINUTE);
     cr_assert_eq(held_version(1, 1), held_version(1, 2));
     cr_assert_eq(f.dir[0].held[0].head.n, f.dir[0].held[1].head.n);
@@ -806,7 +797,7 @@ Test(publisher, an_epochs_first_head_waits_until_its_list_is_whole)
     const uint64_t version = held_version(1, 1);
     for (unsigned d = 0; d < AF_DIRS; d++)
         f.dir[d].no_evaluation = true;
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     af_run(&f, CPIS_MS_MINUTE);
     cr_assert_not(f.dir[0].held[1].any);
     cr_assert_eq(held_version(1, 1), version);
@@ -824,7 +815,7 @@ Test(publisher, a_version_is_live_only_when_it_is_in_every_epoch)
 {
     af_add(&f, 1, 1);
     f.dir[0].no_receipts = true;
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     af_run(&f, CPIS_MS_MINUTE);
     const struct publisher_status s = af_status(&f, 2);
     cr_assert_eq(s.version, held_version(1, 2));
@@ -904,7 +895,7 @@ Test(publisher, a_child_that_had_left_before_the_backup_is_taken_over_with_the_s
 
 Test(publisher, restored_in_two_epochs_each_list_follows_its_own_unknown_head)
 {
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     af_add(&f, 1, 3);
     af_run(&f, CPIS_MS_MINUTE);
     cr_assert_gt(held_version(1, 2), 0);
@@ -934,7 +925,7 @@ static cpis_err scan_entries_from_the_end(void *ctx, enum table t, const uint8_t
 /* A real store hides its keys: entries come in any order. */
 Test(publisher, lists_stand_by_epoch_whatever_order_their_rows_come_in)
 {
-    af_next_register(&f, add_epoch_2);
+    af_next_register(&f, rf_add_epoch_2);
     af_add(&f, 1, 3);
     af_run(&f, CPIS_MS_MINUTE);
     scan_in_order = f.store.view.scan;

@@ -599,19 +599,11 @@ Test(tokens, evaluations_at_each_others_places_are_refused)
 }
 Test(tokens, wrong_evaluations_that_add_up_are_refused) { expect_refused_together(shift_two); }
 
-static void add_epoch_2(struct msg_register *m, struct arena *b)
-{
-    struct msg_register_epoch *two = arena_take(b, 2 * sizeof *two);
-    two[0] = m->epochs[0];
-    two[1] = rf_epoch(2, VF_DIRECTORIES, VF_T, b);
-    m->epochs = two;
-    m->epochs_count = 2;
-}
 Test(tokens, numbers_of_different_epochs_are_not_asked_for_together)
 {
     uint64_t second = 0;
     size_t place = SIZE_MAX;
-    vf_register(&v, add_epoch_2);
+    vf_register(&v, rf_add_epoch_2);
     cr_expect_eq(join(&number[0], &job), 0);
     cr_assert_eq(tokens_join(tokens, vf_begin(&v), 2, &number[0], &second, &place), CPIS_OK);
     vf_commit(&v);
