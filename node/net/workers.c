@@ -9,11 +9,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* A batch waits for no more pieces of few elements than this that come after it: or lookups that
+ * never end would keep a list from being published. */
+#define BATCH_BEHIND 64U
+
 enum state { FREE = 0, WAITING, UNDER_WAY, DONE };
 struct slot {
     enum state state;
     bool dropped;   /* UNDER_WAY: nobody waits for it any more */
-    uint64_t order; /* as it was given; DONE: as it was done */
+    uint64_t order; /* in which it is done; DONE: in which it was */
     struct work work;
 };
 struct workers {
@@ -23,7 +27,7 @@ struct workers {
     bool stop;
     size_t waiting;
     unsigned running; /* threads that have something UNDER_WAY */
-    uint64_t last;
+    uint64_t last_given, last_done;
     struct slot *slot; /* sodium_malloc; NULL: there are no threads */
     size_t slots;
     int done;  /* an eventfd, readable while something may be DONE */
@@ -63,21 +67,7 @@ static struct slot *oldest(const struct workers *w, enum state state)
     return best;
 }
 
-static bool is_few(const struct slot *s) { return s->work.count <= WORK_FEW; }
-
-/* What is to be done next. NULL: nothing waits. */
-static struct slot *next(const struct workers *w)
-{
-    struct slot *best = NULL;
-    for (size_t i = 0; i < w->slots; i++) {
-        struct slot *s = &w->slot[i];
-        if (s->state != WAITING) continue;
-        if (best == NULL || (is_few(s) && !is_few(best)) ||
-            (is_few(s) == is_few(best) && s->order < best->order))
-            best = s;
-    }
-    return best;
-}
+static bool is_few(size_t elements) { return elements <= WORK_FEW; }
 
 static void empty(struct slot *s)
 {
@@ -95,7 +85,7 @@ static void do_slot(struct workers *w, struct slot *s)
     work_do(&s->work);
     lock(w);
     s->state = DONE;
-    s->order = ++w->last;
+    s->order = ++w->last_done;
     if (s->dropped) empty(s);
 }
 
@@ -120,7 +110,7 @@ static void *run(void *arg)
     struct workers *w = arg;
     lock(w);
     while (!w->stop) {
-        struct slot *s = next(w);
+        struct slot *s = oldest(w, WAITING);
         if (s == NULL) {
             (void)pthread_cond_wait(&w->given, &w->lock);
             continue;
@@ -193,7 +183,7 @@ void workers_give(struct workers *w, struct work *work)
     assert(s != NULL);
     work_copy(work, &s->work);
     oprf_scalar_wipe(&work->share);
-    s->order = ++w->last;
+    s->order = ++w->last_given + (is_few(work->count) ? 0 : BATCH_BEHIND);
     s->state = WAITING;
     w->waiting++;
     (void)pthread_cond_signal(&w->given);
@@ -233,8 +223,8 @@ bool workers_help(struct workers *w)
 {
     if (w->threads == 0) return false;
     lock(w);
-    struct slot *s = w->waiting > w->threads - w->running ? next(w) : NULL;
-    const bool helps = s != NULL && is_few(s);
+    struct slot *s = w->waiting > w->threads - w->running ? oldest(w, WAITING) : NULL;
+    const bool helps = s != NULL && is_few(s->work.count);
     if (helps) do_slot(w, s);
     unlock(w);
     return helps;

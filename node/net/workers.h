@@ -2,10 +2,10 @@
  * directory, so that a publisher's batch (some 40 ms) holds up no lookup, and it uses more than one
  * processor; their checks at who asked for them, so that those of t directories are made at once.
  *
- * Few elements, a lookup's, go before batches, else work is done in the order in which it came. The
+ * Few elements, a lookup's, go before a batch that came before them, but no more than 64 times. The
  * loop helps with what no thread is free for, if it is few elements (workers_help): so a lookup's
- * never wait behind a batch, and the loop takes its part of t checks. What a node has put out is
- * bounded (WORK_MAX), so there is always room.
+ * never wait for a batch to end, and the loop takes its part of t checks. What a node has put out
+ * is bounded (WORK_MAX), so there is always room.
  *
  * What waits lies in memory that is not swapped; a share is wiped as soon as it was used. The
  * functions are for one thread, the loop's. */

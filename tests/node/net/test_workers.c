@@ -54,11 +54,17 @@ static bool is_ready(int ms)
 }
 
 /* The next that is done, however long it takes. */
-static uint64_t take(void)
+static struct work take_work(void)
 {
     struct work done;
     while (!workers_take(w, &done))
         cr_assert(is_ready(WAIT_MS));
+    return done;
+}
+/* The same, and it is what it has to be. */
+static uint64_t take(void)
+{
+    const struct work done = take_work();
     const struct threshold_reply r = {.index = 1, .evaluated = done.evaluated, .proof = done.proof};
     const struct oprf_scalar none = {{0}};
     cr_assert_eq(done.err, CPIS_OK);
@@ -126,6 +132,21 @@ Test(workers, few_elements_go_before_batches)
     cr_assert_eq(take(), 102);
 }
 
+Test(workers, a_batch_is_not_put_off_for_ever)
+{
+    uint64_t few = 0;
+    begin(1);
+    give(1000, OPRF_BATCH_MAX); /* under way while few come */
+    give(1001, OPRF_BATCH_MAX);
+    for (; few < 8; few++)
+        give(few, 4);
+    for (uint64_t id = take_work().id; id != 1001; id = take_work().id)
+        if (id < 1000) {
+            cr_assert_leq(few, 80);
+            give(few++, 4);
+        }
+}
+
 Test(workers, the_loop_does_its_part_of_few_elements_that_no_thread_is_free_for)
 {
     unsigned helped = 0, seen = 0;
@@ -190,7 +211,6 @@ Test(workers, there_are_no_more_than_asked_for_and_at_least_one)
 /* What its batches of 1 and of all prove is checked by others as well, and told apart. */
 Test(workers, a_check_comes_back_with_what_it_found)
 {
-    struct work done;
     begin(1);
     for (size_t count = 1; count <= OPRF_BATCH_MAX; count += OPRF_BATCH_MAX - 1) {
         struct work made = work;
@@ -202,8 +222,7 @@ Test(workers, a_check_comes_back_with_what_it_found)
             check.id = lie;
             check.evaluated[count - 1].b[0] ^= (uint8_t)(2 * lie);
             workers_give(w, &check);
-            while (!workers_take(w, &done))
-                cr_assert(is_ready(WAIT_MS));
+            const struct work done = take_work();
             cr_expect_eq(done.id, lie);
             cr_expect_eq(done.err != CPIS_OK, lie == 1, "%zu", count);
             cr_expect_arr_eq(done.evaluated, check.evaluated, count * sizeof check.evaluated[0]);
