@@ -39,7 +39,7 @@ struct driver_conf {
     const struct answer_policy *policy; /* authority: whom it answers; NULL: everybody */
     const bool *cover;                  /* cover traffic (node/core/cover.h); NULL: none */
     const enum note_level *log_level;   /* what is less urgent is not told; NULL: all is */
-    unsigned workers;                   /* directory: threads at most; 0 to WORKERS_MAX */
+    unsigned workers;                   /* threads at most (workers.h); 0 to WORKERS_MAX */
     const char *confined; /* what confines this process, or why nothing does: told at the start and
                              by `status`; NULL: nothing is said */
     bool confined_whole;  /* as it should be */
