@@ -58,20 +58,21 @@ static void unlock(struct workers *w)
     (void)rc;
 }
 
-static struct slot *oldest(const struct workers *w, enum state state)
+/* Of those with at most so many elements. NULL: there is none. */
+static struct slot *oldest(const struct workers *w, enum state state, size_t elements)
 {
     struct slot *best = NULL;
     for (size_t i = 0; i < w->slots; i++)
-        if (w->slot[i].state == state && (best == NULL || w->slot[i].order < best->order))
+        if (w->slot[i].state == state && w->slot[i].work.count <= elements &&
+            (best == NULL || w->slot[i].order < best->order))
             best = &w->slot[i];
     return best;
 }
 
-static bool is_few(size_t elements) { return elements <= WORK_FEW; }
-
 static void empty(struct slot *s)
 {
     oprf_scalar_wipe(&s->work.share); /* nothing else in it is secret */
+    s->work.count = 0;
     s->state = FREE;
     s->dropped = false;
 }
@@ -110,7 +111,7 @@ static void *run(void *arg)
     struct workers *w = arg;
     lock(w);
     while (!w->stop) {
-        struct slot *s = oldest(w, WAITING);
+        struct slot *s = oldest(w, WAITING, OPRF_BATCH_MAX);
         if (s == NULL) {
             (void)pthread_cond_wait(&w->given, &w->lock);
             continue;
@@ -179,11 +180,11 @@ unsigned workers_threads(const struct workers *w) { return w->threads; }
 void workers_give(struct workers *w, struct work *work)
 {
     lock(w);
-    struct slot *s = oldest(w, FREE);
+    struct slot *s = oldest(w, FREE, 0);
     assert(s != NULL);
     work_copy(work, &s->work);
     oprf_scalar_wipe(&work->share);
-    s->order = ++w->last_given + (is_few(work->count) ? 0 : BATCH_BEHIND);
+    s->order = ++w->last_given + (work->count <= WORK_FEW ? 0 : BATCH_BEHIND);
     s->state = WAITING;
     w->waiting++;
     (void)pthread_cond_signal(&w->given);
@@ -194,7 +195,7 @@ bool workers_take(struct workers *w, struct work *ret)
 {
     if (w->threads == 0) return false;
     lock(w);
-    struct slot *s = oldest(w, DONE);
+    struct slot *s = oldest(w, DONE, OPRF_BATCH_MAX);
     if (s != NULL) {
         work_copy(&s->work, ret);
         empty(s);
@@ -223,11 +224,11 @@ bool workers_help(struct workers *w)
 {
     if (w->threads == 0) return false;
     lock(w);
-    struct slot *s = w->waiting > w->threads - w->running ? oldest(w, WAITING) : NULL;
-    const bool helps = s != NULL && is_few(s->work.count);
-    if (helps) do_slot(w, s);
+    const bool all_busy = w->waiting > w->threads - w->running;
+    struct slot *s = all_busy ? oldest(w, WAITING, WORK_FEW) : NULL;
+    if (s != NULL) do_slot(w, s);
     unlock(w);
-    return helps;
+    return s != NULL;
 }
 
 int workers_fd(const struct workers *w) { return w->done; }

@@ -27,8 +27,8 @@ unsigned workers_threads(const struct workers *w);
 void workers_give(struct workers *w, struct work *work); /* copies; the share is wiped here */
 /* What is done. false: nothing is. */
 bool workers_take(struct workers *w, struct work *ret);
-/* Does one piece of work here; workers_take gives it. For before the loop would sleep: false: there
- * is none. */
+/* Does one piece of few elements here that no thread is free for, also when a batch is due before
+ * it; workers_take gives it. To be called before the loop would sleep. false: there is none. */
 bool workers_help(struct workers *w);
 void workers_drop(struct workers *w);    /* all that was given: its node is gone */
 int workers_fd(const struct workers *w); /* to be polled for reading; workers_take quiets it */

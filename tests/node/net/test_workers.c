@@ -162,6 +162,22 @@ Test(workers, the_loop_does_its_part_of_few_elements_that_no_thread_is_free_for)
     cr_expect_eq(seen, (1U << WORK_MAX) - 1, "each once");
 }
 
+/* A batch that was put off 64 times is due before the next lookup: that must not wait for it. */
+Test(workers, the_loop_helps_past_a_batch_that_is_due)
+{
+    unsigned missed = 0; /* a batch has just ended: the thread takes it */
+    begin(1);
+    for (uint64_t i = 0; i < 4; i++)
+        give(1000 + i, OPRF_BATCH_MAX);
+    for (uint64_t i = 0; i < 90; i++) {
+        give(i, 1);
+        missed += !workers_help(w);
+        while (take_work().id != i)
+            ;
+    }
+    cr_assert_leq(missed, 4);
+}
+
 Test(workers, the_loop_leaves_a_batch_and_what_a_thread_is_free_for)
 {
     begin(2);
