@@ -304,13 +304,6 @@ static size_t used_bytes(void)
     return used;
 }
 
-static size_t file_size(const char *path)
-{
-    struct stat st;
-    cr_assert_eq(stat(tmp_path(path), &st), 0);
-    return (size_t)st.st_size;
-}
-
 static cpis_err put_page(unsigned i) /* a row that takes most of one */
 {
     static char value[3000];
@@ -341,10 +334,10 @@ Test(kv, the_file_is_written_ahead_of_the_pages_in_use_a_step_at_a_time)
     const size_t step = 64 * KIB;
     unsigned i = 0, steps = 0;
     reopen_ahead(step, 64 * step, 64 * step);
-    cr_assert_eq(file_size("kv/data.mdb"), 2 * 4096, "not by being opened");
+    cr_assert_eq(tmp_size("kv/data.mdb"), 2 * 4096, "not by being opened");
     for (size_t last = 0; i < 200; i++) {
         cr_assert_eq(put_page(i), CPIS_OK);
-        const size_t size = file_size("kv/data.mdb");
+        const size_t size = tmp_size("kv/data.mdb");
         cr_assert_eq(size, (used_bytes() / step + 2) * step, "row %u", i);
         steps += size != last;
         last = size;
@@ -357,7 +350,7 @@ Test(kv, the_file_is_written_ahead_of_the_pages_in_use_a_step_at_a_time)
     reopen_ahead(step, 64 * step, 64 * step);
     for (; i < 400; i++)
         cr_assert_eq(put_page(i), CPIS_OK);
-    cr_assert_eq(file_size("kv/data.mdb"), (used_bytes() / step + 2) * step);
+    cr_assert_eq(tmp_size("kv/data.mdb"), (used_bytes() / step + 2) * step);
     cr_assert_eq(rows(), 400);
 }
 
@@ -372,13 +365,13 @@ Test(kv, where_nothing_can_be_written_ahead_commits_go_on_while_there_is_room_fo
     while ((err = put_page(i)) == CPIS_OK)
         i++;
     cr_assert_eq(err, CPIS_E_FULL);
-    cr_assert_eq(file_size("kv/data.mdb"), bound, "half of it was written");
+    cr_assert_eq(tmp_size("kv/data.mdb"), bound, "half of it was written");
     cr_assert_gt(used_bytes(), 2 * step - 8 * 4096, "all that was there is used");
     cr_assert_eq(rows(), i);
     file_limit(0);
     for (unsigned more = 0; more < 50; more++)
         cr_assert_eq(put_page(i++), CPIS_OK);
-    cr_assert_eq(file_size("kv/data.mdb"), (used_bytes() / step + 2) * step, "and ahead again");
+    cr_assert_eq(tmp_size("kv/data.mdb"), (used_bytes() / step + 2) * step, "and ahead again");
     reopen_ahead(0, 64 * step, 64 * step);
     cr_assert_eq(rows(), i);
 }
@@ -388,15 +381,15 @@ Test(kv, nothing_is_written_ahead_past_the_map)
     const size_t step = 256 * KIB, map = 192 * KIB;
     reopen_ahead(step, map, 2 * map);
     cr_assert_eq(put_page(0), CPIS_OK);
-    cr_assert_eq(file_size("kv/data.mdb"), map);
+    cr_assert_eq(tmp_size("kv/data.mdb"), map);
     cr_assert_eq(kv_grow(kv), CPIS_OK);
     cr_assert_eq(put_page(1), CPIS_OK);
-    cr_assert_eq(file_size("kv/data.mdb"), 2 * map);
+    cr_assert_eq(tmp_size("kv/data.mdb"), 2 * map);
     cpis_err err = CPIS_OK;
     for (unsigned i = 2; err == CPIS_OK; i++)
         err = put_page(i);
     cr_assert_eq(err, CPIS_E_LIMIT);
-    cr_assert_eq(file_size("kv/data.mdb"), 2 * map);
+    cr_assert_eq(tmp_size("kv/data.mdb"), 2 * map);
 }
 
 Test(kv, a_copy_has_nothing_written_ahead)
@@ -407,11 +400,11 @@ Test(kv, a_copy_has_nothing_written_ahead)
     for (unsigned i = 0; i < 30; i++)
         cr_assert_eq(put_page(i), CPIS_OK);
     cr_assert_eq(kv_copy(kv, tmp_path("copy"), leave_out, NULL, NULL), CPIS_OK);
-    cr_assert_geq(file_size("kv/data.mdb"), used_bytes() + step);
+    cr_assert_geq(tmp_size("kv/data.mdb"), used_bytes() + step);
     kv_close(&kv);
     struct kv_conf conf = conf_of(tmp_path("copy"));
     cr_assert_eq(kv_open(&conf, &kv), CPIS_OK);
-    cr_assert_leq(file_size("copy/data.mdb"), used_bytes());
+    cr_assert_leq(tmp_size("copy/data.mdb"), used_bytes());
     cr_assert_eq(rows(), 30);
 }
 

@@ -524,13 +524,6 @@ Test(store, a_batch_without_writes_leaves_the_file_untouched)
 
 /* --- growth, and no room to grow --- */
 
-static size_t file_size(const char *path)
-{
-    struct stat st;
-    cr_assert_eq(stat(tmp_path(path), &st), 0);
-    return (size_t)st.st_size;
-}
-
 Test(store, the_file_is_written_ahead_and_a_backup_is_not)
 {
     struct store_stats st;
@@ -538,10 +531,10 @@ Test(store, the_file_is_written_ahead_and_a_backup_is_not)
     put(TABLE_LOG, "k", "v");
     cr_assert_eq(store_commit(store), CPIS_OK);
     cr_assert_eq(store_stats(store, &st), CPIS_OK);
-    const size_t ahead = file_size("s/data.mdb") - st.used_bytes;
+    const size_t ahead = tmp_size("s/data.mdb") - st.used_bytes;
     cr_assert(ahead > STORE_AHEAD_BYTES && ahead <= 2 * STORE_AHEAD_BYTES, "%zu", ahead);
     cr_assert_eq(store_backup(store, tmp_path("b"), NULL, NULL), CPIS_OK);
-    cr_assert_leq(file_size("b/data.mdb"), st.used_bytes);
+    cr_assert_leq(tmp_size("b/data.mdb"), st.used_bytes);
 }
 
 static bool blocks_are(uint32_t from, uint32_t to) /* rows of 4 KiB that tell their number */

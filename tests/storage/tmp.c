@@ -108,3 +108,11 @@ void data_file_becomes_full(bool meta)
     (void)close(full);
     assert(n == 1);
 }
+
+size_t tmp_size(const char *s)
+{
+    struct stat st;
+    const int rc = stat(tmp_path(s), &st);
+    assert(rc == 0);
+    return (size_t)st.st_size;
+}

@@ -6,6 +6,7 @@
 void tmp_make(void);                 /* an empty folder; asserts */
 void tmp_remove(void);               /* with all that is in it */
 const char *tmp_path(const char *s); /* inside it; valid for the next 15 calls */
+size_t tmp_size(const char *s);      /* of the file there */
 struct file_bytes {
     uint8_t *p; /* free() */
     size_t len;
